@@ -1,0 +1,61 @@
+# NovAI. `make help` lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PROTOS := inference embedding model_host
+EXTRAS := inference,embedding,dev,test
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev install test check format gen bench demo-model clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt setuptools wheel
+	@echo "installing (the first time compiles llama.cpp: about 6 minutes on 2 cores)"
+	CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc) $(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+install: $(STAMP) ## the virtual environment, with everything in it
+
+run: install ## the whole system: installs what is missing, starts, prints a ready-made curl
+	$(BIN)/novai dev $(ARGS)
+
+dev: run
+
+test: install ## every test, on real PostgreSQL, Redis, gRPC and both demo models
+	$(BIN)/python -m pytest $(ARGS)
+
+format: install ## ruff format and its safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: install ## format, lint, types, imports, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) gen
+	@git add -AN api/generated proto/gen && git diff --exit-code --stat -- api/generated proto/gen || \
+		{ echo "generated files differ from openapi/spec.yaml or proto/: run make gen and commit"; exit 1; }
+
+gen: install ## everything that is made from openapi/spec.yaml and proto/
+	$(BIN)/python -m grpc_tools.protoc -Igen=proto \
+		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=proto --grpc_python_out=proto --mypy_out=quiet:proto --mypy_grpc_out=quiet:proto \
+		$(PROTOS:%=gen/%.proto)
+	$(BIN)/python openapi/codegen/server.py openapi/spec.yaml api/generated
+
+bench: install ## every benchmark of bench/ against the running stack, one JSON line each
+	$(BIN)/python -m bench
+
+demo-model: ## trains models/novai-tiny again: under two hours on 2 cores
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[recipe,inference]'
+	$(BIN)/python models/novai-tiny/recipe/make.py $(ARGS)
+
+clean: ## removes the virtual environment and the state of `novai dev`
+	rm -rf $(VENV) .novai build dist *.egg-info

@@ -1,0 +1,57 @@
+"""The client of one embedding worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+from gen import embedding_pb2 as pb
+from gen import embedding_pb2_grpc
+
+from api.clients.grpc_errors import from_status
+from api.clients.session import CHANNEL_OPTIONS
+
+Inputs = list[str] | list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Rows of little-endian float32, one after another."""
+
+    data: bytes
+    dimensions: int
+    prompt_tokens: int
+
+    def rows(self) -> list[memoryview]:
+        width = 4 * self.dimensions
+        view = memoryview(self.data)
+        return [view[start : start + width] for start in range(0, len(view), width)]
+
+
+class EmbeddingClient:
+    """One channel to one worker; calls are unary and run side by side on it."""
+
+    def __init__(self, target: str, model: str, token: str = "") -> None:
+        self.target = target
+        self._model = model
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._stub = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
+
+    async def embed(self, request_id: str, inputs: Inputs, dimensions: int, timeout_s: float) -> Vectors:
+        """Vectors of all inputs. Raises the ApiError that the worker's status stands for."""
+        request = pb.EmbedRequest(request_id=request_id, model=self._model, dimensions=dimensions)
+        for item in inputs:
+            if isinstance(item, str):
+                request.inputs.add(text=item)
+            else:
+                request.inputs.add(tokens=pb.InputTokens(ids=item))
+        try:
+            answer = await self._stub.Embed(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_status(error, f"the worker of {self._model}") from None
+        return Vectors(answer.vectors, answer.dimensions, answer.prompt_tokens)
+
+    async def aclose(self) -> None:
+        await self._channel.close()

@@ -1,0 +1,132 @@
+"""ChatCompletionRequest of the public contract → GenerateRequest of the inner one, field by field.
+
+Nothing is forwarded that is not named here: what a caller sends reaches an engine only through this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from gen import inference_pb2 as pb
+from msgspec import UNSET, UnsetType
+
+from api.generated import schemas as s
+
+T = TypeVar("T")
+
+
+def given(value: T | UnsetType | None, default: T) -> T:
+    """The value, or the default when it is absent or null: the contract treats both alike."""
+    return default if value is None or value is UNSET else value
+
+
+def from_chat(body: s.ChatCompletionRequest, cache_salt: str) -> pb.GenerateRequest:
+    """The request for a worker. The body has passed `rules.check_chat`."""
+    return pb.GenerateRequest(
+        model=body.model,
+        chat=chat(body),
+        sampling=sampling(body),
+        max_tokens=given(body.max_completion_tokens, given(body.max_tokens, 0)),
+        min_tokens=given(body.min_tokens, 0),
+        stop=stops(body.stop),
+        stop_token_ids=given(body.stop_token_ids, []),
+        ignore_eos=given(body.ignore_eos, False),
+        n=given(body.n, 1),
+        logprobs=given(body.logprobs, False),
+        top_logprobs=given(body.top_logprobs, 0),
+        cache_salt=cache_salt,
+        constraint=constraint(body.response_format),
+    )
+
+
+def sampling(body: s.ChatCompletionRequest) -> pb.Sampling:
+    """`top_p: 0` is the smallest nucleus, the likeliest token: greedy. `top_k: -1` is off like 0."""
+    top_p = given(body.top_p, 1.0)
+    result = pb.Sampling(temperature=given(body.temperature, 1.0) if top_p > 0 else 0.0, top_p=top_p or 1.0)
+    for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "seed"):
+        if value := getattr(body, name):  # absent, null and zero alike leave the field unset
+            setattr(result, name, value)
+    if body.seed == 0:
+        result.seed = 0
+    result.top_k = max(given(body.top_k, 0), 0)
+    for token, bias in given(body.logit_bias, {}).items():
+        result.logit_bias[int(token)] = bias
+    return result
+
+
+def chat(body: s.ChatCompletionRequest) -> pb.Chat:
+    kwargs = given(body.chat_template_kwargs, s.ChatTemplateKwargs())
+    return pb.Chat(
+        messages=[message(item) for item in body.messages],
+        tools=[tool(item) for item in given(body.tools, [])],
+        tool_choice=tool_choice(body.tool_choice),
+        parallel_tool_calls=given(body.parallel_tool_calls, True),
+        template_kwargs_json=msgspec.json.encode(kwargs).decode() if kwargs.enable_thinking is not UNSET else "",
+        continue_final_message=isinstance(body.messages[-1], s.AssistantMessage),
+    )
+
+
+ROLES: dict[type[msgspec.Struct], str] = {
+    s.SystemMessage: "system",
+    s.DeveloperMessage: "system",
+    s.UserMessage: "user",
+    s.AssistantMessage: "assistant",
+    s.ToolMessage: "tool",
+}
+
+
+def message(item: s.ChatMessage) -> pb.Message:
+    result = pb.Message(role=ROLES[type(item)], parts=parts(item.content), name=given(item.name, ""))
+    if isinstance(item, s.AssistantMessage):
+        result.reasoning = given(item.reasoning_content, "")
+        for call in given(item.tool_calls, []):
+            result.tool_calls.add(id=call.id, name=call.function.name, arguments=call.function.arguments)
+    elif isinstance(item, s.ToolMessage):
+        result.tool_call_id = item.tool_call_id
+    return result
+
+
+def parts(content: str | Iterable[msgspec.Struct] | UnsetType | None) -> list[pb.Part]:
+    if content is None or isinstance(content, UnsetType):
+        return []
+    if isinstance(content, str):
+        return [pb.Part(text=content)]
+    texts = [part.text if isinstance(part, s.TextPart) else getattr(part, "refusal", "") for part in content]
+    return [pb.Part(text=text) for text in texts]
+
+
+def tool(item: s.Tool) -> pb.Tool:
+    function = item.function
+    parameters = given(function.parameters, {})
+    return pb.Tool(
+        name=function.name,
+        description=given(function.description, ""),
+        parameters_json=msgspec.json.encode(parameters).decode() if parameters else "",
+        strict=given(function.strict, False),
+    )
+
+
+MODES = {"auto": pb.ToolChoice.AUTO, "none": pb.ToolChoice.NONE, "required": pb.ToolChoice.REQUIRED}
+
+
+def tool_choice(choice: str | s.NamedToolChoice | UnsetType | None) -> pb.ToolChoice:
+    if isinstance(choice, s.NamedToolChoice):
+        return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[choice.function.name])
+    return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)
+
+
+def stops(stop: str | list[str] | UnsetType | None) -> list[str]:
+    if isinstance(stop, str):
+        return [stop] if stop else []
+    return given(stop, [])
+
+
+def constraint(response_format: s.ResponseFormat | UnsetType | None) -> pb.Constraint | None:
+    if isinstance(response_format, s.ResponseFormatJsonObject):
+        return pb.Constraint(json_object=True)
+    if isinstance(response_format, s.ResponseFormatJsonSchema):
+        schema = given(response_format.json_schema.schema, {})
+        return pb.Constraint(json_schema=msgspec.json.encode(schema).decode())
+    return None

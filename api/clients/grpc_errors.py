@@ -1,0 +1,64 @@
+"""Foreign errors, translated once: failures of workers and of gRPC itself → the edge's own tree."""
+
+from __future__ import annotations
+
+import grpc
+import grpc.aio
+from gen import inference_pb2 as pb
+
+from api.errors import (
+    ApiError,
+    ContextLengthExceededError,
+    InternalError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    OverloadedError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+
+RETRY_MS = 1000
+
+FAILURES: dict[int, tuple[type[ApiError], str | None]] = {
+    pb.INTERNAL: (UpstreamError, None),
+    pb.INVALID_REQUEST: (InvalidRequestError, "invalid_value"),
+    pb.UNSUPPORTED: (InvalidRequestError, "unsupported_parameter"),
+    pb.CONTEXT_LENGTH_EXCEEDED: (ContextLengthExceededError, None),
+    pb.OVERLOADED: (OverloadedError, None),
+    pb.UNAVAILABLE: (OverloadedError, None),
+    pb.MODEL_NOT_FOUND: (ModelNotFoundError, None),
+}
+
+STATUSES: dict[grpc.StatusCode, tuple[type[ApiError], str | None]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: (InvalidRequestError, "invalid_value"),
+    grpc.StatusCode.UNIMPLEMENTED: (InvalidRequestError, "unsupported_parameter"),
+    grpc.StatusCode.OUT_OF_RANGE: (ContextLengthExceededError, None),
+    grpc.StatusCode.NOT_FOUND: (ModelNotFoundError, None),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (OverloadedError, None),
+    grpc.StatusCode.UNAVAILABLE: (OverloadedError, None),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (UpstreamTimeoutError, None),
+    grpc.StatusCode.UNAUTHENTICATED: (InternalError, None),
+}
+
+
+def from_failed(failed: pb.Failed) -> ApiError:
+    """The error that a `failed` event stands for."""
+    kind, code = FAILURES.get(failed.code, (InternalError, None))
+    retry_after_ms = (failed.retry_after_ms or RETRY_MS) if kind is OverloadedError else None
+    return kind(failed.message, param=failed.param or None, code=code, retry_after_ms=retry_after_ms)
+
+
+def from_status(error: grpc.aio.AioRpcError, what: str) -> ApiError:
+    """The error that a failed gRPC call stands for; `what` names the peer."""
+    kind, code = STATUSES.get(error.code(), (UpstreamError, None))
+    if kind is InvalidRequestError:
+        param, _, text = (error.details() or "").partition(": ")
+        return kind(text or param, param=param if text else None, code=code)
+    if kind is OverloadedError:
+        return kind(f"{what} cannot take the request now; try again in 1s.", retry_after_ms=RETRY_MS)
+    return kind(f"{what} failed ({error.code().name.lower()}); the request can be sent again.", code=code)
+
+
+def broken(what: str) -> UpstreamError:
+    """A worker died, or its connection did, while it worked on a request."""
+    return UpstreamError(f"{what} stopped while it worked on the request; nothing is charged. Send it again.")

@@ -1,0 +1,255 @@
+"""Where the models are: watches every model host, keeps a session to every ready worker, picks replicas.
+
+The edge is configured with host addresses only. A DNS name stands for all its addresses and is looked up again every
+few seconds, so hosts come and go by themselves. A host that is away takes nothing down: its workers keep their
+sessions as long as those live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+from gen import model_host_pb2 as pb
+from gen import model_host_pb2_grpc
+
+from api.clients.embedding import EmbeddingClient
+from api.clients.session import CHANNEL_OPTIONS, Session
+from api.errors import OverloadedError
+
+log = logging.getLogger("novai.hosts")
+
+RESOLVE_EVERY_S = 5.0
+HEARTBEAT_S = 2
+RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.1, 2.0
+# A worker whose requests keep stalling is set aside for a while, as Envoy does: after this many in a row.
+STALLS_TO_EJECT = 5
+EJECT_S = 30.0
+
+
+@dataclass(eq=False, slots=True)
+class Replica:
+    """One worker process, as its host describes it, and the connection to it."""
+
+    state: pb.ModelState
+    target: str
+    session: Session | None = None
+    embedding: EmbeddingClient | None = None
+    outstanding: int = 0
+    stalls: int = 0
+    ejected_until_s: float = 0.0
+    connecting: asyncio.Task[None] | None = None
+
+    @property
+    def usable(self) -> bool:
+        if self.state.state != pb.READY or (self.ejected_until_s and time.monotonic() < self.ejected_until_s):
+            return False
+        return (
+            self.embedding is not None if self.state.kind == pb.EMBEDDING else bool(self.session and self.session.alive)
+        )
+
+    def stalled(self) -> None:
+        """A request on it got nothing for too long."""
+        self.stalls += 1
+        if self.stalls >= STALLS_TO_EJECT:
+            self.stalls = 0
+            self.ejected_until_s = time.monotonic() + EJECT_S
+            log.warning("%s (%s) keeps stalling: set aside for %d s", self.target, self.state.model, EJECT_S)
+
+    def worked(self) -> None:
+        self.stalls = 0
+
+
+@dataclass(eq=False, slots=True)
+class Host:
+    """One address of one model host."""
+
+    address: str
+    task: asyncio.Task[None]
+    seen: bool = False  # its state has been heard on the present connection
+    replicas: dict[str, Replica] = field(default_factory=dict)  # by target
+
+
+class Hosts:
+    """All model hosts of this process. `start` → `pick`* → `aclose`."""
+
+    def __init__(self, addresses: Collection[str], token: str = "") -> None:
+        self._names = list(addresses)
+        self._token = token
+        self._hosts: dict[str, Host] = {}
+        self._models: dict[str, list[Replica]] = {}  # kept in step with the hosts' replicas
+        self._resolver: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._resolver = asyncio.create_task(self._resolve_for_ever())
+
+    async def aclose(self) -> None:
+        if self._resolver is not None:
+            self._resolver.cancel()
+        for host in list(self._hosts.values()):
+            await self._drop_host(host)
+
+    # ------------------------------------------------------------------ questions
+
+    def replicas(self) -> list[Replica]:
+        return [replica for host in self._hosts.values() for replica in host.replicas.values()]
+
+    def models(self) -> Mapping[str, list[Replica]]:
+        """Every model that a host has, with its replicas in whatever state."""
+        return self._models
+
+    def pick(self, model: str, exclude: Collection[Replica] = ()) -> Replica:
+        """The usable replica with the fewest requests on it. Raises OverloadedError when there is none."""
+        usable = [r for r in self._models.get(model, ()) if r.usable and r not in exclude]
+        if not usable:
+            raise OverloadedError(
+                f"No replica of the model `{model}` can take the request now. Please try again in 1s.",
+                retry_after_ms=1000,
+            )
+        return min(usable, key=lambda replica: replica.outstanding) if len(usable) > 1 else usable[0]
+
+    def unready(self) -> dict[str, str]:
+        """What keeps this process from serving: address or model → reason. Empty when all is well."""
+        if not self._hosts:
+            return dict.fromkeys(self._names, "its name does not resolve")
+        problems = {h.address: "does not answer" for h in self._hosts.values() if not h.seen}
+        for model, replicas in self.models().items():
+            if not any(replica.usable for replica in replicas):
+                states = ", ".join(sorted({pb.State.Name(r.state.state).lower() for r in replicas}))
+                problems[model] = next((r.state.error for r in replicas if r.state.error), states)
+        return problems
+
+    def _index(self) -> None:
+        self._models = {}
+        for replica in self.replicas():
+            self._models.setdefault(replica.state.model, []).append(replica)
+
+    # ------------------------------------------------------------------ hosts
+
+    async def _resolve_for_ever(self) -> None:
+        while True:
+            wanted: set[str] = set()
+            for name in self._names:
+                wanted |= await addresses_of(name)
+            for address in wanted - self._hosts.keys():
+                self._hosts[address] = host = Host(address, task=asyncio.create_task(asyncio.sleep(0)))
+                host.task = asyncio.create_task(self._watch_for_ever(host))
+            # A name that does not resolve for a moment drops nobody; one that resolves elsewhere does.
+            if wanted:
+                for address in self._hosts.keys() - wanted:
+                    await self._drop_host(self._hosts.pop(address))
+            await asyncio.sleep(RESOLVE_EVERY_S)
+
+    async def _drop_host(self, host: Host) -> None:
+        host.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await host.task
+        for replica in list(host.replicas.values()):
+            await self._drop_replica(host, replica)
+
+    async def _watch_for_ever(self, host: Host) -> None:
+        pause_s = RECONNECT_FIRST_S
+        while True:
+            try:
+                await self._watch(host)
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "no heartbeat"
+                if host.seen:
+                    log.warning("model host %s: %s", host.address, reason)
+                    pause_s = RECONNECT_FIRST_S
+            host.seen = False
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RECONNECT_MOST_S)
+
+    async def _watch(self, host: Host) -> None:
+        metadata = (("authorization", f"Bearer {self._token}"),) if self._token else ()
+        async with grpc.aio.insecure_channel(host.address, options=CHANNEL_OPTIONS) as channel:
+            stub = model_host_pb2_grpc.ModelHostServiceStub(channel)
+            stream = stub.Watch(pb.WatchRequest(heartbeat_s=HEARTBEAT_S), metadata=metadata)
+            try:
+                while True:
+                    state = await asyncio.wait_for(stream.read(), 3 * HEARTBEAT_S)
+                    if not isinstance(state, pb.HostState):
+                        return
+                    host.seen = True
+                    await self._apply(host, state)
+            finally:
+                stream.cancel()
+
+    # ------------------------------------------------------------------ replicas
+
+    async def _apply(self, host: Host, state: pb.HostState) -> None:
+        """Makes the replicas what the host says they are."""
+        told: dict[str, pb.ModelState] = {}
+        for index, model in enumerate(state.models):
+            told[target_of(model.endpoint, host.address) or f"{model.model}#{index}"] = model
+        for target in host.replicas.keys() - told.keys():
+            await self._drop_replica(host, host.replicas[target])
+        for target, model in told.items():
+            replica = host.replicas.get(target)
+            if replica is None:
+                replica = host.replicas[target] = Replica(state=model, target=target)
+            replica.state = model
+            self._index()
+            if (
+                model.state == pb.READY
+                and not replica.usable
+                and (replica.connecting is None or replica.connecting.done())
+            ):
+                replica.connecting = asyncio.create_task(self._connect(replica))
+
+    async def _connect(self, replica: Replica) -> None:
+        if replica.state.kind == pb.EMBEDDING:
+            if replica.embedding is None:
+                replica.embedding = EmbeddingClient(replica.target, replica.state.model, self._token)
+            return
+        if replica.session is not None:
+            if replica.session.alive:
+                return  # ejected for a while, not broken
+            await replica.session.aclose()
+        session = Session(replica.target, replica.state.model, self._token)
+        try:
+            await session.open()
+        except ConnectionError as error:
+            log.warning("%s", error)  # the next heartbeat tries again
+            return
+        replica.session = session
+        log.info("session to %s (%s)", replica.target, replica.state.model)
+
+    async def _drop_replica(self, host: Host, replica: Replica) -> None:
+        host.replicas.pop(replica.target, None)
+        self._index()
+        if replica.connecting is not None:
+            replica.connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await replica.connecting
+        if replica.session is not None:
+            await replica.session.aclose()
+        if replica.embedding is not None:
+            await replica.embedding.aclose()
+
+
+async def addresses_of(name: str) -> set[str]:
+    """`host:port` → every `address:port` it resolves to. Empty when it does not resolve now."""
+    host, _, port = name.strip().rpartition(":")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {f"[{a[4][0]}]:{port}" if a[0] == socket.AF_INET6 else f"{a[4][0]}:{port}" for a in found}
+
+
+def target_of(endpoint: str, host_address: str) -> str:
+    """Where a worker is. An endpoint without a host part is at the address its model host was reached by."""
+    if not endpoint:
+        return ""
+    if not endpoint.startswith(":"):
+        return endpoint
+    return host_address.rpartition(":")[0] + endpoint

@@ -1,0 +1,215 @@
+"""The multiplexed stream to one worker: every running request of this process shares it.
+
+A frame from the worker holds the events of one engine step for many requests. They are handed out here; whoever reads
+slower than the engine writes finds several steps at once, so nothing is ever encoded or awaited per token.
+
+When the stream breaks, every call on it ends with `broken`, and the session is dead: `hosts.py` opens another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import grpc
+import grpc.aio
+from gen import inference_pb2 as pb
+from gen import inference_pb2_grpc
+
+from api.clients.grpc_errors import broken
+from api.errors import ApiError
+
+log = logging.getLogger("novai.session")
+
+GenerateRequest = pb.GenerateRequest
+Delta = pb.Delta
+Finished = pb.Finished
+Failed = pb.Failed
+ToolCallDelta = pb.ToolCallDelta
+TokenLogprob = pb.TokenLogprob
+Usage = pb.Usage
+
+# Without all three a silent partition is noticed after 39 s and a hung peer after 60 s; with them in about one.
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.keepalive_time_ms", 2000),
+    ("grpc.keepalive_timeout_ms", 1000),
+    ("grpc.http2.ping_timeout_ms", 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 16 << 20),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+TICK_S = 1.0
+
+
+class Call:
+    """One request on a session. Read by one task."""
+
+    __slots__ = ("_events", "_session", "_waiter", "ended", "error", "handle", "last_event_s")
+
+    def __init__(self, session: Session, handle: int) -> None:
+        self._session = session
+        self._events: list[pb.Event] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self.handle = handle
+        self.ended = False  # finished or failed has arrived
+        self.error: ApiError | None = None  # the session broke
+        self.last_event_s = time.monotonic()
+
+    async def next(self) -> list[pb.Event]:
+        """Everything that arrived since the last call, waiting for something to arrive.
+
+        Empty about once a second of silence, so that the reader can look at its deadlines. Raises UpstreamError when
+        the session broke before the request ended.
+        """
+        if not self._events:
+            if self.error is not None:
+                raise self.error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        events, self._events = self._events, []
+        if not events and self.error is not None:
+            raise self.error
+        return events
+
+    @property
+    def replica(self) -> str:
+        return self._session.target
+
+    def cancel(self) -> None:
+        """Tells the worker to stop. `finished` with the exact usage still follows. Idempotent."""
+        if not self.ended and self.error is None:
+            self._session.cancel(self.handle)
+
+    def forget(self) -> None:
+        """Nobody reads this call any more."""
+        self._session.forget(self)
+
+    def put(self, event: pb.Event) -> None:
+        self._events.append(event)
+
+    def wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Session:
+    """One worker's stream. `open` → `start`* → `aclose`. `alive` is False from the moment it breaks."""
+
+    def __init__(self, target: str, model: str, token: str = "") -> None:
+        self.target = target
+        self.model = model
+        self.alive = False
+        self.calls: dict[int, Call] = {}
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._starts: list[pb.Start] = []
+        self._cancels: list[int] = []
+        self._to_send = asyncio.Event()
+        self._handles = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self, timeout_s: float = 5.0) -> None:
+        """Connects. Raises ConnectionError when the worker does not answer in time."""
+        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self._stream = stub.Session(metadata=self._metadata)
+        try:
+            await asyncio.wait_for(self._stream.wait_for_connection(), timeout_s)
+        except (TimeoutError, grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            self._stream.cancel()
+            await self._channel.close()
+            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                raise
+            raise ConnectionError(f"worker {self.target} does not answer: {error!r}") from None
+        self.alive = True
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        self._tasks.append(asyncio.create_task(self._tick()))
+
+    def start(self, request_id: str, request: pb.GenerateRequest) -> Call:
+        """Starts a request; its first event is `accepted` or `failed`. Raises UpstreamError on a dead session."""
+        if not self.alive:
+            raise broken(f"the worker of {self.model}")
+        self._handles = self._handles % 0xFFFFFFF0 + 1
+        call = Call(self, self._handles)
+        self.calls[call.handle] = call
+        self._starts.append(pb.Start(handle=call.handle, request_id=request_id, request=request))
+        self._to_send.set()
+        return call
+
+    def cancel(self, handle: int) -> None:
+        self._cancels.append(handle)
+        self._to_send.set()
+
+    def forget(self, call: Call) -> None:
+        self.calls.pop(call.handle, None)
+
+    async def aclose(self) -> None:
+        """Cuts the stream; the worker cancels what still runs on it. Idempotent."""
+        self._break()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._channel.close()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _read(self) -> None:
+        calls = self.calls
+        try:
+            async for frame in self._stream:
+                now = time.monotonic()
+                woken: dict[int, Call] = {}
+                for event in frame.events:
+                    call = calls.get(event.handle)
+                    if call is None:
+                        continue
+                    kind = event.WhichOneof("kind")
+                    if kind in ("finished", "failed"):
+                        call.ended = True
+                        del calls[event.handle]
+                    call.put(event)
+                    call.last_event_s = now
+                    woken[event.handle] = call
+                for call in woken.values():
+                    call.wake()
+        except grpc.aio.AioRpcError as error:
+            log.warning("session to %s (%s) broke: %s", self.target, self.model, error.code().name)
+        finally:
+            self._break()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._to_send.wait()
+                await asyncio.sleep(0)  # what the same turn of the loop still brings goes along
+                self._to_send.clear()
+                starts, self._starts = self._starts, []
+                cancels, self._cancels = self._cancels, []
+                await self._stream.write(pb.SessionRequest(start=starts, cancel=cancels))
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            self._break()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            before = time.monotonic() - TICK_S
+            for call in list(self.calls.values()):
+                if call.last_event_s < before:
+                    call.wake()
+
+    def _break(self) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self._stream.cancel()
+        for call in list(self.calls.values()):
+            call.error = broken(f"the worker of {self.model}")
+            call.wake()
+        self.calls.clear()

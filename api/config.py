@@ -1,0 +1,83 @@
+"""Settings of the edge: built once in the entry point, frozen, passed down. `.env.example` shows every one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+AuthMode = Literal["strict", "all_except_health", "off", "auto"]
+
+
+class SettingsError(Exception):
+    """A setting that cannot work. The message names it and says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Each field is read from the environment variable of the same name in capitals."""
+
+    database_url: str = "postgresql://novai@127.0.0.1:5432/novai"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    # Addresses of model hosts, comma separated; a DNS name stands for all its addresses.
+    inference_grpc_host: str = "127.0.0.1:50051"
+    embedding_grpc_host: str = ""
+    novai_grpc_token: str = ""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    # Prometheus metrics; 0: none.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    auth_mode: AuthMode = "auto"
+    # Secret for the digests of API keys; lives outside the database.
+    key_pepper: str = ""
+    key_cache_ttl_s: float = 5.0
+
+    max_body_bytes: int = 8 << 20
+    body_timeout_s: float = 30.0
+    write_timeout_s: float = 20.0
+    keepalive_s: float = 15.0  # longest silence on a stream before a comment line
+    first_token_timeout_s: float = 120.0
+    inter_token_timeout_s: float = 15.0
+    drain_s: float = 30.0
+    max_requests_in_flight: int = 2048
+    cors_origins: str = ""  # comma separated; empty: no cross-origin reading
+    db_pool_size: int = 8
+    db_timeout_s: float = 5.0
+
+    @staticmethod
+    def from_env(env: Mapping[str, str] | None = None) -> Settings:
+        """Raises SettingsError, naming the variable."""
+        env = os.environ if env is None else env
+        hints = get_type_hints(Settings)
+        given: dict[str, Any] = {
+            f.name: _parse(f.name.upper(), env[f.name.upper()], hints[f.name])
+            for f in fields(Settings)
+            if f.name.upper() in env
+        }
+        settings = Settings(**given)
+        if not settings.key_pepper:
+            raise SettingsError(
+                "KEY_PEPPER is not set: give 32 random bytes, e.g. `openssl rand -hex 32`, and keep them"
+            )
+        return settings
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether callers need a key. `auto`: only a server bound to loopback may go without."""
+        if self.auth_mode == "auto":
+            return self.api_host not in ("127.0.0.1", "localhost", "::1")
+        return self.auth_mode != "off"
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise SettingsError(f"{name}={text!r}: expected one of {', '.join(get_args(kind))}")
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r}: expected {kind.__name__}") from None

@@ -1,0 +1,220 @@
+"""Bytes to values and back: the one place where bodies are parsed, strictly and once.
+
+A body that does not fit the spec answers 400 with the path of the field at fault and a sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.domain import Principal
+from api.errors import ApiError, InvalidRequestError, UnsupportedContentTypeError
+
+log = logging.getLogger("novai.http")
+
+T = TypeVar("T")
+
+# Known fields of other servers that would change the meaning of an answer, or would reach into this one.
+REFUSED = {
+    "functions": "Use `tools`.",
+    "function_call": "Use `tool_choice`.",
+    "audio": "This server answers in text only.",
+    "web_search_options": "This server does not search the web.",
+    "moderation": "This server does not moderate.",
+    "chat_template": "The template comes from the model.",
+    "guided_json": "Use `response_format`.",
+    "guided_regex": "Use `response_format`.",
+    "guided_grammar": "Use `response_format`.",
+    "guided_choice": "Use `response_format`.",
+    "structured_outputs": "Use `response_format`.",
+    "grammar": "Use `response_format`.",
+    "json_schema": "Use `response_format`.",
+    "api_base": "The provider is chosen by the operator.",
+    "api_key": "Send the key in the `Authorization` header.",
+    "best_of": "Use `n`.",
+    "echo": "Answers do not repeat the prompt.",
+    "suffix": "Text cannot be inserted before a suffix.",
+}
+
+
+@cache
+def decoder(kind: Hashable) -> tuple[msgspec.json.Decoder[Any], frozenset[str]]:
+    """The decoder of a Struct and the names of its fields."""
+    struct: Any = kind
+    names = frozenset(field.encode_name for field in msgspec.structs.fields(struct))
+    return msgspec.json.Decoder(struct), names
+
+
+keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
+encode = msgspec.json.Encoder().encode
+
+
+class Endpoint:
+    """One route: a request in, the response it returns out."""
+
+    def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._handler(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+class JsonCodec:
+    """Implements `generated.routes.Codec`. `kinds`: bodies whose decoders are made now, not by the first request."""
+
+    def __init__(self, *kinds: Hashable) -> None:
+        for kind in kinds:
+            decoder(kind)
+
+    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+        """The handler as an ASGI application. Starlette's own wrapper would catch errors a second time, around every
+        chunk that is sent; the ExceptionMiddleware around the router catches them once."""
+        return Endpoint(handler)
+
+    async def body(self, request: Request, kind: type[T]) -> T:
+        """The body as the Struct the spec names. Raises UnsupportedContentTypeError, InvalidRequestError."""
+        content_type = request.headers.get("content-type", "application/json")
+        if content_type.partition(";")[0].strip().lower() not in ("application/json", ""):
+            raise UnsupportedContentTypeError(
+                f"Content-Type is {content_type[:80]!r}: send the body as application/json."
+            )
+        raw = await request.body()
+        struct, names = decoder(cast(Hashable, kind))
+        try:
+            value: T = struct.decode(raw)
+            unknown = keys_of.decode(raw).keys() - names
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise explain(error, raw) from None
+        if unknown:
+            self._ignore(request, unknown)
+        return value
+
+    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any:
+        """One query parameter, converted. Raises InvalidRequestError."""
+        given = request.query_params.get(name)
+        if given is None:
+            if required:
+                raise InvalidRequestError(
+                    f"Missing required query parameter: '{name}'.", param=name, code="missing_required_parameter"
+                )
+            return default
+        try:
+            return msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidRequestError(
+                f"Invalid value for '{name}': {error}.", param=name, code="invalid_value"
+            ) from None
+
+    def answer(self, value: Any, status: int) -> Response:
+        if isinstance(value, Response):
+            return value
+        return Response(encode(value), status, media_type="application/json")
+
+    def _ignore(self, request: Request, unknown: set[str]) -> None:
+        for name in unknown:
+            if name in REFUSED:
+                raise InvalidRequestError(
+                    f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
+                )
+        names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
+        request.state.ignored_params = ",".join(names)
+
+
+def principal_of(request: Request) -> Principal:
+    """Whoever the authenticate middleware found behind the key."""
+    found: Principal = request.state.principal
+    return found
+
+
+def answer_headers(request: Request) -> dict[str, str]:
+    """Headers of an answer that the body's parsing decided."""
+    ignored = getattr(request.state, "ignored_params", None)
+    return {"x-novai-ignored-params": ignored} if ignored else {}
+
+
+# ---------------------------------------------------------------- what was wrong with a body
+
+AT = re.compile(r"^(?P<text>.*?)(?: - at `\$?(?P<at>.*)`)?$", re.DOTALL)
+MISSING = re.compile(r"Object missing required field `(?P<name>.+)`")
+BOUND = re.compile(r"Expected `(?P<kind>int|float|number)` (?P<op>>=|<=|>|<) (?P<bound>.+)")
+LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<op>>=|<=) (?P<bound>\d+)")
+KINDS = {
+    "int": "integer",
+    "float": "decimal",
+    "number": "decimal",
+    "str": "string",
+    "array": "array",
+    "object": "object",
+}
+ENUMS = {
+    "role": "'assistant', 'developer', 'system', 'tool' and 'user'",
+    "encoding_format": "'base64' and 'float'",
+    "tool_choice": "'auto', 'none', 'required' or an object that names a function",
+}
+
+
+def explain(error: Exception, raw: bytes) -> ApiError:
+    """msgspec's verdict as the contract says it: a code, the path of the field, what was expected and what came."""
+    if not isinstance(error, msgspec.ValidationError):
+        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return InvalidRequestError(
+            f"We could not parse the JSON body of your request: {detail}. Send one JSON object in UTF-8.",
+            code="invalid_json",
+        )
+    match = AT.match(str(error))
+    assert match is not None
+    text, at = match["text"], (match["at"] or "").lstrip(".")
+    if missing := MISSING.match(text):
+        param = f"{at}.{missing['name']}" if at else missing["name"]
+        return InvalidRequestError(
+            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+        )
+    where = f"'{at}'" if at else "the body"
+    came = value_at(raw, at)
+    if bound := BOUND.match(text):
+        kind, above = KINDS[bound["kind"]], bound["op"].startswith("<")
+        return InvalidRequestError(
+            f"Invalid {where}: {kind} {'above maximum' if above else 'below minimum'} value. "
+            f"Expected a value {bound['op']} {bound['bound']}, but got {came} instead.",
+            param=at or None,
+            code=f"{kind}_{'above_max' if above else 'below_min'}_value",
+        )
+    if length := LENGTH.match(text):
+        kind, above = KINDS.get(length["kind"], length["kind"]), length["op"].startswith("<")
+        return InvalidRequestError(
+            f"Invalid {where}: {kind} too {'long' if above else 'short'}. "
+            f"Expected a length {length['op']} {length['bound']}.",
+            param=at or None,
+            code=f"{kind}_{'above_max' if above else 'below_min'}_length",
+        )
+    if text.startswith("Expected") and ", got " in text:
+        return InvalidRequestError(
+            f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
+        )
+    known = ENUMS.get(at.rpartition(".")[2])
+    return InvalidRequestError(
+        f"Invalid value for {where}: {came}. " + (f"Supported values are: {known}." if known else f"{text}."),
+        param=at or None,
+        code="invalid_value",
+    )
+
+
+def value_at(raw: bytes, path: str) -> str:
+    """What the body has at a path like `messages[0].role`, as short text. Only looked up when something is wrong."""
+    try:
+        value = msgspec.json.decode(raw)
+        for step in re.findall(r"[^.\[\]]+", path):
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        text = msgspec.json.encode(value).decode()
+    except (msgspec.MsgspecError, RecursionError, LookupError, ValueError, TypeError):
+        return "this"
+    return text if len(text) <= 60 else text[:57] + "..."

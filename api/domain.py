@@ -1,0 +1,55 @@
+"""The words of the edge: who calls, and what a request used. No imports from the rest of `api`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["inference", "usage", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever an API key stands for. Organisation ⊃ project ⊃ key."""
+
+    organisation_id: str
+    project_id: str
+    key_id: str
+    scopes: frozenset[str]
+    models: frozenset[str] | None = None  # None: every model
+
+    def may_use(self, model: str) -> bool:
+        return self.models is None or model in self.models
+
+
+@dataclass(slots=True)
+class TokenUsage:
+    """Tokens of one request. Cached tokens are part of the prompt, reasoning tokens of the completion."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One row of `usage`: what a request used and how it ended. Written for every admitted request, once."""
+
+    request_id: str
+    principal: Principal
+    operation: str  # the operationId of the spec
+    model: str
+    replica: str
+    outcome: Outcome
+    finish_reason: str
+    provenance: Literal["engine", "provider", "estimated"]
+    tokens: TokenUsage
+    status: int  # what the client was told; 499 when it left before it was told anything
+    streamed: bool
+    started_at_s: float  # unix seconds
+    ttft_ms: float | None
+    duration_ms: float

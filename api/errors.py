@@ -1,0 +1,137 @@
+"""Everything a caller can be told went wrong: a tree with one door (`error_handlers.py` renders it).
+
+Shape, status, type and code follow the wire contract: `{"error": {"message", "type", "param", "code"}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ApiError(Exception):
+    """A failure that has an HTTP status. `message` says what was wrong and what to do next."""
+
+    status = 500
+    type: str = "server_error"
+    code: str | None = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_ms: int | None = None,
+        retryable: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = type(self).code if code is None else code
+        self.retry_after_ms = retry_after_ms
+        self._retryable = retryable
+        self._headers = headers or {}
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` in whole seconds, rounded up, with its exact companion; `x-should-retry` where it matters."""
+        headers = dict(self._headers)
+        if self.retry_after_ms is not None:
+            headers["retry-after"] = str(max(1, -(-self.retry_after_ms // 1000)))
+            headers["retry-after-ms"] = str(self.retry_after_ms)
+        if self._retryable is not None:
+            headers["x-should-retry"] = "true" if self._retryable else "false"
+        return headers
+
+
+class InvalidRequestError(ApiError):
+    status = 400
+    type = "invalid_request_error"
+    code: str | None = None
+
+
+class ContextLengthExceededError(InvalidRequestError):
+    code = "context_length_exceeded"
+
+
+class AuthenticationError(ApiError):
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class PermissionDeniedError(ApiError):
+    status = 403
+    type = "invalid_request_error"
+    code = "permission_denied"
+
+
+class NotFoundError(ApiError):
+    status = 404
+    type = "invalid_request_error"
+    code: str | None = None
+
+
+class ModelNotFoundError(NotFoundError):
+    code = "model_not_found"
+
+
+class MethodNotAllowedError(ApiError):
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_supported"
+
+
+class RequestTimeoutError(ApiError):
+    status = 408
+    type = "timeout_error"
+    code = "request_timeout"
+
+
+class RequestTooLargeError(ApiError):
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class UnsupportedContentTypeError(ApiError):
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_content_type"
+
+
+class InternalError(ApiError):
+    """A bug of ours."""
+
+
+class UpstreamError(ApiError):
+    """A worker broke after it had taken the request."""
+
+    status = 502
+    type = "server_error"
+    code = "upstream_error"
+
+
+class OverloadedError(ApiError):
+    """No replica can take the request now. Nothing was started."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "server_is_overloaded"
+
+
+class LedgerUnavailableError(ApiError):
+    """PostgreSQL is away: what cannot be recorded is not started."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "ledger_unavailable"
+
+
+class UpstreamTimeoutError(ApiError):
+    status = 504
+    type = "timeout_error"
+    code = "upstream_timeout"

@@ -1,0 +1,140 @@
+"""The edge: middleware, routers, lifespan. No logic.
+
+`python -m api.main` runs one process; add processes behind a load balancer for more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import prometheus_client
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import error_handlers, metrics
+from api.config import Settings, SettingsError
+from api.dependencies import JsonCodec
+from api.generated import routes, schemas
+from api.logs import json_lines
+from api.middleware.access_log import AccessLogMiddleware
+from api.middleware.authenticate import AuthenticateMiddleware
+from api.middleware.body_limit import BodyLimitMiddleware
+from api.middleware.request_id import RequestIdMiddleware
+from api.routers.chat import Chat
+from api.routers.docs import add_docs
+from api.routers.embeddings import Embeddings
+from api.routers.health import Health
+from api.routers.models import Models
+from api.state import AppState, open_state
+
+EXPOSED = ["x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"]
+
+
+class Edge(FastAPI):
+    """FastAPI without the layers it puts around every request that nothing here uses: its own telemetry, a second
+    body limit, an exit stack for uploaded files. They cost a sixth of a request, and two calls per chunk."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Starlette.__call__(self, scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        handlers = dict(self.exception_handlers)
+        on_bug = handlers.pop(Exception)
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=handlers)
+        for layer in reversed(self.user_middleware):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        return ServerErrorMiddleware(app, handler=on_bug)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Everything it opens is opened by its lifespan, and closed by it."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_state(settings) as state:
+            mount(app, state)
+            app.state.novai = state
+            try:
+                yield
+            finally:
+                state.draining = True
+
+    app = Edge(title="NovAI", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    error_handlers.install(app)
+    # The last one added is the first one to see a request.
+    app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    if settings.cors_origins:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
+        )
+    app.add_middleware(AccessLogMiddleware)
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+def mount(app: FastAPI, state: AppState) -> None:
+    """One router per tag of the spec. An operation without an implementation is a TypeError here."""
+    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.EmbeddingRequest)
+    routes.add_chat(app.router, Chat(state), codec)
+    routes.add_embeddings(app.router, Embeddings(state), codec)
+    routes.add_models(app.router, Models(state), codec)
+    routes.add_health(app.router, Health(state), codec)
+    add_docs(app.router)
+
+
+def main() -> None:
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    spare_the_collector()
+    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposing(settings):
+        uvicorn.run(
+            create_app(settings),
+            host=settings.api_host,
+            port=settings.api_port,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(settings.drain_s),
+            log_config=None,
+        )
+
+
+def spare_the_collector() -> None:
+    """What was loaded until now stays for ever: the garbage collector need not walk it again and again. Requests leave
+    no cycles behind, so it may also look less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+@contextlib.contextmanager
+def exposing(settings: Settings) -> Iterator[None]:
+    """Metrics on a port of their own, never on the one that callers reach. Port 0: none."""
+    if not settings.metrics_port:
+        yield
+        return
+    server, thread = prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host, metrics.REGISTRY)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

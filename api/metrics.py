@@ -1,0 +1,72 @@
+"""What this process counts. Nothing here is touched per streamed chunk."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
+
+from api.domain import UsageRecord
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+REQUESTS = Counter("novai_requests", "Answered requests", ["route", "method", "status"], registry=REGISTRY)
+REQUESTS_IN_FLIGHT = Gauge("novai_requests_in_flight", "Requests being answered", registry=REGISTRY)
+TTFT = Histogram(
+    "novai_ttft_seconds",
+    "Time to first token",
+    ["model"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+TOKENS = Counter("novai_tokens", "Tokens of recorded requests", ["model", "kind"], registry=REGISTRY)
+OUTCOMES = Counter("novai_outcomes", "How recorded requests ended", ["model", "outcome"], registry=REGISTRY)
+USAGE_WAITING = Gauge("novai_usage_waiting", "Usage records that PostgreSQL has not taken yet", registry=REGISTRY)
+USAGE_LOST = Counter("novai_usage_lost", "Usage records given up; each is in the log", registry=REGISTRY)
+LOG_LINES_DROPPED = Counter("novai_log_lines_dropped", "Log lines that found no room", registry=REGISTRY)
+
+
+def count_request(route: str, method: str, status: int) -> None:
+    """`route` is a template of the spec, so that callers cannot invent label values."""
+    _request_counter(route, method if method in _METHODS else "other", status).inc()
+
+
+def count_usage(record: UsageRecord) -> None:
+    tokens = record.tokens
+    for kind, number in (
+        ("prompt", tokens.prompt_tokens),
+        ("cached", tokens.cached_tokens),
+        ("completion", tokens.completion_tokens),
+        ("reasoning", tokens.reasoning_tokens),
+    ):
+        if number:
+            _token_counter(record.model, kind).inc(number)
+    _outcome_counter(record.model, record.outcome).inc()
+    if record.ttft_ms is not None:
+        _ttft(record.model).observe(record.ttft_ms / 1e3)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+# `labels()` takes a lock and builds a tuple of strings each time; the label sets are few.
+@cache
+def _request_counter(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _token_counter(model: str, kind: str) -> Counter:
+    return TOKENS.labels(model, kind)
+
+
+@cache
+def _outcome_counter(model: str, outcome: str) -> Counter:
+    return OUTCOMES.labels(model, outcome)
+
+
+@cache
+def _ttft(model: str) -> Histogram:
+    return TTFT.labels(model)

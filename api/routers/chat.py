@@ -1,0 +1,59 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from api.completions import ChoiceCollector, usage_of
+from api.dependencies import answer_headers, encode, principal_of
+from api.generated import schemas as s
+from api.generated.routes import ChatApi
+from api.rules import absent, check_chat
+from api.services.chat import ChatStream
+from api.state import AppState
+from api.streaming import ChatEventStream, completion_id, leaving
+
+
+class Chat(ChatApi):
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    async def create_chat_completion(self, request: Request, body: s.ChatCompletionRequest) -> Response:
+        check_chat(body)
+        request.state.log["model"] = body.model
+        stream = self._state.chat.admit(body, principal_of(request), request.state.request_id)
+        if body.stream:
+            settings, options = self._state.settings, body.stream_options
+            include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
+            return ChatEventStream(
+                stream, include_usage, answer_headers(request), settings.keepalive_s, settings.write_timeout_s
+            )
+        try:
+            return await self._whole(request, body, stream)
+        finally:
+            await stream.aclose()
+
+    async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: ChatStream) -> Response:
+        choices = [ChoiceCollector(index) for index in range(stream.choices)]
+        async with leaving(request.receive, stream.leave):
+            await stream.start()
+            while not stream.over:
+                for delta in await stream.next():
+                    choices[delta.choice].add(delta)
+        await stream.aclose()
+        if stream.left:
+            return Response(status_code=499)  # nobody reads this
+        assert stream.finished is not None
+        completion = s.ChatCompletion(
+            id=completion_id(stream.request_id),
+            object="chat.completion",
+            created=stream.created_s,
+            model=stream.model,
+            choices=[choice.choice(with_logprobs=body.logprobs is True) for choice in choices],
+            usage=usage_of(stream.finished.usage),
+            service_tier="default",
+            system_fingerprint=None,
+        )
+        if not absent(body.metadata):
+            completion.metadata = body.metadata
+        return Response(encode(completion), headers=answer_headers(request), media_type="application/json")

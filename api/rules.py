@@ -1,0 +1,110 @@
+"""The cross-field rules of the contract that JSON Schema cannot say. Every refusal says what to do instead."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, UnsetType
+
+from api.errors import InvalidRequestError
+from api.generated import schemas as s
+
+
+def absent(value: object) -> bool:
+    """Null and absent are the same."""
+    return value is None or value is UNSET
+
+
+def invalid(message: str, param: str, code: str = "invalid_value") -> InvalidRequestError:
+    return InvalidRequestError(message, param=param, code=code)
+
+
+def unsupported(message: str, param: str) -> InvalidRequestError:
+    return InvalidRequestError(message, param=param, code="unsupported_parameter")
+
+
+def check_chat(body: s.ChatCompletionRequest) -> None:
+    """Raises InvalidRequestError for a body that fits the schema and still makes no sense."""
+    if not absent(body.stream_options) and not body.stream:
+        raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    if body.top_logprobs and not body.logprobs:
+        raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
+    if not absent(body.response_format) and not isinstance(body.response_format, s.ResponseFormatText):
+        raise unsupported(
+            "Unsupported parameter: 'response_format' of this type is not supported with this model. "
+            "Ask for JSON in the prompt.",
+            "response_format",
+        )
+    check_logit_bias(body.logit_bias)
+    check_metadata(body.metadata)
+    check_tools(body)
+    for index, message in enumerate(body.messages):
+        check_message(message, f"messages[{index}]")
+
+
+def check_message(message: s.ChatMessage, at: str) -> None:
+    if isinstance(message, s.AssistantMessage):
+        if absent(message.content) and not message.tool_calls:
+            raise invalid(
+                f"Invalid value for '{at}.content': an assistant message needs content or tool_calls.", f"{at}.content"
+            )
+    elif isinstance(message, s.UserMessage) and isinstance(message.content, list):
+        for index, part in enumerate(message.content):
+            if isinstance(part, s.ImagePart):
+                raise invalid(
+                    "This model takes text only. Leave images out or choose a model that sees.",
+                    f"{at}.content[{index}].type",
+                    "unsupported_value",
+                )
+
+
+def check_tools(body: s.ChatCompletionRequest) -> None:
+    tools = [] if absent(body.tools) else body.tools
+    assert isinstance(tools, list)
+    names = [tool.function.name for tool in tools]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}].function.name")
+    choice = body.tool_choice
+    if absent(choice) or choice == "none":
+        return
+    if not tools:
+        raise invalid("'tool_choice' is only allowed when 'tools' are given.", "tool_choice")
+    if isinstance(choice, s.NamedToolChoice) and choice.function.name not in names:
+        raise invalid(
+            f"The tool '{choice.function.name}' of 'tool_choice' is not among 'tools'.", "tool_choice.function.name"
+        )
+    if choice != "auto":
+        raise unsupported(
+            "Unsupported parameter: 'tool_choice' other than 'auto' and 'none' is not supported with this model.",
+            "tool_choice",
+        )
+
+
+def check_logit_bias(bias: dict[str, float] | UnsetType | None) -> None:
+    for token in bias or {}:
+        if not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise invalid(
+                f"Invalid key in 'logit_bias': {token[:40]!r}. Keys are token ids of the model's vocabulary.",
+                "logit_bias",
+            )
+
+
+def check_metadata(metadata: dict[str, str] | UnsetType | None) -> None:
+    for key in metadata or {}:
+        if len(key) > 64:
+            raise invalid("Invalid key in 'metadata': keys have at most 64 characters.", "metadata")
+
+
+def check_embedding(body: s.EmbeddingRequest) -> list[str] | list[list[int]]:
+    """The inputs as one list: texts, or lists of token ids. Raises InvalidRequestError."""
+    given = body.input
+    if isinstance(given, str):
+        return [given]
+    if all(isinstance(item, str) for item in given):
+        return given  # type: ignore[return-value]
+    if all(isinstance(item, int) for item in given):
+        return [given]  # type: ignore[return-value]
+    if all(isinstance(item, list) for item in given):
+        return given  # type: ignore[return-value]
+    raise invalid(
+        "Invalid 'input': all items must be of one kind. Send texts, or token ids, or lists of token ids.", "input"
+    )

@@ -1,0 +1,323 @@
+"""A chat completion is an admitted stream; a plain JSON answer is the same stream, collected.
+
+`ChatStream` owns everything the request took: the ticket, the call on a worker's session, the settlement. However it
+ends (finished, client left, worker broke), it ends through `aclose`, which is shielded from the cancellation of the
+task that reads it: a client that goes away cannot take the settlement along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from api.clients.generate_request import from_chat
+from api.clients.grpc_errors import from_failed
+from api.clients.hosts import Hosts, Replica
+from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest
+from api.domain import Outcome, Principal, TokenUsage, UsageRecord
+from api.errors import ApiError, OverloadedError, UpstreamError, UpstreamTimeoutError
+from api.generated import schemas as s
+from api.ledger.usage import UsageRecorder
+from api.services.admission import Admission, Ticket
+from api.services.catalog import Catalog
+
+CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
+FINISH_NAMES: dict[int, Literal["stop", "length", "tool_calls", "content_filter"]] = {
+    1: "stop",
+    2: "length",
+    3: "tool_calls",
+    4: "content_filter",
+    5: "stop",
+}
+
+
+class ChatService:
+    """Opens streams."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        admission: Admission,
+        hosts: Hosts,
+        usage: UsageRecorder,
+        first_token_timeout_s: float,
+        inter_token_timeout_s: float,
+    ) -> None:
+        self.hosts = hosts
+        self.usage = usage
+        self.first_token_timeout_s = first_token_timeout_s
+        self.inter_token_timeout_s = inter_token_timeout_s
+        self._catalog = catalog
+        self._admission = admission
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def admit(self, body: s.ChatCompletionRequest, principal: Principal, request_id: str) -> ChatStream:
+        """An admitted stream, not yet started. Whoever calls this calls `ChatStream.aclose`.
+
+        Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError.
+        """
+        model = self._catalog.resolve(body.model, "chat", principal)
+        request = from_chat(body, cache_salt=principal.organisation_id)
+        ticket = self._admission.admit(principal)
+        return ChatStream(self, request, ticket, model.id, request_id, streamed=bool(body.stream))
+
+    def settle(self, stream: ChatStream) -> asyncio.Task[None]:
+        """Ends a stream that still runs, and settles it, as a task of its own, which shutdown waits for."""
+        task = asyncio.create_task(stream.stop_and_settle())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Waits for every settlement under way."""
+        await asyncio.gather(*self._settling, return_exceptions=True)
+
+
+class ChatStream:
+    """One request from admission to settlement. Read by one task: `start`, `next` until `finished`, `aclose`."""
+
+    def __init__(
+        self,
+        service: ChatService,
+        request: GenerateRequest,
+        ticket: Ticket,
+        model: str,
+        request_id: str,
+        streamed: bool,
+    ) -> None:
+        self.model = model
+        self.request_id = request_id
+        self.choices = max(1, request.n)
+        self.created_s = int(time.time())
+        self.finished: Finished | None = None
+        self.error: ApiError | None = None
+        self.status = 200  # what the client was told
+        self._service = service
+        self._request = request
+        self._ticket = ticket
+        self._streamed = streamed
+        self._started_s = time.monotonic()
+        self._started_at_s = time.time()
+        self._first_token_s: float | None = None
+        self._tokens = 0
+        self._finish_reason = ""
+        self._left = False
+        self._left_s = 0.0
+        self._accepted = False
+        self._early: list[Delta] = []
+        self._failed: Failed | None = None
+        self._tried: list[Replica] = []
+        self._call: Call | None = None
+        self._settlement: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------------ reading
+
+    async def start(self) -> None:
+        """Hands the request to a worker; returns when it has accepted: valid, fits, has a slot or a place in the queue.
+
+        Raises InvalidRequestError, ContextLengthExceededError, OverloadedError, UpstreamTimeoutError.
+        """
+        self._submit()
+        while not self._accepted and self.finished is None:
+            self._early += await self.next()  # a quick worker accepts and answers in one frame
+
+    async def first(self, wait_s: float) -> Sequence[Delta]:
+        """The first deltas, or none after `wait_s`. Raises what ended the stream before them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not self.over:
+                    if deltas := await self.next():
+                        return deltas
+        return []
+
+    async def next(self) -> list[Delta]:
+        """The deltas that arrived since the last call. Empty about once a second of silence, and at the end.
+
+        Raises the ApiError that ended the stream; after that and after `finished` it must not be called again.
+        """
+        assert self._call is not None
+        if self._accepted and self._early:
+            early, self._early = self._early, []
+            return early
+        if self._failed is not None:
+            return self._refused(self._failed)
+        try:
+            events = await self._call.next()
+        except UpstreamError as error:
+            return self._broken(error)
+        deltas = []
+        for event in events:
+            kind = event.WhichOneof("kind")
+            if kind == "delta":
+                delta = event.delta
+                deltas.append(delta)
+                self._tokens += delta.tokens
+                if delta.finish:
+                    self._finish_reason = FINISH_NAMES[delta.finish]
+            elif kind == "finished":
+                self.finished = event.finished
+                self._tried[-1].worked()
+            elif kind == "accepted":
+                self._accepted = True
+            else:
+                self._failed = event.failed  # said after what came before it
+        if self._failed is not None and not deltas:
+            return self._refused(self._failed)
+        if deltas and self._first_token_s is None:
+            self._first_token_s = time.monotonic()
+        elif not events:
+            self._check_deadline()
+        return deltas
+
+    @property
+    def over(self) -> bool:
+        """Everything has been read."""
+        return self.finished is not None and not self._early
+
+    @property
+    def left(self) -> bool:
+        """The client is gone."""
+        return self._left
+
+    def leave(self) -> None:
+        """The client is gone: generation stops within a step. What was generated is still settled."""
+        self._left = True
+        self._left_s = time.monotonic()
+        if self._call is not None:
+            self._call.cancel()
+
+    # ------------------------------------------------------------------ the one door
+
+    async def aclose(self) -> None:
+        """Gives everything back and settles, whatever ended the stream. Idempotent, shielded from cancellation."""
+        if self._settlement is None:
+            running = self._call is not None and self.finished is None and self.error is None
+            self._settlement = self._service.settle(self) if running else self.settle()
+        if self._settlement is not None:
+            await asyncio.shield(self._settlement)
+
+    async def stop_and_settle(self) -> None:
+        """Ends what still runs, hears from the worker what it had generated, settles. Run by the service as a task."""
+        assert self._call is not None
+        self._left = True
+        self._call.cancel()
+        try:
+            await self._await_end()
+        finally:
+            settled = self.settle()
+        if settled is not None:
+            await settled
+
+    def settle(self) -> asyncio.Future[None] | None:
+        """What is over is given back and on its way to the ledger; the future says when it is there."""
+        if self._call is not None:
+            self._call.forget()
+        for replica in self._tried[-1:]:
+            replica.outstanding -= 1
+        self._ticket.close()
+        return self._service.usage.enqueue(self._record()) if self._accepted else None
+
+    async def _await_end(self) -> None:
+        """What the worker generated until it heard of the cancellation, if it can still say."""
+        try:
+            async with asyncio.timeout(CANCEL_WAIT_S):
+                while self.finished is None:
+                    await self.next()
+        except (TimeoutError, ApiError):
+            return
+
+    def _record(self) -> UsageRecord:
+        now = time.monotonic()
+        tokens = TokenUsage(completion_tokens=self._tokens)
+        if self.finished is not None:
+            usage = self.finished.usage
+            tokens = TokenUsage(
+                usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens
+            )
+        return UsageRecord(
+            request_id=self.request_id,
+            principal=self._ticket.principal,
+            operation="createChatCompletion",
+            model=self.model,
+            replica=self._tried[-1].target,
+            outcome=self._outcome(),
+            finish_reason=self._finish_reason,
+            provenance="engine" if self.finished is not None else "estimated",
+            tokens=tokens,
+            status=self.error.status if self.error and not self._streamed else 499 if self._left else self.status,
+            streamed=self._streamed,
+            started_at_s=self._started_at_s,
+            ttft_ms=None if self._first_token_s is None else (self._first_token_s - self._started_s) * 1e3,
+            duration_ms=(now - self._started_s) * 1e3,
+        )
+
+    def _outcome(self) -> Outcome:
+        if self.error is not None:
+            return "upstream_broke"
+        return "client_left" if self._left else "finished"
+
+    # ------------------------------------------------------------------ workers
+
+    def _submit(self) -> None:
+        """Hands the request to the least loaded replica that has not failed it yet."""
+        replica = self._service.hosts.pick(self.model, exclude=self._tried)
+        assert replica.session is not None
+        self._call = replica.session.start(self.request_id, self._request)
+        for former in self._tried[-1:]:
+            former.outstanding -= 1
+        replica.outstanding += 1
+        self._tried.append(replica)
+        if self._left:
+            self._call.cancel()
+
+    def _broken(self, error: UpstreamError) -> list[Delta]:
+        """The worker died. Before the first token another replica takes over, or the client may try again."""
+        if self._first_token_s is None and not self._left:
+            return self._elsewhere(
+                OverloadedError(
+                    f"The worker of `{self.model}` stopped before it answered. Please try again in 1s.",
+                    retry_after_ms=1000,
+                )
+            )
+        self.error = error
+        raise error
+
+    def _refused(self, failed: Failed) -> list[Delta]:
+        error, self._failed = from_failed(failed), None
+        if isinstance(error, OverloadedError) and self._first_token_s is None and not self._left:
+            return self._elsewhere(error)
+        self.error = error
+        raise error
+
+    def _elsewhere(self, error: ApiError) -> list[Delta]:
+        """One more try on a replica that has not seen the request; otherwise `error`."""
+        try:
+            if len(self._tried) > 1:
+                raise error
+            self._submit()
+        except ApiError:
+            self.error = error
+            raise error from None
+        return []
+
+    def _check_deadline(self) -> None:
+        assert self._call is not None
+        first = self._first_token_s is None
+        if self._left:
+            limit_s, since_s = CANCEL_WAIT_S, self._left_s
+        elif first:
+            limit_s, since_s = self._service.first_token_timeout_s, self._started_s
+        else:
+            limit_s, since_s = self._service.inter_token_timeout_s, self._call.last_event_s
+        if time.monotonic() - since_s < limit_s:
+            return
+        self._tried[-1].stalled()
+        self._call.cancel()
+        self.error = UpstreamTimeoutError(
+            f"The model `{self.model}` gave no {'answer' if first else 'further token'} within {limit_s:g} s; "
+            "nothing is charged. Send the request again."
+        )
+        raise self.error

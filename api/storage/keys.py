@@ -1,0 +1,105 @@
+"""SQL for API keys. A key itself is never here, only its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.storage.session import Database
+
+CHANNEL = "novai_keys"  # the migrations' triggers notify it; payload: digest in hex, or `*`
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A row of `api_keys`, with the organisation that its project belongs to once it was read from there."""
+
+    id: str
+    project_id: str
+    digest: bytes
+    last4: str
+    name: str
+    scopes: tuple[str, ...]
+    models: tuple[str, ...] | None  # None: every model
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    rotated_to: str | None = None
+    organisation_id: str = ""
+    archived: bool = False  # its project or organisation is
+
+
+_COLUMNS = """
+k.id, k.project_id, k.digest, k.last4, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
+k.rotated_to, p.organisation_id, (p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived
+FROM api_keys k JOIN projects p ON p.id = k.project_id JOIN organisations o ON o.id = p.organisation_id
+"""
+_BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
+_BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
+_LIST = f"""SELECT {_COLUMNS}
+WHERE ($1::text IS NULL OR k.project_id = $1) ORDER BY k.created_at, k.id"""
+_ADD = """
+INSERT INTO api_keys (id, project_id, digest, last4, name, scopes, models, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_REVOKE = "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id"
+_REVOKE_NAMED = "UPDATE api_keys SET revoked_at = now() WHERE project_id = $1 AND name = $2 AND revoked_at IS NULL"
+_SUCCEED = """
+UPDATE api_keys
+SET rotated_to = $2, expires_at = least(coalesce(expires_at, 'infinity'), now() + $3 * interval '1 second')
+WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL AND coalesce(expires_at, 'infinity') > now()
+RETURNING id
+"""
+
+
+async def by_digest(
+    database: Database, digests: Sequence[bytes], timeout_s: float | None = None
+) -> dict[bytes, KeyRecord]:
+    """Those of the digests that exist, whatever their state."""
+    rows = await database.fetch(_BY_DIGEST, digests, timeout_s=timeout_s)
+    return {row["digest"]: _record(row) for row in rows}
+
+
+async def find(database: Database, key_id: str) -> KeyRecord | None:
+    row = await database.fetchrow(_BY_ID, key_id)
+    return row and _record(row)
+
+
+async def list_keys(database: Database, project_id: str | None = None) -> list[KeyRecord]:
+    return [_record(row) for row in await database.fetch(_LIST, project_id)]
+
+
+async def add(database: Database, record: KeyRecord) -> None:
+    await database.execute(_ADD, *_values(record))
+
+
+async def revoke(database: Database, key_id: str) -> bool:
+    """False when there is no such key or it was revoked before."""
+    return await database.fetchrow(_REVOKE, key_id) is not None
+
+
+async def revoke_named(database: Database, project_id: str, name: str) -> None:
+    await database.execute(_REVOKE_NAMED, project_id, name)
+
+
+async def succeed(database: Database, key_id: str, successor: KeyRecord, overlap_s: float) -> bool:
+    """Adds `successor`; the key `key_id` works for `overlap_s` seconds more. False, and nothing is done, when that
+    key is not in force or has a successor."""
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute(_ADD, *_values(successor))
+        if await connection.fetchrow(_SUCCEED, key_id, successor.id, overlap_s) is not None:
+            return True
+        await connection.execute("DELETE FROM api_keys WHERE id = $1", successor.id)
+        return False
+
+
+def _values(record: KeyRecord) -> tuple[object, ...]:
+    r = record
+    return (r.id, r.project_id, r.digest, r.last4, r.name, r.scopes, r.models, r.expires_at)
+
+
+def _record(row: object) -> KeyRecord:
+    fields = dict(row)  # type: ignore[call-overload]
+    models = fields.pop("models")
+    return KeyRecord(scopes=tuple(fields.pop("scopes")), models=None if models is None else tuple(models), **fields)

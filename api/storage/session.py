@@ -1,0 +1,209 @@
+"""The one door to PostgreSQL: a pool of asyncpg connections.
+
+When PostgreSQL is away: opening a pool succeeds all the same, every use raises LedgerUnavailableError (503) within
+`timeout_s`, and after the first failed connection attempt at once, because only one caller at a time may find out
+whether the server is back. It is asked again for ever; nothing has to be restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NoReturn
+
+import asyncpg
+
+from api.errors import LedgerUnavailableError
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_MS = 2000
+# How long nobody tries after a connection attempt failed.
+_PAUSE_S = 0.5
+_RELEASE_TIMEOUT_S = 1.0
+_LISTEN_HEARTBEAT_S = 2.0
+_LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+# What says that the server, not the statement, is the trouble. The statement may or may not have been committed.
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,  # refused, reset, no such host; TimeoutError is one too
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed, cancelled by the server
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.InterfaceError,  # the connection was closed under us, or the pool is
+)
+
+
+async def open_pool(database_url: str, size: int = 8, timeout_s: float = 5.0) -> Database:
+    """A pool of at most `size` connections, opened when first used. Close it with `aclose()`.
+
+    Does not wait for PostgreSQL. Raises ValueError for a URL that can never work.
+    """
+    check_url(database_url)
+    pool = await asyncpg.create_pool(
+        database_url,
+        min_size=0,
+        max_size=size,
+        timeout=timeout_s,
+        command_timeout=timeout_s,
+        max_inactive_connection_lifetime=300.0,
+        server_settings={"application_name": "novai", "jit": "off"},
+        # A connection is given back as it was taken: no statement here changes its session. Saves a round trip.
+        reset=_keep_session,
+    )
+    return Database(pool, database_url, timeout_s)
+
+
+class Database:
+    """Connections to one database. Every method raises LedgerUnavailableError when PostgreSQL is away."""
+
+    def __init__(self, pool: asyncpg.Pool, url: str, timeout_s: float) -> None:
+        self.pool = pool
+        self.timeout_s = timeout_s
+        self._url = url
+        self._suspect = False
+        self._ask_again_at = 0.0
+        self._was_listening = False
+
+    @contextlib.asynccontextmanager
+    async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """One connection for the length of the block; a transaction is the caller's to open."""
+        timeout_s = timeout_s or self.timeout_s
+        connection = await self._acquire(timeout_s)
+        try:
+            yield connection
+        except BaseException as error:
+            if isinstance(error, TimeoutError):
+                # A hung server would not answer the request to cancel either: do not wait for it.
+                connection.terminate()
+                self._suspect_now()
+            # An InterfaceError on a connection that lives is a mistake of ours, e.g. a missing argument.
+            if isinstance(error, AWAY) and not (isinstance(error, asyncpg.InterfaceError) and _lives(connection)):
+                logger.warning("A statement was cut off: %s", describe(error))
+                raise unavailable() from error
+            raise
+        finally:
+            await self._release(connection)
+
+    async def fetch(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> list[asyncpg.Record]:
+        async with self.connection(timeout_s) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, timeout=timeout_s)
+            return rows
+
+    async def fetchrow(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> asyncpg.Record | None:
+        async with self.connection(timeout_s) as connection:
+            return await connection.fetchrow(statement, *arguments, timeout=timeout_s)
+
+    async def execute(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> str:
+        """The command tag, e.g. `INSERT 0 3`."""
+        async with self.connection(timeout_s) as connection:
+            tag: str = await connection.execute(statement, *arguments, timeout=timeout_s)
+            return tag
+
+    async def ping(self, timeout_s: float = 1.0) -> None:
+        """Returns when PostgreSQL answers and has our tables. Raises asyncpg.UndefinedTableError when it has none."""
+        await self.fetchrow("SELECT version_num FROM alembic_version", timeout_s=timeout_s)
+
+    async def listen(
+        self, channel: str, on_notice: Callable[[str], None], on_listening: Callable[[bool], None]
+    ) -> NoReturn:
+        """Calls `on_notice(payload)` for every NOTIFY on `channel`, until cancelled.
+
+        Holds a connection of its own and reconnects for ever. `on_listening(True)` is called each time notices begin
+        to arrive (earlier ones may have been missed), `on_listening(False)` when the connection is lost.
+        """
+        failures = 0
+        while True:
+            try:
+                await self._listen_once(channel, on_notice, on_listening)
+            except Exception as error:  # noqa: BLE001 — whatever it is, a ring that stopped listening would be worse
+                # The first failure after a connection that worked is told at once, a long outage only once.
+                if failures <= 1:
+                    logger.warning("Not listening on %s: %s. Trying until it works.", channel, describe(error))
+            failures = 0 if self._was_listening else failures + 1
+            await asyncio.sleep(_LISTEN_BACKOFF_S[min(failures, len(_LISTEN_BACKOFF_S) - 1)])
+
+    async def _listen_once(
+        self, channel: str, on_notice: Callable[[str], None], on_listening: Callable[[bool], None]
+    ) -> None:
+        self._was_listening = False
+        connection = await asyncpg.connect(self._url, timeout=self.timeout_s, command_timeout=self.timeout_s)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: lost.set())
+        try:
+            await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: on_notice(payload))
+            self._was_listening = True
+            on_listening(True)
+            while not lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), _LISTEN_HEARTBEAT_S)
+                await connection.execute("SELECT 1", timeout=1.0)  # a silent partition shows here
+        finally:
+            on_listening(False)
+            connection.terminate()
+
+    async def aclose(self) -> None:
+        """Waits for connections in use, for at most `timeout_s`, then cuts them."""
+        try:
+            await asyncio.wait_for(self.pool.close(), self.timeout_s)
+        except TimeoutError:
+            self.pool.terminate()
+
+    async def _acquire(self, timeout_s: float) -> asyncpg.Connection:
+        now = time.monotonic()
+        if self._suspect:
+            if now < self._ask_again_at:
+                raise unavailable()
+            self._ask_again_at = now + timeout_s  # this caller finds out; the others need not wait for it
+        try:
+            connection = await self.pool.acquire(timeout=timeout_s)
+        except ValueError as error:
+            raise ValueError(f"DATABASE_URL cannot be used: {error}") from None
+        except AWAY as error:
+            if not self._suspect:
+                logger.error("PostgreSQL is away: %s", describe(error))
+            self._suspect_now()
+            raise unavailable() from error
+        if self._suspect:
+            logger.warning("PostgreSQL is back.")
+            self._suspect = False
+        return connection
+
+    def _suspect_now(self) -> None:
+        self._suspect = True
+        self._ask_again_at = time.monotonic() + _PAUSE_S
+
+    async def _release(self, connection: asyncpg.Connection) -> None:
+        # A connection that cannot be given back in order is closed by the pool; the statement's outcome stands.
+        with contextlib.suppress(*AWAY):
+            await self.pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
+
+
+def check_url(database_url: str) -> None:
+    """Raises ValueError for what asyncpg would not take for a URL."""
+    if not database_url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("DATABASE_URL cannot be used: expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
+
+
+def unavailable() -> LedgerUnavailableError:
+    return LedgerUnavailableError(
+        "The service cannot reach its database at the moment. Please try again shortly.", retry_after_ms=RETRY_AFTER_MS
+    )
+
+
+def describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _lives(connection: asyncpg.Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took a lost connection back already
+        return False
+
+
+async def _keep_session(_connection: asyncpg.Connection) -> None:
+    """Instead of asyncpg's reset query; asyncpg itself still rolls back an open transaction."""

@@ -1,0 +1,195 @@
+"""Server-sent events of a chat completion, exactly by the wire contract.
+
+Every token of a step is one complete event; the events that wait for a client leave in one socket write. What does
+not change between events is encoded once per choice, so a token costs the escaping of its text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+from api.clients.session import Delta, ToolCallDelta
+from api.completions import logprobs_of, usage_of
+from api.errors import ApiError
+from api.services.chat import FINISH_NAMES, ChatStream
+
+encode = msgspec.json.Encoder().encode
+
+DONE = b"data: [DONE]\n\n"
+KEEPALIVE = b": keepalive\n\n"
+# A stream's status is decided by its first token, or by this much waiting for it: until then a worker that dies is an
+# honest 503, and clients that give up on silent streams still hear something in time.
+DECIDE_S = 5.0
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class ChunkEncoder:
+    """Deltas of one completion → bytes of complete events."""
+
+    def __init__(self, stream: ChatStream, include_usage: bool) -> None:
+        head = {
+            "id": completion_id(stream.request_id),
+            "object": "chat.completion.chunk",
+            "created": stream.created_s,
+            "model": stream.model,
+            "service_tier": "default",
+            "system_fingerprint": None,
+        }
+        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
+        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._tail = b'},"logprobs":null,"finish_reason":null}' + self._end
+        self._choice = [self._head + b'{"index":%d,"delta":{' % index for index in range(stream.choices)]
+        self._text = [choice + b'"content":' for choice in self._choice]
+
+    def roles(self) -> bytes:
+        """The first event of every choice, in order."""
+        return b"".join(c + b'"role":"assistant","content":"","refusal":null' + self._tail for c in self._choice)
+
+    def delta(self, delta: Delta) -> bytes:
+        """The events of one delta: none, one, or several when it carries text and the end."""
+        if delta.text and not delta.finish and not delta.logprobs and not delta.reasoning and not delta.tool_calls:
+            return self._text[delta.choice] + encode(delta.text) + self._tail
+        return b"".join(self._events(delta))
+
+    def usage(self, stream: ChatStream) -> bytes:
+        assert stream.finished is not None
+        return self._head + b'],"usage":' + encode(usage_of(stream.finished.usage)) + b"}\n\n"
+
+    def _events(self, delta: Delta) -> list[bytes]:
+        choice = self._choice[delta.choice]
+        events = []
+        if delta.reasoning:
+            events.append(choice + b'"reasoning_content":' + encode(delta.reasoning) + self._tail)
+        if delta.text or delta.logprobs:
+            logprobs = encode(logprobs_of(delta.logprobs)) if delta.logprobs else b"null"
+            text = b'"content":' + encode(delta.text)
+            events.append(choice + text + b'},"logprobs":' + logprobs + b',"finish_reason":null}' + self._end)
+        calls = (encode(tool_call_delta(call)) for call in delta.tool_calls)
+        events.extend(choice + b'"tool_calls":[' + call + b"]" + self._tail for call in calls)
+        if delta.finish:
+            reason = encode(FINISH_NAMES[delta.finish])
+            events.append(choice + b'},"logprobs":null,"finish_reason":' + reason + b"}" + self._end)
+        return events
+
+
+def tool_call_delta(call: ToolCallDelta) -> dict[str, Any]:
+    """Id, type and name once per call; clients glue together what is repeated."""
+    if call.id:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"index": call.index, "id": call.id, "type": "function", "function": function}
+    return {"index": call.index, "function": {"arguments": call.arguments}}
+
+
+def completion_id(request_id: str) -> str:
+    return "chatcmpl-" + request_id.removeprefix("req_")
+
+
+@contextlib.asynccontextmanager
+async def leaving(receive: Receive, on_leave: Callable[[], None]) -> AsyncIterator[None]:
+    """Inside, a client that goes away calls `on_leave` at once, whatever the body of the block waits for."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        on_leave()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+
+
+class ChatEventStream(Response):
+    """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status."""
+
+    def __init__(
+        self,
+        stream: ChatStream,
+        include_usage: bool,
+        headers: dict[str, str],
+        keepalive_s: float,
+        write_timeout_s: float,
+    ) -> None:
+        super().__init__(status_code=200, headers=HEADERS | headers, media_type="text/event-stream; charset=utf-8")
+        del self.headers["content-length"]
+        self._stream = stream
+        self._include_usage = include_usage
+        self._keepalive_s = keepalive_s
+        self._write_timeout_s = write_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stream = self._stream
+        try:
+            async with leaving(receive, stream.leave):
+                await stream.start()
+                first = await stream.first(DECIDE_S)
+                if stream.left:
+                    return
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await self._body(send, first)
+        finally:
+            await stream.aclose()
+
+    async def _body(self, send: Send, first: Sequence[Delta]) -> None:
+        stream = self._stream
+        chunks = ChunkEncoder(stream, self._include_usage)
+        writer = StallingWriter(send, self._write_timeout_s, stream.leave)
+        waiting = chunks.roles() + b"".join(map(chunks.delta, first))
+        try:
+            while not stream.over:
+                if waiting:
+                    await writer.write(waiting)
+                deltas = await stream.next()
+                waiting = b"".join(map(chunks.delta, deltas))
+                if not waiting and writer.silent_s() >= self._keepalive_s:
+                    waiting = KEEPALIVE
+        except ApiError as error:
+            await stream.aclose()
+            await writer.write(b"data: " + encode(error.body()) + b"\n\n", last=True)
+            return
+        # Settled before the client is told that all is done: who saw [DONE] was recorded exactly once.
+        await stream.aclose()
+        if self._include_usage:
+            waiting += chunks.usage(stream)
+        await writer.write(waiting + DONE, last=True)
+
+
+class StallingWriter:
+    """Writes; a client that takes nothing for `timeout_s` is left. One timer per stream, not one per write."""
+
+    def __init__(self, send: Send, timeout_s: float, on_stall: Callable[[], None]) -> None:
+        self._send = send
+        self._timeout_s = timeout_s
+        self._on_stall = on_stall
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._writing_since_s: float | None = None
+        self._last_s = self._loop.time()
+        self._timer = self._loop.call_later(timeout_s, self._check)
+
+    async def write(self, data: bytes, last: bool = False) -> None:
+        self._writing_since_s = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        self._writing_since_s = None
+        self._last_s = self._loop.time()
+        if last:
+            self._timer.cancel()
+
+    def silent_s(self) -> float:
+        return self._loop.time() - self._last_s
+
+    def _check(self) -> None:
+        since_s = self._writing_since_s
+        if since_s is not None and self._loop.time() - since_s >= self._timeout_s and self._task is not None:
+            self._on_stall()
+            self._task.cancel()
+            return
+        self._timer = self._loop.call_later(self._timeout_s, self._check)

@@ -1,0 +1,22 @@
+"""`make bench`: every benchmark, one line of JSON each. Peers are added by calling a benchmark by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+RUNS = [
+    ["bench.edge"],
+    ["bench.engine", "models/novai-tiny/novai-tiny.Q8_0.gguf"],
+    ["bench.embeddings"],
+]
+
+
+def main() -> None:
+    for run in RUNS:
+        print(f"# python -m {' '.join(run)}", flush=True)
+        subprocess.run([sys.executable, "-m", *run], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The edge alone: everything real but the model, which is the scripted backend. One api process.
+
+python -m bench.edge [--rounds 3]
+
+Prints one JSON line: medians of the rounds. `added_ms` is the whole latency of a request at concurrency 1, since the
+scripted backend answers at once. Memory is that of the api process before and after 20 000 requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.stack import Stack, running
+
+MODELS = Path(__file__).parent / "models.scripted.yaml"
+# One token a request where requests are counted, 64 where chunks are.
+REQUESTS = ["--concurrency", "32", "--requests", "4000", "--max-tokens", "1"]
+LONGER = ["--concurrency", "32", "--requests", "1500", "--max-tokens", "64"]
+CHUNKS = ["--concurrency", "32", "--requests", "1000", "--max-tokens", "64", "--stream"]
+SINGLE = ["--concurrency", "1", "--requests", "500", "--max-tokens", "1"]
+
+
+def load(stack: Stack, *options: str) -> dict[str, Any]:
+    """One run of bench.load in a process of its own."""
+    command = [sys.executable, "-m", "bench.load", "--url", stack.url, "--key", stack.key, "--model", "scripted"]
+    answer = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(answer.stdout)
+    if result["errors"]:
+        raise SystemExit(f"errors under load: {result}")
+    return result
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--rounds", type=int, default=3)
+    a = p.parse_args()
+    with running(models=MODELS) as stack:
+        load(stack, *REQUESTS)  # warm
+        warm_mb = stack.rss_mb("api.main")
+        rounds = [
+            (load(stack, *REQUESTS), load(stack, *LONGER), load(stack, *CHUNKS), load(stack, *SINGLE))
+            for _ in range(a.rounds)
+        ]
+        grown_mb = stack.rss_mb("api.main")
+        done = sum(sum(run["codes"].values()) for each in rounds for run in each)
+        while done < 20_000:
+            done += sum(load(stack, *REQUESTS)["codes"].values())
+        print(
+            json.dumps(
+                {
+                    "bench": "edge",
+                    "requests_per_s": statistics.median(r[0]["rps"] for r in rounds),
+                    "requests_per_s_64_tokens": statistics.median(r[1]["rps"] for r in rounds),
+                    "chunks_per_s": statistics.median(r[2]["chunks_per_s"] for r in rounds),
+                    "added_ms_p50": statistics.median(r[3]["latency_ms"][0] for r in rounds),
+                    "added_ms_p95": statistics.median(r[3]["latency_ms"][1] for r in rounds),
+                    "api_rss_mb": {
+                        "warm": warm_mb,
+                        "rounds": grown_mb,
+                        "after": stack.rss_mb("api.main"),
+                        "requests": done,
+                    },
+                    "ready_s": stack.ready_s,
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Brings up the whole system for a benchmark, as `novai dev` does, in a state folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+READY_S = 120.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running system: where it is, a key, and the process at its root."""
+
+    url: str  # ends with /v1
+    key: str
+    process: psutil.Process
+    ready_s: float  # from the start to everything ready
+
+    def find(self, module: str) -> list[psutil.Process]:
+        """Its processes that run `python -m module`."""
+        return [p for p in self.process.children(recursive=True) if module in p.cmdline()]
+
+    def rss_mb(self, module: str) -> float:
+        """Resident memory of the processes of a module, in MB."""
+        return float(round(sum(p.memory_info().rss for p in self.find(module)) / 1e6, 1))
+
+
+@contextlib.contextmanager
+def running(
+    models: Path | None = None, model: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[Stack]:
+    """`novai dev` until the block ends. `models` is a models.yaml, `model` a single GGUF."""
+    with tempfile.TemporaryDirectory(prefix="novai-bench-") as folder:
+        Path(folder).chmod(0o755)
+        state, port = Path(folder) / "state", free_port()
+        command = [sys.executable, "-m", "internal.cli", "dev", "--port", str(port), "--state", str(state)]
+        command += ["--models", str(models.resolve())] if models else []
+        command += ["--model", str(model.resolve())] if model else []
+        log = (Path(folder) / "log").open("wb")
+        started = time.monotonic()
+        child = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | (env or {}))
+        try:
+            values = wait_ready(child, state / "dev.env", Path(folder) / "log")
+            ready_s = round(time.monotonic() - started, 2)
+            yield Stack(values["NOVAI_BASE_URL"], values["NOVAI_API_KEY"], psutil.Process(child.pid), ready_s)
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(60)
+            log.close()
+
+
+def wait_ready(child: subprocess.Popen[bytes], env_file: Path, log: Path) -> dict[str, str]:
+    """The lines of dev.env, which is written when everything is ready."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise SystemExit(f"novai dev ended:\n{log.read_text()[-4000:]}")
+        with contextlib.suppress(FileNotFoundError):
+            lines = [line.removeprefix("export ").partition("=") for line in env_file.read_text().splitlines() if line]
+            return {name: value.strip("'\"") for name, _, value in lines}
+        time.sleep(0.02)
+    raise SystemExit(f"novai dev was not ready after {READY_S:g} s:\n{log.read_text()[-4000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])

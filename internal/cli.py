@@ -1,0 +1,70 @@
+"""`novai WORD …`: each word is a module, started by name. Nothing heavy is imported here: help answers at once."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    module: str
+    what: str
+    arguments: tuple[str, ...] = ()  # put before what the caller wrote
+
+
+WORDS = {
+    "dev": Word("internal.dev", "run the whole system on this machine"),
+    "keys": Word("api.admin", "create, list, rotate and revoke API keys", ("keys",)),
+    "projects": Word("api.admin", "create and list projects", ("projects",)),
+    "organisations": Word("api.admin", "create and list organisations", ("organisations",)),
+    "models": Word("internal.dev.models", "what models.yaml serves, and whether its files are there"),
+    "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
+    "api": Word("api.main", "run one process of the API"),
+    "host": Word("internal.host", "run the model host of this machine"),
+}
+
+
+def main() -> None:
+    word, *rest = sys.argv[1:] or ["--help"]
+    if word in ("-h", "--help", "help"):
+        print(usage())
+    elif word in ("-V", "--version"):
+        print(f"novai {version()}")
+    elif word in WORDS:
+        run(word, rest)
+    else:
+        sys.exit(f"novai: unknown word {word!r}\n\n{usage()}")
+
+
+def run(word: str, rest: list[str]) -> None:
+    row = WORDS[word]
+    if row.module == "api.admin":
+        find_dev_stack()
+    sys.argv = [f"novai {word}", *row.arguments, *rest]
+    runpy.run_module(row.module, run_name="__main__", alter_sys=False)
+
+
+def find_dev_stack() -> None:
+    """Administration without DATABASE_URL means the `novai dev` that runs in this folder."""
+    path = Path(".novai/admin.env")
+    if "DATABASE_URL" not in os.environ and path.is_file():
+        os.environ |= dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def usage() -> str:
+    lines = [f"  {word:<14} {row.what}" for word, row in WORDS.items()]
+    return "\n".join(["usage: novai WORD …", "", *lines, "", "novai WORD --help tells more about one of them."])
+
+
+def version() -> str:
+    from importlib.metadata import version as installed
+
+    return installed("novai-server")
+
+
+if __name__ == "__main__":
+    main()

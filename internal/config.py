@@ -1,0 +1,88 @@
+"""`models.yaml` and the settings of the processes behind the edge, read once and frozen."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+
+class ConfigError(Exception):
+    """A setting that cannot work. The message names the setting and says what to write instead."""
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One row of `models.yaml`: a model and how it is served."""
+
+    name: str
+    kind: Literal["chat", "embedding"]
+    backend: str
+    path: str = ""  # file or folder, relative to models.yaml; `package:NAME/sub` means inside an installed package
+    replicas: int = 1
+    created: int = 0  # unix seconds; 0: the file's own time
+    owned_by: str = "novai"
+    options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
+
+    def encode(self) -> str:
+        """JSON for the environment of the worker process."""
+        return msgspec.json.encode(self).decode()
+
+
+class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    models: list[ModelConfig]
+
+
+def load_models(path: Path) -> list[ModelConfig]:
+    """Reads `models.yaml`, with every path made absolute. Raises ConfigError."""
+    try:
+        parsed = msgspec.yaml.decode(path.read_bytes(), type=ModelsFile)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. Write one or pass another with --models.") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    names = [model.name for model in parsed.models]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: the model name {name!r} is used twice. Use `replicas` to run one model twice.")
+    return [
+        msgspec.structs.replace(m, path=str(resolve_path(m.path, path.parent)) if m.path else "") for m in parsed.models
+    ]
+
+
+def resolve_path(text: str, base: Path) -> Path:
+    """Where a model's files are. Raises ConfigError when `package:` names nothing that is installed."""
+    if not text.startswith("package:"):
+        return (base / text).resolve()
+    package, _, rest = text.removeprefix("package:").partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"the package {package!r} is not installed: pip install {package.replace('_', '-')}")
+    return Path(spec.origin).parent / rest
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """What the host hands to a worker process through its environment."""
+
+    model: ModelConfig
+    listen: str  # host:port
+    token: str = ""  # shared secret expected in `authorization` metadata; empty: none
+    drain_s: float = 30.0
+
+    @staticmethod
+    def from_env(env: dict[str, str] | None = None) -> WorkerSettings:
+        env = dict(os.environ) if env is None else env
+        try:
+            model = msgspec.json.decode(env["NOVAI_MODEL"], type=ModelConfig)
+        except KeyError:
+            raise ConfigError("NOVAI_MODEL is not set: a worker is started by the model host") from None
+        except msgspec.MsgspecError as error:
+            raise ConfigError(f"NOVAI_MODEL: {error}") from None
+        return WorkerSettings(
+            model=model,
+            listen=env.get("NOVAI_LISTEN", "127.0.0.1:0"),
+            token=env.get("NOVAI_GRPC_TOKEN", ""),
+            drain_s=float(env.get("NOVAI_DRAIN_S", "30")),
+        )

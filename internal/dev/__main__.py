@@ -1,0 +1,3 @@
+from internal.dev.command import main
+
+main()

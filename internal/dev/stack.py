@@ -1,0 +1,129 @@
+"""The development stack as a table: every process, what it needs, how we know that it is ready.
+
+`docker-compose.yml` runs the same processes with the same settings; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from internal.dev import postgres_server, redis_server
+from internal.dev.probes import grpc_serving, http_ok, says
+from internal.dev.processes import free_port
+from internal.dev.state import Secrets
+from internal.dev.supervisor import Service
+
+DRAIN_S = "5"  # who presses Ctrl-C does not want to wait for half a minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    host: str
+    port: int
+    models: Path
+    state: Path
+    secrets: Secrets
+    database_url: str = ""  # empty: a PostgreSQL of our own
+    redis_url: str = ""  # empty: a Redis of our own
+
+
+def services(settings: StackSettings) -> list[Service]:
+    """The rows, each after those it depends on."""
+    postgres_port, redis_port = free_port(), free_port()
+    database_url = settings.database_url or postgres_server.url(settings.state / "postgres", postgres_port)
+    redis_url = settings.redis_url or redis_server.url(settings.state / "redis", redis_port)
+    host_address = f"127.0.0.1:{free_port()}"
+    edge = edge_env(settings, database_url, redis_url, host_address)
+    rows = [
+        postgres(settings.state / "postgres", postgres_port),
+        redis(settings.state / "redis", redis_port),
+        Service(
+            name="migrate",
+            argv=module("api.admin", "migrate"),
+            env=edge,
+            after=["postgres"],
+            advice="The database may be of another version: look at DATABASE_URL, or delete {state}/postgres.",
+        ),
+        Service(
+            name="seed",
+            argv=module("api.admin", "seed", "--file", str(settings.state / "seed.json")),
+            env=edge,
+            after=["migrate"],
+            advice="If keys and database do not match, delete {state}/seed.json and {state}/postgres.",
+        ),
+        Service(
+            name="host",
+            argv=module("internal.host"),
+            env=host_env(settings, host_address),
+            ready=grpc_serving(host_address),
+            patience_s=600.0,  # a large model from a slow disk
+            advice=f"Check {settings.models}, or name a model file: novai dev --model FILE.gguf",
+        ),
+        Service(
+            name="api",
+            argv=module("api.main"),
+            env=edge,
+            # Not after the host: it connects to models whenever they are there.
+            after=["migrate", "redis"],
+            ready=http_ok(settings.host, settings.port, "/readyz"),
+            patience_s=600.0,  # it is ready when a model is
+            advice="Start with a fresh state to see whether it is the data: novai dev --state /tmp/novai",
+        ),
+    ]
+    given = {name for name, url in (("postgres", settings.database_url), ("redis", settings.redis_url)) if url}
+    return [row for row in rows if row.name not in given]
+
+
+def module(name: str, *arguments: str) -> Sequence[str]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+def postgres(folder: Path, port: int) -> Service:
+    return Service(
+        name="postgres",
+        argv=module("internal.dev.postgres_server", str(folder), str(port)),
+        ready=says(lambda pid: postgres_server.is_ready(folder, pid)),
+        stop_signal=postgres_server.STOP_SIGNAL,
+        quiet=True,
+        advice=f"Use another server with DATABASE_URL=postgresql://…, or delete {folder} (and the data in it).",
+    )
+
+
+def redis(folder: Path, port: int) -> Service:
+    return Service(
+        name="redis",
+        argv=module("internal.dev.redis_server", str(folder), str(port)),
+        ready=says(lambda _pid: redis_server.is_ready(folder, port)),
+        quiet=True,
+        advice="Use another server with REDIS_URL=redis://…",
+    )
+
+
+def edge_env(settings: StackSettings, database_url: str, redis_url: str, host_address: str) -> Mapping[str, str]:
+    """What api, worker and admin read."""
+    return {
+        "API_HOST": settings.host,
+        "API_PORT": str(settings.port),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "INFERENCE_GRPC_HOST": host_address,
+        "EMBEDDING_GRPC_HOST": "",  # the one host serves both kinds
+        "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
+        "KEY_PEPPER": settings.secrets.key_pepper,
+        "AUTH_MODE": "strict",
+        "DRAIN_S": DRAIN_S,
+    }
+
+
+def host_env(settings: StackSettings, address: str) -> Mapping[str, str]:
+    return {
+        "NOVAI_MODELS": str(settings.models),
+        "NOVAI_LISTEN": address,
+        "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
+        "NOVAI_WORKER_HOST": "127.0.0.1",
+        "NOVAI_DRAIN_S": DRAIN_S,
+        "NOVAI_LOAD_ATTEMPTS": "2",  # say what is wrong instead of trying for ever
+    }

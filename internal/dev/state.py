@@ -1,0 +1,97 @@
+"""The folder `.novai`: one running stack at a time, secrets made once, the file that says where the stack is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from internal.dev.processes import StartError
+
+ADMIN_NEEDS = ("DATABASE_URL", "KEY_PEPPER")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    key_pepper: str
+    grpc_token: str
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The folder is ours meanwhile. Raises StartError when another stack runs on it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the kernel, however we end
+        except BlockingIOError:
+            lock.seek(0)
+            raise StartError(
+                f"`novai dev` is already running on {folder} (pid {lock.read().strip() or 'unknown'}).\n"
+                "Stop that one with Ctrl-C, or run a second one beside it: --state OTHER_FOLDER --port OTHER_PORT"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def load_secrets(folder: Path) -> Secrets:
+    """Made at the first start: keys stay valid from one start to the next."""
+    path = folder / "secrets.json"
+    if path.exists():
+        return Secrets(**json.loads(path.read_text()))
+    made = Secrets(key_pepper=secrets.token_hex(32), grpc_token=secrets.token_hex(32))
+    write_private(path, json.dumps(asdict(made)))
+    return made
+
+
+def write_private(path: Path, text: str) -> None:
+    """Complete or not at all, and readable by its owner only from the first byte."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+@contextlib.contextmanager
+def dev_env(folder: Path, base_url: str, edge: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """`dev.env` exists while the stack is ready: `set -a; . .novai/dev.env` and every client finds it.
+
+    `admin.env` beside it is for `novai keys` and its like, which read it by themselves: what they need of the edge's
+    environment. Not in `dev.env`, or a shell that sourced it would start the next stack on a database that is gone.
+    """
+    keys = json.loads((folder / "seed.json").read_text())
+    told = {"NOVAI_BASE_URL": base_url, "NOVAI_API_KEY": keys["api_key"], "NOVAI_ADMIN_KEY": keys["admin_key"]}
+    path = folder / "dev.env"
+    write_private(path, "".join(f"{name}={value}\n" for name, value in told.items()))
+    admin = folder / "admin.env"
+    write_private(admin, "".join(f"{name}={edge[name]}\n" for name in ADMIN_NEEDS if name in edge))
+    try:
+        yield told
+    finally:
+        path.unlink(missing_ok=True)
+        admin.unlink(missing_ok=True)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises StartError before anything is started, rather than after everything is."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise StartError(f"--host {host}: {error.strerror}") from None
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Choose another port, e.g. --port {port + 1}"
+            ) from None

@@ -1,0 +1,58 @@
+"""The seam between the embedding service and whatever makes the vectors.
+
+A backend holds one encoder. It is plain and blocking: the batcher calls it from threads, at most `lanes` at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""texts x dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the host publishes about a loaded model."""
+
+    name: str
+    backend: str
+    device: str  # "cpu", "cuda:0"
+    context_length: int  # tokens of one text, special tokens included
+    vocabulary_size: int
+    dimensions: int
+    truncatable_dimensions: bool  # leading dimensions are a good vector by themselves (Matryoshka)
+    slots: int = 0  # generations; an encoder has none
+    created: int = 0  # unix seconds
+
+
+class Backend(Protocol):
+    """Implemented by every row of `BACKENDS`. Nothing but `load` may be called before `load` returned."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def lanes(self) -> int:
+        """How many calls of `embed` at the same time make it faster."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of one call of `embed` after which more bring no more speed, only waiting."""
+
+    def load(self) -> None:
+        """Reads the model; blocks for seconds. Raises ConfigError saying what is wrong with the files."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, special tokens included, never cut. May run at the same time as `embed`."""
+
+    def complete(self, ids: Sequence[int]) -> list[int]:
+        """Ids that a caller made, with the special tokens they lack. Every id is below `vocabulary_size`."""
+
+    def embed(self, texts: Sequence[Sequence[int]]) -> Vectors:
+        """One vector for each text of 1 to `context_length` ids, in their order."""

@@ -1,0 +1,126 @@
+"""BERT and RoBERTa encoders over packed texts: all tokens of a batch in one matrix, no padding.
+
+The linear layers are where the time goes, and they see real tokens only. Attention is computed for texts of the same
+length together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn import functional
+
+# In place: they work on the widest matrix there is.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": torch.ops.aten.gelu_, "relu": functional.relu_}
+MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
+
+Weights = dict[str, Tensor]
+
+
+def can_pack(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether `PackedBert` computes exactly what the model's own code would."""
+    return (
+        config["model_type"] in MODEL_TYPES
+        and config.get("hidden_act", "gelu") in ACTIVATIONS
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and not config.get("is_decoder", False)
+        and (folder / "model.safetensors").exists()
+    )
+
+
+class Linear:
+    """x · weight + bias. The weight is stored as it is multiplied, which BLAS reads a few per cent faster."""
+
+    def __init__(self, weights: Weights, *names: str) -> None:
+        """Several names: one layer whose outputs lie side by side."""
+        self.weight = torch.cat([weights[f"{name}.weight"] for name in names]).t().contiguous()
+        self.bias = torch.cat([weights[f"{name}.bias"] for name in names])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class LayerNorm:
+    def __init__(self, weights: Weights, name: str, epsilon: float) -> None:
+        self.weight, self.bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        self.epsilon = epsilon
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
+
+
+class Layer:
+    """One transformer layer, normalised after each half."""
+
+    def __init__(self, weights: Weights, prefix: str, config: dict[str, Any]) -> None:
+        heads = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
+        epsilon = config.get("layer_norm_eps", 1e-12)
+        self.heads = int(config["num_attention_heads"])
+        self.query_key_value = Linear(weights, *heads)
+        self.attended = Linear(weights, f"{prefix}.attention.output.dense")
+        self.attention_norm = LayerNorm(weights, f"{prefix}.attention.output.LayerNorm", epsilon)
+        self.up = Linear(weights, f"{prefix}.intermediate.dense")
+        self.activation = ACTIVATIONS[config.get("hidden_act", "gelu")]
+        self.down = Linear(weights, f"{prefix}.output.dense")
+        self.norm = LayerNorm(weights, f"{prefix}.output.LayerNorm", epsilon)
+
+    def __call__(self, x: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
+        x = self.attention_norm(self.attended(self._attend(self.query_key_value(x), groups)).add_(x))
+        return self.norm(self.down(self.activation(self.up(x))).add_(x))
+
+    def _attend(self, heads: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
+        """Attention within each text; `groups` are (texts, tokens of each) in the order of the rows."""
+        size = heads.shape[1] // (3 * self.heads)
+        out = heads.new_empty(heads.shape[0], heads.shape[1] // 3)
+        row = 0
+        for texts, length in groups:
+            rows = slice(row, row + texts * length)
+            query, key, value = heads[rows].view(texts, length, 3, self.heads, size).permute(2, 0, 3, 1, 4).unbind(0)
+            attended = functional.scaled_dot_product_attention(query, key, value)
+            out[rows].view(texts, length, self.heads, size).copy_(attended.transpose(1, 2))
+            row = rows.stop
+        return out
+
+
+class PackedBert:
+    """Weights of one encoder, on one device."""
+
+    def __init__(
+        self, folder: Path, config: dict[str, Any], first_position: int, device: str, dtype: torch.dtype
+    ) -> None:
+        weights = read_weights(folder / "model.safetensors", device, dtype)
+        # Position and segment are looked up together: the segment of a single text is always 0.
+        segment = weights["embeddings.token_type_embeddings.weight"][0]
+        self._positions = weights["embeddings.position_embeddings.weight"][first_position:] + segment
+        self._words = weights["embeddings.word_embeddings.weight"]
+        self._norm = LayerNorm(weights, "embeddings.LayerNorm", config.get("layer_norm_eps", 1e-12))
+        layers = range(config["num_hidden_layers"])
+        self._layers = [Layer(weights, f"encoder.layer.{index}", config) for index in layers]
+        self._device = device
+
+    def __call__(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Hidden states of the last layer, tokens x width, of texts that come ordered by length."""
+        groups: list[tuple[int, int]] = []
+        for text in texts:
+            same = groups and groups[-1][1] == len(text)
+            groups[-1:] = [(groups[-1][0] + 1, len(text))] if same else [*groups[-1:], (1, len(text))]
+        ids = torch.tensor([token for text in texts for token in text], device=self._device)
+        positions = torch.tensor([at for text in texts for at in range(len(text))], device=self._device)
+        x = self._norm(self._words[ids] + self._positions[positions])
+        for layer in self._layers:
+            x = layer(x, groups)
+        return x
+
+
+def read_weights(path: Path, device: str, dtype: torch.dtype) -> Weights:
+    """All tensors, under the names they have inside the encoder (`bert.`, `roberta.` before them is dropped)."""
+    with safe_open(path, framework="pt", device=device) as file:
+        names = list(file.keys())
+        prefix = next(name for name in names if name.endswith("embeddings.word_embeddings.weight"))
+        prefix = prefix.removesuffix("embeddings.word_embeddings.weight")
+        return {n.removeprefix(prefix): file.get_tensor(n).to(dtype) for n in names if n.startswith(prefix)}

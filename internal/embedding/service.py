@@ -1,0 +1,156 @@
+"""EmbeddingService: checks a request, tokenises it, and waits for its vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc.aio
+import numpy as np
+from gen import embedding_pb2 as pb
+from gen import embedding_pb2_grpc
+
+from internal.embedding.backends.base import Backend, Vectors
+from internal.embedding.batching import Batcher, Job
+from internal.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, UnavailableError, WorkerError
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+MAX_INPUTS = 2048
+MAX_REQUEST_TOKENS = 300_000
+MAX_WAITING_TOKENS = 500_000  # about a minute on a small machine; nobody waits longer
+MAX_OPEN_REQUESTS = 1024
+
+
+class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
+    """Serves one loaded backend. `draining` refuses new requests and lets running ones end."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        max_waiting_tokens: int = MAX_WAITING_TOKENS,
+        max_open_requests: int = MAX_OPEN_REQUESTS,
+    ) -> None:
+        self._backend = backend
+        self._batcher = Batcher(backend, max_waiting_tokens)
+        self._max_open_requests = max_open_requests
+        self._open_requests = 0
+        self._tokenizing = ThreadPoolExecutor(1, "tokenize")
+        self.draining = False
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 (proto)
+        self._open_requests += 1
+        try:
+            return await self._embed(request)
+        except WorkerError as error:
+            # The edge splits the parameter at fault off the message.
+            await context.abort(error.status, f"{error.param}: {error.message}" if error.param else error.message)
+            raise  # abort has raised already
+        finally:
+            self._open_requests -= 1
+
+    async def aclose(self) -> None:
+        """Refuses what waits and stops the threads. Idempotent."""
+        await self._batcher.aclose()
+        self._tokenizing.shutdown()
+
+    async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
+        self._check_state(request.model)
+        dimensions = self._dimensions(request.dimensions)
+        check_inputs(request.inputs)
+        loop = asyncio.get_running_loop()
+        texts = await loop.run_in_executor(self._tokenizing, self._tokenize, request.inputs)
+        vectors = await self._batcher.embed(Job(texts, request.batch_priority))
+        return pb.EmbedResponse(
+            vectors=encode(shorten(vectors, dimensions)),
+            dimensions=dimensions,
+            prompt_tokens=sum(len(text) for text in texts),
+        )
+
+    def _check_state(self, model: str) -> None:
+        if self.draining:
+            raise UnavailableError("this worker is shutting down; another replica can take the request")
+        if model not in ("", self._backend.info.name):
+            raise ModelNotFoundError(f"this worker serves {self._backend.info.name!r}, not {model!r}", "model")
+        if self._open_requests > self._max_open_requests:
+            raise OverloadedError(f"{self._open_requests} requests are open; try again later")
+        self._batcher.check_room()
+
+    def _dimensions(self, asked: int) -> int:
+        info = self._backend.info
+        if asked in (0, info.dimensions):
+            return info.dimensions
+        if not info.truncatable_dimensions:
+            raise InvalidRequestError(
+                f"the model {info.name!r} has {info.dimensions} dimensions and cannot be asked for {asked}",
+                "dimensions",
+            )
+        if asked > info.dimensions:
+            raise InvalidRequestError(f"the model {info.name!r} has {info.dimensions} dimensions at most", "dimensions")
+        return asked
+
+    def _tokenize(self, inputs: Sequence[pb.EmbedInput]) -> list[list[int]]:
+        """Ids of all inputs, in their order, checked. Runs in a thread."""
+        encoded = iter(self._backend.tokenize([item.text for item in inputs if item.WhichOneof("kind") == "text"]))
+        texts = []
+        for position, item in enumerate(inputs):
+            if item.WhichOneof("kind") == "text":
+                ids = next(encoded)
+            else:
+                self._check_ids(position, item.tokens.ids)
+                ids = self._backend.complete(item.tokens.ids)
+            self._check_length(position, len(ids))
+            texts.append(ids)
+        total = sum(len(ids) for ids in texts)
+        if total > MAX_REQUEST_TOKENS:
+            raise InvalidRequestError(
+                f"the inputs have {total} tokens together; one request may have {MAX_REQUEST_TOKENS}", "input"
+            )
+        return texts
+
+    def _check_ids(self, position: int, ids: Sequence[int]) -> None:
+        size = self._backend.info.vocabulary_size
+        if (highest := max(ids)) >= size:
+            raise InvalidRequestError(
+                f"token id {highest} is outside the vocabulary of this model ({size} ids). Token ids must come from "
+                "the model's own tokenizer; send text instead (LangChain: check_embedding_ctx_length=False)",
+                f"input[{position}]",
+            )
+
+    def _check_length(self, position: int, tokens: int) -> None:
+        limit = self._backend.info.context_length
+        if tokens > limit:
+            raise InvalidRequestError(
+                f"this text has {tokens} tokens; the maximum context length of this model is {limit} tokens. "
+                "Shorten it or send it in parts",
+                f"input[{position}]",
+            )
+
+
+def check_inputs(inputs: Sequence[pb.EmbedInput]) -> None:
+    """Raises InvalidRequestError for what no model can embed."""
+    if not 1 <= len(inputs) <= MAX_INPUTS:
+        raise InvalidRequestError(f"send 1 to {MAX_INPUTS} inputs, not {len(inputs)}", "input")
+    for position, item in enumerate(inputs):
+        if not (item.text or item.tokens.ids):
+            raise InvalidRequestError("an input cannot be empty", f"input[{position}]")
+
+
+def shorten(vectors: Vectors, dimensions: int) -> Vectors:
+    """The leading dimensions, as unit vectors again."""
+    if dimensions == vectors.shape[1]:
+        return vectors
+    cut = vectors[:, :dimensions]
+    norms = np.linalg.norm(cut, axis=1, keepdims=True).astype(np.float32)
+    unit: Vectors = cut / np.maximum(norms, np.float32(1e-12))
+    return unit
+
+
+def encode(vectors: Vectors) -> bytes:
+    """Rows of little-endian float32."""
+    if sys.byteorder == "big":
+        vectors = vectors.byteswap()
+    return vectors.tobytes()

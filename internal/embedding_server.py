@@ -1,0 +1,58 @@
+"""Process: one encoder behind EmbeddingService. Started by the model host, one per replica.
+
+On stdout it says one line of JSON when it can embed; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import msgspec
+import uvloop
+from gen import embedding_pb2, embedding_pb2_grpc
+
+from internal.config import ConfigError, WorkerSettings
+from internal.embedding.backends import load_backend
+from internal.embedding.service import EmbeddingService
+from internal.errors import WorkerError
+from internal.serving import GrpcServer, setup_logging, stop_signal
+
+SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
+
+
+async def serve(settings: WorkerSettings) -> None:
+    """Loads, serves until SIGTERM, drains. Raises ConfigError when the model cannot be loaded."""
+    stop = stop_signal()
+    backend = load_backend(settings.model)
+    await asyncio.to_thread(backend.load)
+    service = EmbeddingService(backend)
+    server = GrpcServer(settings.listen, [SERVICE], settings.token)
+    embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(service, server.server)
+    await server.start()
+    try:
+        await server.ready()
+        print(ready_line(backend.info, server.port), flush=True)
+        await stop.wait()
+        service.draining = True
+    finally:
+        await server.drain(settings.drain_s)
+        await service.aclose()
+
+
+def ready_line(info: object, port: int) -> str:
+    """What the host publishes about this worker: the fields of ModelInfo and the port, as one line of JSON."""
+    facts = msgspec.to_builtins(info) | {"port": port}
+    return msgspec.json.encode(facts | {"model": facts.pop("name")}).decode()
+
+
+def main() -> None:
+    setup_logging("embedding")
+    try:
+        uvloop.run(serve(WorkerSettings.from_env()))
+    except (ConfigError, WorkerError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

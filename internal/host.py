@@ -1,0 +1,61 @@
+"""Process: the model host of one machine. `python -m internal.host`, settings in `internal/model_host/settings.py`.
+
+Reads models.yaml, runs one worker process per model and replica, restarts what crashes or hangs, and streams the state
+of all. Health says SERVING once every model has been ready; single failures after that are in `Watch`. SIGTERM drains
+the workers and ends with code 0; a setting that cannot work ends with one line on stderr and code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+from gen import model_host_pb2_grpc as rpc
+
+from internal.config import ConfigError, load_models
+from internal.model_host.service import SERVICE, GaveUpError, ModelHost
+from internal.model_host.settings import HostSettings
+from internal.model_host.worker import MODULES
+from internal.serving import GrpcServer, setup_logging, stop_signal
+
+LAST_STATE_S = 1.0  # for watchers to hear that everything is gone
+
+
+async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) -> None:
+    """Runs until SIGTERM. Raises ConfigError, GaveUpError."""
+    stop, ready = stop_signal(), asyncio.Event()
+    host = ModelHost(load_models(settings.models), settings, modules)
+    server = listen(settings)
+    rpc.add_ModelHostServiceServicer_to_server(host, server.server)
+    await server.start()
+
+    async def announce() -> None:
+        await ready.wait()
+        await server.ready()
+
+    announcing = asyncio.create_task(announce())
+    try:
+        await host.run(stop, ready)
+    finally:
+        announcing.cancel()
+        await server.drain(LAST_STATE_S)
+
+
+def listen(settings: HostSettings) -> GrpcServer:
+    try:
+        return GrpcServer(settings.listen, [SERVICE], settings.grpc_token)
+    except RuntimeError:
+        raise ConfigError(f"NOVAI_LISTEN={settings.listen}: cannot listen there (taken, or not ours)") from None
+
+
+def main(modules: Mapping[str, str] = MODULES) -> None:
+    setup_logging("host")
+    try:
+        asyncio.run(serve(HostSettings.from_env(), modules))
+    except (ConfigError, GaveUpError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""The llama.cpp backend: the seam between the event loop and the engine's thread.
+
+A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
+a long prompt; then the engine has it. Events come back in one call per engine step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gen import inference_pb2 as pb
+
+from internal.config import ConfigError, ModelConfig
+from internal.errors import InternalError, OverloadedError, UnavailableError, WorkerError
+from internal.inference.backends.base import Generation, ModelInfo, Publish
+from internal.inference.backends.llamacpp.context import Context, ContextSettings
+from internal.inference.backends.llamacpp.engine import Engine, Events
+from internal.inference.backends.llamacpp.model import Model
+from internal.inference.backends.llamacpp.options import (
+    MOST_SEQUENCES,
+    Options,
+    cells_of,
+    context_length_of,
+    options_of,
+    usable_cores,
+)
+from internal.inference.backends.llamacpp.prompts import Prompts
+from internal.inference.backends.llamacpp.slots import Request
+from internal.inference.chat_template import ChatTemplate
+
+log = logging.getLogger("novai.llamacpp")
+
+QUEUE_PER_SLOT = 4
+LEAST_QUEUE = 64
+BROKEN_EXIT = 70  # EX_SOFTWARE
+
+
+def _exit() -> None:
+    """The model host starts a new worker; callers see the connection end."""
+    logging.shutdown()
+    os._exit(BROKEN_EXIT)
+
+
+class LlamaCppBackend:
+    """See the module. `on_broken` is called when llama.cpp cannot decode any more."""
+
+    def __init__(self, config: ModelConfig, on_broken: Callable[[], None] = _exit) -> None:
+        self._config = config
+        self._options = options_of(config)
+        self._on_broken = on_broken
+        self._queue_limit = self._options.queue_limit or max(QUEUE_PER_SLOT * self._options.slots, LEAST_QUEUE)
+        self._intake = ThreadPoolExecutor(1, "novai-intake")
+        self._requests: dict[Generation, Request] = {}
+        self._arrivals = itertools.count()
+        self._model: Model | None = None
+        self._context: Context | None = None
+        self._engine: Engine | None = None
+        self._closed = False
+        self._info = self._info_of("cpu", 0, 0)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    async def start(self, publish: Publish) -> None:
+        self._publish = publish
+        self._loop = asyncio.get_running_loop()
+        try:
+            await asyncio.to_thread(self._load)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def submit(self, generation: Generation) -> None:
+        if self._engine is None or self._closed:
+            self._refuse(generation, UnavailableError("the model is not loaded; try again", retry_after_ms=1000))
+            return
+        # What has no slot yet; requests that the engine has not looked at find the idle ones.
+        queued = sum(not request.placed for request in self._requests.values())
+        if queued >= self._queue_limit + self._engine.idle_slots:
+            retry_after_ms = self._engine.retry_after_ms(queued)
+            self._refuse(generation, OverloadedError("the queue is full; try again shortly", "", retry_after_ms))
+            return
+        request = self._requests[generation] = Request(generation)
+        self._intake.submit(self._admit, request)
+
+    def cancel(self, generation: Generation) -> None:
+        request = self._requests.get(generation)
+        if request is not None and self._engine is not None:
+            request.cancelled = True
+            self._engine.cancelled()
+
+    async def count_tokens(self, request: pb.GenerateRequest) -> int:
+        if self._model is None or self._closed:
+            raise UnavailableError("the model is not loaded; try again")
+        return await self._loop.run_in_executor(self._intake, self._prompts.count, request)
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._unload)
+
+    # ------------------------------------------------------------------ the intake thread
+
+    def _admit(self, request: Request) -> None:
+        """Reads the prompt and hands the request to the engine. Everything that can be refused is refused here."""
+        assert self._engine is not None
+        generation = request.generation
+        try:
+            prompt = self._prompts.read(generation.request)
+        except WorkerError as error:
+            self._emit([(generation, error.event())])
+            return
+        except Exception:
+            log.exception("request %s cannot be read", generation.request_id)
+            self._emit([(generation, InternalError("the request could not be read").event())])
+            return
+        request.begin(prompt, next(self._arrivals))
+        accepted = pb.Accepted(prompt_tokens=len(prompt.tokens))
+        self._emit([(generation, pb.Event(accepted=accepted))])
+        self._engine.add(request)
+
+    # ------------------------------------------------------------------ events
+
+    def _refuse(self, generation: Generation, error: WorkerError) -> None:
+        self._loop.call_soon(self._publish, [(generation, error.event())])
+
+    def _emit(self, events: Events) -> None:
+        self._loop.call_soon_threadsafe(self._deliver, events)
+
+    def _deliver(self, events: Events) -> None:
+        for generation, event in events:
+            if event.HasField("finished") or event.HasField("failed"):
+                self._requests.pop(generation, None)
+        self._publish(events)
+
+    # ------------------------------------------------------------------ loading
+
+    def _load(self) -> None:
+        """Blocks for as long as the file takes to read. Raises WorkerError, ConfigError."""
+        options = self._options
+        model = self._model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
+        context_length = context_length_of(options, model.trained_context)
+        settings = _context_settings(options, cells_of(options, context_length, 4 * model.kv_values_per_cell))
+        self._context = Context(model, settings)
+        self._prompts = Prompts(model, _chat_template(self._config, options, model), context_length)
+        device = "cpu" if options.n_gpu_layers == 0 else "gpu:0"
+        self._info = self._info_of(device, context_length, model.vocabulary_size)
+        engine = Engine(
+            self._context,
+            slots=options.slots,
+            sequences=settings.sequences,
+            batch=options.n_batch,
+            emit=self._emit,
+            on_broken=self._on_broken,
+        )
+        engine.start()
+        self._engine = engine
+
+    def _unload(self) -> None:
+        self._intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
+        if self._engine is not None:
+            self._engine.stop()
+        if self._context is not None:
+            self._context.free()
+        if self._model is not None:
+            self._model.free()
+
+    def _info_of(self, device: str, context_length: int, vocabulary_size: int) -> ModelInfo:
+        return ModelInfo(
+            name=self._config.name,
+            backend="llamacpp",
+            device=device,
+            context_length=context_length,
+            vocabulary_size=vocabulary_size,
+            slots=self._options.slots,
+            created=self._config.created,
+        )
+
+
+def _context_settings(options: Options, cells: int) -> ContextSettings:
+    threads = options.threads or usable_cores()
+    return ContextSettings(
+        cells=cells,
+        # One more than run at once, so that a new one can be opened before another is given up.
+        sequences=min(options.slots + 1 + options.prefix_sequences, MOST_SEQUENCES),
+        batch=options.n_batch,
+        ubatch=options.ubatch,
+        threads=threads,
+        threads_batch=options.threads_batch or threads,
+        flash_attention=options.flash_attn,
+        cache_type_k=options.cache_type_k,
+        cache_type_v=options.cache_type_v,
+    )
+
+
+def _chat_template(config: ModelConfig, options: Options, model: Model) -> ChatTemplate | None:
+    source = model.chat_template
+    if options.chat_template:
+        try:
+            source = Path(options.chat_template).read_text()
+        except OSError as error:
+            raise ConfigError(f"model {config.name!r}: options: chat_template: {error}") from None
+    if not source:
+        return None
+    return ChatTemplate(source, model.bos_text, model.eos_text, list(model.special_ids))

@@ -1,0 +1,171 @@
+"""The working memory of a model: one KV cache shared by all sequences, and one batch to decode with.
+
+Belongs to one thread. Cells and sequences are llama.cpp's: a cell keeps one token of one or more sequences and is free
+when it belongs to none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import llama_cpp.llama_cpp as llama
+import numpy as np
+import numpy.typing as npt
+
+from internal.errors import WorkerError
+from internal.inference.backends.llamacpp.model import Model
+
+CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml_type
+FLASH_ATTENTION = {
+    "auto": llama.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+
+Logits = npt.NDArray[np.float32]
+
+
+class DecodeError(Exception):
+    """llama_decode failed. `no_cells`: for want of free cells, and nothing was changed."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"llama_decode returned {code}")
+        self.no_cells = code == 1
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    cells: int
+    sequences: int
+    batch: int  # tokens of one batch at most
+    ubatch: int
+    threads: int
+    threads_batch: int
+    flash_attention: str
+    cache_type_k: str
+    cache_type_v: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens of one sequence to decode: they get the positions from `start` on."""
+
+    sequence: int
+    start: int
+    tokens: Sequence[int]
+    wants_logits: bool  # of the last of them
+
+
+class Context:
+    """See the module. Raises WorkerError when the memory cannot be had."""
+
+    def __init__(self, model: Model, settings: ContextSettings) -> None:
+        parameters = llama.llama_context_default_params()
+        parameters.n_ctx = settings.cells
+        parameters.n_seq_max = settings.sequences
+        parameters.n_batch = max(settings.batch, settings.sequences)  # llama.cpp aborts when it is smaller
+        parameters.n_ubatch = min(settings.ubatch, parameters.n_batch)
+        parameters.n_threads = settings.threads
+        parameters.n_threads_batch = settings.threads_batch
+        parameters.flash_attn_type = FLASH_ATTENTION[settings.flash_attention]
+        parameters.type_k = CACHE_TYPES[settings.cache_type_k]
+        parameters.type_v = CACHE_TYPES[settings.cache_type_v]
+        parameters.kv_unified = True  # prefixes are shared between sequences without copying
+        parameters.swa_full = True  # a sliding window would forget prefixes that others want to share
+        parameters.no_perf = True
+        self.pointer: Any = llama.llama_init_from_model(model.pointer, parameters)
+        if not self.pointer:
+            raise WorkerError(f"no memory for {settings.cells} cells of KV cache: lower the option `cells` or `slots`")
+        self._memory: Any = llama.llama_get_memory(self.pointer)
+        if not self._memory:
+            self.free()
+            raise WorkerError("this model keeps no KV cache; the llamacpp backend serves decoder-only transformers")
+        self.cells: int = llama.llama_n_ctx(self.pointer)  # llama.cpp rounds up
+        self._vocabulary_size = model.vocabulary_size
+        self._batch = _Batch(settings.batch)
+
+    def free(self) -> None:
+        if self.pointer:
+            llama.llama_free(self.pointer)
+            self.pointer = None
+
+    def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        """Computes the chunks in one step, `batch` tokens together at most.
+
+        Returns the logits of the chunks that want them, in their order: float32 [rows, vocabulary]. They are
+        llama.cpp's own memory, valid until the next call, and may be written to. Raises DecodeError.
+        """
+        rows = self._batch.fill(chunks)
+        code = llama.llama_decode(self.pointer, self._batch.struct)
+        if code != 0:
+            raise DecodeError(code)
+        if rows == 0:
+            return np.empty((0, self._vocabulary_size), np.float32)
+        address = llama.llama_get_logits(self.pointer)
+        return np.ctypeslib.as_array(address, (rows, self._vocabulary_size))
+
+    # SequenceMemory of the prefix cache
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Makes the first `end` tokens of `source` belong to `target` too. Nothing is computed or moved."""
+        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def remove(self, sequence: int, start: int) -> None:
+        """Takes the tokens from position `start` on out of the sequence."""
+        llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def length(self, sequence: int) -> int:
+        """Tokens that the sequence holds."""
+        last: int = llama.llama_memory_seq_pos_max(self._memory, sequence)
+        return last + 1
+
+
+class _Batch:
+    """A llama_batch over arrays of numpy, so that a chunk is written with a few slice assignments."""
+
+    def __init__(self, size: int) -> None:
+        self._tokens = np.zeros(size, np.int32)
+        self._positions = np.zeros(size, np.int32)
+        self._sequences = np.zeros(size, np.int32)
+        self._outputs = np.zeros(size, np.int8)
+        self._ones = np.ones(size, np.int32)  # every token belongs to one sequence
+        self._pointers = self._sequences.ctypes.data + self._sequences.itemsize * np.arange(size, dtype=np.uint64)
+        self._pointers = self._pointers.astype(np.uint64)
+        self.struct = llama.llama_batch()
+        self.struct.token = _pointer(self._tokens, ctypes.POINTER(ctypes.c_int32))
+        self.struct.pos = _pointer(self._positions, ctypes.POINTER(ctypes.c_int32))
+        self.struct.n_seq_id = _pointer(self._ones, ctypes.POINTER(ctypes.c_int32))
+        self.struct.seq_id = _pointer(self._pointers, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32)))
+        self.struct.logits = _pointer(self._outputs, ctypes.POINTER(ctypes.c_int8))
+
+    def fill(self, chunks: Sequence[Chunk]) -> int:
+        """Writes the chunks one after another; returns how many of them want logits."""
+        tokens: list[int] = []
+        positions: list[int] = []
+        sequences: list[int] = []
+        outputs: list[int] = []
+        for chunk in chunks:
+            tokens += chunk.tokens
+            if len(chunk.tokens) == 1:
+                positions.append(chunk.start)
+                sequences.append(chunk.sequence)
+                outputs.append(chunk.wants_logits)
+                continue
+            count = len(chunk.tokens)
+            positions += range(chunk.start, chunk.start + count)
+            sequences += [chunk.sequence] * count
+            outputs += [0] * (count - 1)
+            outputs.append(chunk.wants_logits)
+        end = self.struct.n_tokens = len(tokens)
+        self._tokens[:end] = tokens
+        self._positions[:end] = positions
+        self._sequences[:end] = sequences
+        self._outputs[:end] = outputs
+        return sum(outputs)
+
+
+def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    return ctypes.cast(array.ctypes.data, kind)

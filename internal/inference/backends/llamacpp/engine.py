@@ -1,0 +1,278 @@
+"""The loop: one thread owns the context and makes the steps of all slots.
+
+A step: take what arrived, plan, decode one batch, sample, read the tokens, publish. All events of a step cross to the
+event loop in one call.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from gen import inference_pb2 as pb
+
+from internal.errors import InternalError, WorkerError
+from internal.inference.backends.base import Generation
+from internal.inference.backends.llamacpp.context import Chunk, Context, DecodeError, Logits
+from internal.inference.backends.llamacpp.pace import Pace
+from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
+from internal.inference.backends.llamacpp.sampling import NOT_FINITE, logprob, sample
+from internal.inference.backends.llamacpp.scheduler import Scheduler, Work
+from internal.inference.backends.llamacpp.slots import Choice, Request
+
+log = logging.getLogger("novai.llamacpp")
+
+Events = list[tuple[Generation, pb.Event]]
+
+# So many steps in a row that fail say that the context is broken, not a request.
+MOST_FAILURES = 3
+WARM_UP_TOKENS = 64
+WARM_UP_STEPS = 5
+LEARNING_RATE = 0.1
+
+
+class Engine:
+    """Runs requests until stopped.
+
+    `emit` gets the events of a step, in order, on the engine's thread. `on_broken` is called there when nothing can be
+    decoded any more, after everything that ran has failed.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        slots: int,
+        sequences: int,
+        batch: int,
+        emit: Callable[[Events], None],
+        on_broken: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._cache = PrefixCache(context, context.cells, sequences)
+        self._scheduler = Scheduler(self._cache, slots)
+        self._pace = Pace(batch)
+        self._batch = batch
+        self._slots = slots
+        self._emit = emit
+        self._on_broken = on_broken
+        self._arrived: deque[Request] = deque()
+        self._requests: list[Request] = []
+        self._events: Events = []
+        self._wake = threading.Event()
+        self._cancelling = False
+        self._stopping = False
+        self._failures = 0
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="novai-llamacpp", daemon=True)
+        self._release_s = 1.0  # between two requests that end, lately
+        self._last_release = 0.0
+
+    # ------------------------------------------------------------------ any thread
+
+    def start(self) -> None:
+        """Tries the model, then lets the thread run. Raises WorkerError when the model cannot be run."""
+        self._thread.start()
+        self._ready.result()
+
+    def add(self, request: Request) -> None:
+        """Takes a request whose choices are made."""
+        self._arrived.append(request)
+        self._wake.set()
+
+    def cancelled(self) -> None:
+        """Some request has its `cancelled` set."""
+        self._cancelling = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends everything as cancelled; returns when the thread is gone."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def idle_slots(self) -> int:
+        return self._scheduler.idle_slots
+
+    def retry_after_ms(self, queued: int) -> int:
+        """When a place will probably be free, with so many requests in the queue: a quarter of them gone."""
+        return int(min(max(self._release_s * max(queued / 4, 1) * 1e3, 200), 30_000))
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        # Here and not on another thread: OpenMP gives each calling thread workers of its own, and once it has more of
+        # them than there are cores, they sleep at every barrier. Steps then take two to three times as long.
+        try:
+            self._warm_up()
+        except DecodeError as error:
+            self._ready.set_exception(WorkerError(f"the model cannot be run: {error}"))
+            return
+        self._ready.set_result(None)
+        while not self._stopping:
+            self._wake.clear()  # before looking, so that what comes later is seen
+            try:
+                worked = self._step()
+            except Exception as error:
+                log.exception("a step failed")
+                self._fail_running(InternalError(f"the engine failed: {error}"))
+                worked = True
+            self._flush()
+            if self._failures >= MOST_FAILURES:
+                log.critical("%d steps in a row failed: giving up", self._failures)
+                self._on_broken()
+                self._failures = 0
+            if not worked and not self._stopping:
+                self._wake.wait()
+        self._end_everything()
+
+    def _warm_up(self) -> None:
+        """Reads the weights in, and learns how long steps take."""
+        lease = self._cache.open("", [0], 0)
+        for size in (min(self._batch, WARM_UP_TOKENS), *[1] * WARM_UP_STEPS):
+            started = time.perf_counter()
+            self._context.decode([Chunk(lease.sequence, 0, [0] * size, wants_logits=True)])
+            self._pace.observe(int(size == 1), size if size > 1 else 0, time.perf_counter() - started)
+            self._context.remove(lease.sequence, 0)
+        self._cache.close(lease, keep=False)
+
+    def _step(self) -> bool:
+        """One step; False when there was nothing to do."""
+        self._take_arrivals()
+        if self._cancelling:
+            self._cancelling = False
+            self._drop_cancelled()
+        started = time.perf_counter()
+        work = self._scheduler.plan(self._pace.prefill_budget)
+        if not work:
+            return False
+        self._note_started()
+        logits = self._decode(work)
+        if logits is None:
+            return True
+        self._scheduler.commit(work)
+        self._read(work, logits)
+        decoding = sum(part.count == 1 for part in work)
+        self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
+        return True
+
+    def _take_arrivals(self) -> None:
+        while self._arrived:
+            request = self._arrived.popleft()
+            self._requests.append(request)
+            self._cancelling |= request.cancelled
+            for choice in request.choices:
+                self._scheduler.add(choice)
+
+    def _drop_cancelled(self) -> None:
+        for request in [request for request in self._requests if request.cancelled]:
+            self._cancel(request)
+
+    def _cancel(self, request: Request) -> None:
+        for choice in request.choices:
+            if not choice.finish:
+                self._scheduler.remove(choice)
+                self._say(choice, choice.end(pb.CANCELLED))
+        self._close(request, request.finished())
+
+    def _note_started(self) -> None:
+        for task in self._scheduler.running:
+            assert isinstance(task, Choice)
+            if task.lease is not None:
+                task.request.started(task.reused)
+
+    def _decode(self, work: Sequence[Work]) -> Logits | None:
+        """The logits of the work that samples; None when the step was given up."""
+        chunks = []
+        for part in work:
+            lease, tokens = part.task.lease, part.task.tokens
+            assert lease is not None
+            chunks.append(Chunk(lease.sequence, part.start, tokens[part.start : part.start + part.count], part.samples))
+        try:
+            logits = self._context.decode(chunks)
+        except DecodeError as error:
+            self._decode_failed(work, error)
+            return None
+        self._failures = 0
+        return logits
+
+    def _decode_failed(self, work: Sequence[Work], error: DecodeError) -> None:
+        log.error("%s in a step of %d tokens", error, sum(part.count for part in work))
+        for part in work:  # parts of it may have been computed
+            if part.task.lease is not None:
+                self._context.remove(part.task.lease.sequence, part.task.computed)
+        if error.no_cells and self._scheduler.give_way():
+            self._cache.clear()
+            return
+        self._failures += 1
+        broken = InternalError("the model could not be run; try again")
+        for request in {part.task.request: None for part in work if isinstance(part.task, Choice)}:
+            self._fail(request, broken)
+
+    def _read(self, work: Sequence[Work], logits: Logits) -> None:
+        """Samples and reads one token of every choice that is due."""
+        choices = [part.task for part in work if part.samples and isinstance(part.task, Choice)]
+        if not choices:
+            return
+        # Before sampling, which changes the logits.
+        copies = {choice: logits[row].copy() for row, choice in enumerate(choices) if choice.top_logprobs >= 0}
+        tokens = sample(logits, [choice.sampler for choice in choices])
+        for choice, token in zip(choices, tokens, strict=True):
+            if choice.finish:
+                continue  # another choice of its request failed
+            if token == NOT_FINITE:
+                self._fail(choice.request, InternalError("the model's output is not a number"))
+                continue
+            found = logprob(copies[choice], token, choice.top_logprobs) if choice in copies else None
+            self._say(choice, choice.take(token, found))
+            if choice.finish:
+                self._scheduler.remove(choice)
+                if choice.request.over:
+                    self._close(choice.request, choice.request.finished())
+
+    # ------------------------------------------------------------------ events
+
+    def _say(self, choice: Choice, deltas: Sequence[pb.Delta]) -> None:
+        self._events += [(choice.request.generation, pb.Event(delta=delta)) for delta in deltas]
+
+    def _close(self, request: Request, event: pb.Event) -> None:
+        request.placed = True
+        self._requests.remove(request)
+        self._events.append((request.generation, event))
+        now = time.monotonic()
+        if self._last_release:
+            self._release_s += (now - self._last_release - self._release_s) * LEARNING_RATE
+        self._last_release = now
+
+    def _fail(self, request: Request, error: WorkerError) -> None:
+        for choice in request.choices:
+            if not choice.finish:
+                self._scheduler.remove(choice)
+                choice.finish = pb.STOP
+        self._close(request, request.failed(error))
+
+    def _fail_running(self, error: WorkerError) -> None:
+        """A step broke in the middle: whoever ran may be inconsistent."""
+        self._failures += 1
+        running = {task.request: None for task in self._scheduler.running if isinstance(task, Choice)}
+        for request in running:
+            if request in self._requests:
+                self._fail(request, error)
+
+    def _flush(self) -> None:
+        if self._events:
+            events, self._events = self._events, []
+            self._emit(events)
+
+    def _end_everything(self) -> None:
+        self._take_arrivals()
+        for request in list(self._requests):
+            request.cancelled = True
+            self._cancel(request)
+        self._flush()

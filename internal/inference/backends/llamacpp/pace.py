@@ -1,0 +1,55 @@
+"""How much prefill a step may carry: chosen from measured times, so that a long prompt never stalls running streams.
+
+The gap between two tokens of a stream is one step. A step that also prefills may take `STRETCH` times as long as one
+that only decodes; the promise to callers is 3 times, the rest is room for noise. Those who are about to join count as
+if they decoded already: the streams will be that slow anyway, and everyone has a first token sooner.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+STRETCH = 2.0
+# Nobody decodes: still no longer than this, so that arrivals and cancellations are not kept waiting, and of many
+# prompts the first ones are answered while the others are computed.
+IDLE_STEP_S = 0.1
+LEAST_IDLE_TOKENS = 64
+LEARNING_RATE = 0.2
+FIRST_CHUNK = 32  # while nothing is measured
+SAMPLES = 31
+
+
+class Pace:
+    """Learns from every step. `batch`: tokens of one step at most."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._decode_s: dict[int, deque[float]] = {}  # by the number of streams that decoded
+        self._token_s = 0.0  # of one prefill token
+
+    def observe(self, decoding: int, prefilled: int, step_s: float) -> None:
+        """A step with so many tokens of each kind took so long."""
+        if not prefilled:
+            self._decode_s.setdefault(decoding, deque(maxlen=SAMPLES)).append(step_s)
+            return
+        # The first estimate comes from a whole step; prefill has not been cheaper than a tenth of its step.
+        spent = step_s - (self._decoding_s(decoding) if decoding and self._decode_s else 0.0)
+        sample = max(spent, step_s / 10) / prefilled
+        self._token_s += (sample - self._token_s) * (LEARNING_RATE if self._token_s else 1.0)
+
+    def prefill_budget(self, decoding: int, joining: int) -> int:
+        """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill."""
+        room = self._batch - decoding
+        if not self._token_s or (decoding and not self._decode_s):
+            return min(FIRST_CHUNK, room) if decoding else room
+        if decoding:
+            allowed_s = STRETCH * self._decoding_s(decoding + joining) - self._decoding_s(decoding)
+            return min(max(int(allowed_s / self._token_s), 1), room)
+        return min(max(int(IDLE_STEP_S / self._token_s), LEAST_IDLE_TOKENS), room)
+
+    def _decoding_s(self, streams: int) -> float:
+        """A step of so many streams: as measured, or from the nearest measured, a token costing what prefill does."""
+        nearest = min(self._decode_s, key=lambda known: (abs(known - streams), known))
+        measured = median(self._decode_s[nearest])
+        return max(measured + (streams - nearest) * self._token_s, measured / 2)

@@ -1,0 +1,174 @@
+"""From a GenerateRequest to what the engine runs: tokens checked and counted, sampling checked, output understood."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+from gen import inference_pb2 as pb
+
+from internal.errors import ContextLengthExceededError, InvalidRequestError, UnsupportedError
+from internal.inference.backends.llamacpp.model import Model
+from internal.inference.backends.llamacpp.sampling import Ids, Sampler
+from internal.inference.backends.llamacpp.slots import Prompt
+from internal.inference.chat_template import ChatTemplate
+from internal.inference.tool_parsing import MAX_CALLS, OutputParser, opens_reasoning, parser_for
+
+MOST_TOP_LOGPROBS = 20
+# Bytes of the longest tokens in use (runs of white space): longer texts cannot fit and are not tokenised at all.
+MOST_BYTES_PER_TOKEN = 512
+
+
+class Prompts:
+    """Reads requests for one model. Safe on any thread."""
+
+    def __init__(self, model: Model, template: ChatTemplate | None, context_length: int) -> None:
+        self._model = model
+        self._template = template
+        self._context_length = context_length
+        self._end_ids: Ids = np.array(sorted(model.end_ids), np.int64)
+
+    def read(self, request: pb.GenerateRequest) -> Prompt:
+        """Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError."""
+        self._check(request)
+        tokens, reasoning_open = self._tokens(request)
+        room = self._context_length - len(tokens)
+        if room < 1:
+            raise self._too_long(str(len(tokens)), request)
+        stop_ids = frozenset(request.stop_token_ids)
+        end_ids = stop_ids if request.ignore_eos else stop_ids | self._model.end_ids
+        parser = partial(self._parser, request, reasoning_open)
+        reader = parser()
+        return Prompt(
+            tokens=tokens,
+            limit=min(request.max_tokens or room, room),
+            end_ids=end_ids,
+            piece=self._model.piece,
+            markers=self._markers(reader),
+            parser=parser,
+            sampler=partial(self._sampler, request, tokens, end_ids),
+        )
+
+    def count(self, request: pb.GenerateRequest) -> int:
+        """Tokens of the prompt. Raises as `read`, but for the length."""
+        return len(self._tokens(request)[0])
+
+    # ------------------------------------------------------------------ tokens
+
+    def _tokens(self, request: pb.GenerateRequest) -> tuple[list[int], bool]:
+        """The prompt, and whether it ends within reasoning."""
+        match request.WhichOneof("prompt"):
+            case "tokens":
+                return self._given_tokens(request.tokens.ids), False
+            case "text":
+                self._check_size(request, len(request.text))
+                tokens = self._model.tokenize(request.text, add_special=True)
+                return self._not_empty(tokens, "prompt"), False
+            case "chat":
+                pieces = self._rendered(request)
+                return self._not_empty(self._model.tokenize_pieces(pieces), "messages"), opens_reasoning(pieces)
+            case _:
+                raise InvalidRequestError("the request has no prompt", "messages")
+
+    def _rendered(self, request: pb.GenerateRequest) -> list[str]:
+        if any(part.HasField("image") for message in request.chat.messages for part in message.parts):
+            raise UnsupportedError("this model takes text only: leave images out", "messages")
+        if self._template is None:
+            raise InvalidRequestError(
+                "this model has no chat template: set the option `chat_template` to a file, or send a plain prompt",
+                "messages",
+            )
+        self._check_size(request, sum(len(part.text) for m in request.chat.messages for part in m.parts))
+        return self._template.render(request.chat)
+
+    def _given_tokens(self, ids: object) -> list[int]:
+        tokens = list(ids)  # type: ignore[call-overload]
+        if any(token >= self._model.vocabulary_size for token in tokens):
+            raise InvalidRequestError(f"token ids must be below {self._model.vocabulary_size}", "prompt")
+        return self._not_empty(tokens, "prompt")
+
+    def _not_empty(self, tokens: list[int], param: str) -> list[int]:
+        if tokens:
+            return tokens
+        if self._model.bos < 0:
+            raise InvalidRequestError("the prompt is empty", param)
+        return [self._model.bos]
+
+    def _check_size(self, request: pb.GenerateRequest, characters: int) -> None:
+        at_least = characters // MOST_BYTES_PER_TOKEN
+        if at_least >= self._context_length:
+            raise self._too_long(f"more than {at_least}", request)
+
+    def _too_long(self, tokens: str, request: pb.GenerateRequest) -> ContextLengthExceededError:
+        return ContextLengthExceededError(
+            f"This model's maximum context length is {self._context_length} tokens. However, your messages resulted in "
+            f"{tokens} tokens. Please shorten them (context_length_exceeded: prompt is too long).",
+            "messages" if request.HasField("chat") else "prompt",
+        )
+
+    # ------------------------------------------------------------------ output
+
+    def _parser(self, request: pb.GenerateRequest, reasoning_open: bool) -> OutputParser | None:
+        """Reads the output of a chat; None where every text is content."""
+        if not request.HasField("chat") or self._template is None:
+            return None
+        chat = request.chat
+        tools = [] if chat.tool_choice.mode == pb.ToolChoice.NONE else chat.tools
+        parser = parser_for(
+            self._template.source,
+            tools,
+            reasoning_open=reasoning_open,
+            max_calls=MAX_CALLS if chat.parallel_tool_calls else 1,
+        )
+        return parser if parser.markers or reasoning_open else None
+
+    def _markers(self, parser: OutputParser | None) -> dict[int, bytes]:
+        special = self._model.special_ids
+        texts = parser.markers if parser is not None else ()
+        return {special[text]: self._model.special_piece(special[text]) for text in texts if text in special}
+
+    def _sampler(self, request: pb.GenerateRequest, tokens: list[int], end_ids: frozenset[int], choice: int) -> Sampler:
+        return Sampler(
+            request.sampling,
+            choice=choice,
+            prompt=tokens,
+            banned=self._end_ids if request.ignore_eos else self._end_ids[:0],
+            end_ids=np.array(sorted(end_ids), np.int64),
+            min_tokens=request.min_tokens,
+        )
+
+    # ------------------------------------------------------------------ checks
+
+    def _check(self, request: pb.GenerateRequest) -> None:
+        if request.HasField("constraint"):
+            raise UnsupportedError("constrained output is not supported with this model", "response_format")
+        if request.chat.tool_choice.mode == pb.ToolChoice.REQUIRED:
+            raise UnsupportedError("this model cannot be made to call a tool: use `auto`", "tool_choice")
+        if request.top_logprobs > MOST_TOP_LOGPROBS:
+            raise InvalidRequestError(f"at most {MOST_TOP_LOGPROBS} top_logprobs", "top_logprobs")
+        size = self._model.vocabulary_size
+        for param, ids in (("logit_bias", request.sampling.logit_bias), ("stop_token_ids", request.stop_token_ids)):
+            unknown = next((i for i in ids if i >= size), None)
+            if unknown is not None:
+                raise InvalidRequestError(f"token id {unknown} is not in the vocabulary of {size} tokens", param)
+        _check_sampling(request.sampling)
+
+
+# field, least, most; what is left out is 0 and always allowed
+_RANGES = (
+    ("temperature", 0.0, 100.0),
+    ("top_p", 0.0, 1.0),
+    ("min_p", 0.0, 1.0),
+    ("presence_penalty", -2.0, 2.0),
+    ("frequency_penalty", -2.0, 2.0),
+    ("repetition_penalty", 0.0, 100.0),
+)
+
+
+def _check_sampling(sampling: pb.Sampling) -> None:
+    for field, least, most in _RANGES:
+        if not least <= getattr(sampling, field) <= most:  # false for what is no number, too
+            raise InvalidRequestError(f"{field} must be between {least:g} and {most:g}", field)
+    if not all(math.isfinite(bias) for bias in sampling.logit_bias.values()):
+        raise InvalidRequestError("biases must be finite numbers", "logit_bias")

@@ -1,0 +1,224 @@
+"""Who runs, and what the next step computes. State in, plan out: no model, no clock, no threads.
+
+The rules:
+
+- Interactive before batch, first come first served within a class. Batch fills idle slots and gives its slot to an
+  interactive request that finds none.
+- Every step carries one token of every stream that decodes, and prefill up to a budget.
+- A prompt is computed once: a request that shares a prefix with one which is being computed right now waits for it.
+- When cells run out, what nobody runs on is evicted; then the youngest gives way and is computed again later.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from internal.inference.backends.llamacpp.prefix_cache import Lease, PrefixCache, common_prefix
+
+# Tokens that must be shared with a running prefill to be worth waiting for it.
+WORTH_WAITING = 16
+# Free cells for each running task when another one is admitted, so that it is not thrown out a moment later.
+HEADROOM = 16
+EXPIRE_STEPS = 8
+
+
+class Task:
+    """One output to generate: all that scheduling needs to know of it. Identity is the object."""
+
+    def __init__(self, priority: int, arrival: int, salt: str, tokens: list[int]) -> None:
+        self.priority = priority  # smaller is more urgent
+        self.arrival = arrival
+        self.salt = salt
+        self.tokens = tokens  # prompt, then output; grows by one for every token sampled
+        self.lease: Lease | None = None
+        self.leader: Task | None = None  # computes a prefix that this task waits for …
+        self.until = 0  # … up to here
+        self.reused = 0  # tokens found computed when it last started
+
+    @property
+    def computed(self) -> int:
+        return self.lease.length if self.lease else 0
+
+    @property
+    def remaining(self) -> int:
+        """Tokens to compute until the next one can be sampled."""
+        return len(self.tokens) - self.computed
+
+    def order(self) -> tuple[int, int]:
+        return self.priority, self.arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A part of the next step: `count` tokens of a task from position `start` on. `samples`: its next token follows."""
+
+    task: Task
+    start: int
+    count: int
+    samples: bool
+
+
+class Scheduler:
+    """See the module. Changes of the KV cache go through the prefix cache, at once."""
+
+    def __init__(self, cache: PrefixCache, slots: int) -> None:
+        self._cache = cache
+        self._slots = slots
+        self._steps = 0
+        self.waiting: list[Task] = []  # in order
+        self.running: list[Task] = []
+        self.preemptions = 0
+
+    @property
+    def idle_slots(self) -> int:
+        return self._slots - len(self.running)
+
+    def add(self, task: Task) -> None:
+        insort(self.waiting, task, key=Task.order)
+
+    def remove(self, task: Task) -> None:
+        """The task is over. What it computed stays for others."""
+        if task in self.running:
+            self.running.remove(task)
+            self._release(task)
+        elif task in self.waiting:
+            self.waiting.remove(task)
+
+    def decoding(self) -> list[Task]:
+        """Running tasks that need one token computed."""
+        return [task for task in self.running if task.lease is not None and task.remaining == 1]
+
+    def plan(self, prefill_budget: Callable[[int, int], int]) -> list[Work]:
+        """The next step, with its cells reserved; empty when there is nothing to do.
+
+        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode and so many tasks are
+        about to join them.
+        """
+        if self.waiting:
+            self._admit()
+        for task in self.running:
+            if task.lease is None:
+                self._start(task)
+        singles = self._reserve_singles()
+        work = [Work(task, len(task.tokens) - 1, 1, True) for task in singles]
+        joining = len(self.running) - len(singles)
+        if joining:
+            work += self._prefill(len(singles), prefill_budget(len(singles), joining))
+        return work
+
+    def commit(self, work: Sequence[Work]) -> None:
+        """The step was computed."""
+        for part in work:
+            assert part.task.lease is not None
+            self._cache.append(part.task.lease, part.task.tokens[part.start : part.start + part.count])
+        self._cache.decoded(sum(part.count == 1 for part in work))
+        self._steps += 1
+        if self._steps % EXPIRE_STEPS == 0:
+            self._cache.expire()
+
+    def give_way(self) -> bool:
+        """Preempts the youngest task; False when no other one is running."""
+        if len(self.running) < 2:
+            return False
+        self._preempt(max(self.running, key=Task.order))
+        return True
+
+    # ------------------------------------------------------------------ admission
+
+    def _admit(self) -> None:
+        while self.waiting:
+            task = self.waiting[0]
+            while not self._has_room(task):
+                victim = max(self.running, key=Task.order)
+                if victim.priority <= task.priority:
+                    return
+                self._preempt(victim)
+            self.running.append(self.waiting.pop(0))
+            self._start(task)
+
+    def _has_room(self, task: Task) -> bool:
+        if not self.running:
+            return True
+        if len(self.running) >= self._slots:
+            return False
+        leader, shared = self._leader(task)
+        if leader is None:
+            shared, unpinned = self._cache.match(task.salt, task.tokens, len(task.tokens) - 1)
+            shared -= unpinned  # those cells are available only until the task uses them
+        promised = sum(len(other.tokens) - (other.until if other.leader else other.computed) for other in self.running)
+        wanted = len(task.tokens) - shared + HEADROOM * (len(self.running) + 1)
+        return promised + wanted <= self._cache.available
+
+    def _start(self, task: Task) -> None:
+        """Gives a task its sequence, unless it does better to wait for another one's prefix."""
+        leader = task.leader
+        if leader is not None and leader.lease is not None and leader.computed < task.until:
+            return
+        task.leader, task.until = self._leader(task)
+        if task.leader is None:
+            task.lease = self._cache.open(task.salt, task.tokens, len(task.tokens) - 1)
+            task.reused = task.lease.length
+
+    def _leader(self, task: Task) -> tuple[Task | None, int]:
+        """The task that is computing the longest prefix of this one, and its length."""
+        limit = len(task.tokens) - 1  # the last token is computed by everyone: its logits are wanted
+        prompt = task.tokens[:limit]
+        found, _ = self._cache.match(task.salt, prompt, limit)
+        best: Task | None = None
+        length = found + WORTH_WAITING - 1
+        for other in self.running:
+            if other.lease is None or other.remaining == 1 or other.salt != task.salt or other.priority > task.priority:
+                continue
+            shared = common_prefix(other.tokens, prompt)
+            if shared > max(length, other.computed):
+                best, length = other, shared
+        return best, length if best else 0
+
+    # ------------------------------------------------------------------ the step
+
+    def _reserve_singles(self) -> list[Task]:
+        singles = self.decoding()
+        while not self._cache.reserve(len(singles)) and self.give_way():
+            singles = self.decoding()
+        return singles
+
+    def _prefill(self, singles: int, budget: int) -> list[Work]:
+        while True:
+            room = min(budget, self._cache.available - singles)
+            tasks = [task for task in self.running if task.lease is not None and task.remaining > 1]
+            if room > 0 or singles or not tasks or not self.give_way():
+                break
+        counts = _share(tasks, room)
+        self._cache.reserve(singles + sum(counts.values()))
+        return [
+            Work(task, task.computed, count, samples=count == task.remaining) for task, count in counts.items() if count
+        ]
+
+    def _preempt(self, task: Task) -> None:
+        self.running.remove(task)
+        self._release(task)
+        self.add(task)
+        self.preemptions += 1
+
+    def _release(self, task: Task) -> None:
+        task.leader = None
+        if task.lease is not None:
+            self._cache.close(task.lease)
+            task.lease = None
+
+
+def _share(tasks: Sequence[Task], budget: int) -> dict[Task, int]:
+    """Divides a budget of prefill: the shortest first, but a quarter for the oldest, so that none starves."""
+    if not tasks or budget <= 0:
+        return {}
+    oldest = min(tasks, key=Task.order)
+    counts = {oldest: min(oldest.remaining, max(1, budget // 4))}
+    left = budget - counts[oldest]
+    for task in sorted(tasks, key=lambda task: (task.priority, task.remaining, task.arrival)):
+        more = min(task.remaining - counts.get(task, 0), left)
+        if more > 0:
+            counts[task] = counts.get(task, 0) + more
+            left -= more
+    return counts

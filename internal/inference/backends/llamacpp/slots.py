@@ -1,0 +1,175 @@
+"""What is generated: a request and its choices, from the prompt to the events that the caller sees.
+
+How tokens are counted: a token belongs to the completion when its text does, and also when a stop string consumed it.
+The token that ends the output (end of turn, `stop_token_ids`) has no text and is not counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gen import inference_pb2 as pb
+
+from internal.errors import WorkerError
+from internal.inference.backends.base import Generation
+from internal.inference.backends.llamacpp.sampling import Sampler
+from internal.inference.backends.llamacpp.scheduler import Task
+from internal.inference.output import TextAssembler
+from internal.inference.tool_parsing import OutputParser
+
+Logprobs = tuple[float, list[tuple[int, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request, understood: its tokens and how its output is to be read."""
+
+    tokens: list[int]
+    limit: int  # tokens of output at most
+    end_ids: frozenset[int]  # tokens that end the output
+    piece: Callable[[int], bytes]
+    markers: Mapping[int, bytes]  # control tokens whose text the parser has to see
+    parser: Callable[[], OutputParser | None]
+    sampler: Callable[[int], Sampler]  # of the choice with this number
+
+
+class Request:
+    """One generation in the engine. Belongs to the engine's thread once it was added."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self.cancelled = False  # written by whoever cancels, read once a step
+        self.placed = False  # has left the queue
+        self.choices: list[Choice] = []
+        self._submitted = time.monotonic()
+        self._started = 0.0
+        self._first_token = 0.0
+
+    def begin(self, prompt: Prompt, arrival: int) -> None:
+        """The prompt is known: makes the choices."""
+        request = self.generation.request
+        self.generation.usage.prompt_tokens = len(prompt.tokens)
+        self.choices = [Choice(self, index, prompt, arrival) for index in range(max(1, request.n))]
+
+    @property
+    def over(self) -> bool:
+        return all(choice.finish for choice in self.choices)
+
+    def started(self, cached_tokens: int) -> None:
+        """Has a slot; so much of the prompt was there already. Only the first time counts."""
+        self.placed = True
+        if not self._started:
+            self._started = time.monotonic()
+            self.generation.usage.cached_tokens = cached_tokens
+
+    def sampled(self) -> None:
+        if not self._first_token:
+            self._first_token = time.monotonic()
+
+    def finished(self) -> pb.Event:
+        usage = self.generation.usage
+        return pb.Event(finished=pb.Finished(usage=usage, timings=self._timings(), cancelled=self.cancelled))
+
+    def failed(self, error: WorkerError) -> pb.Event:
+        event = error.event()
+        event.failed.usage.CopyFrom(self.generation.usage)
+        return event
+
+    def _timings(self) -> pb.Timings:
+        now = time.monotonic()
+        started, first = self._started or now, self._first_token or now
+        return pb.Timings(
+            queue_ms=(started - self._submitted) * 1e3,
+            prefill_ms=max(0.0, first - started) * 1e3,
+            decode_ms=(now - first) * 1e3,
+        )
+
+
+class Choice(Task):
+    """One output of a request: its tokens, its text, how it ends."""
+
+    def __init__(self, request: Request, index: int, prompt: Prompt, arrival: int) -> None:
+        wanted = request.generation.request
+        super().__init__(wanted.priority, arrival, wanted.cache_salt, list(prompt.tokens))
+        self.request = request
+        self.index = index
+        self.sampler = prompt.sampler(index)
+        self.finish: pb.FinishReason.ValueType = pb.FINISH_UNSPECIFIED
+        self.top_logprobs = wanted.top_logprobs if wanted.logprobs else -1  # -1: none wanted
+        self._produced = 0
+        self._limit = prompt.limit
+        self._end_ids = prompt.end_ids
+        self._piece = prompt.piece
+        self._markers = prompt.markers
+        self._text = TextAssembler(wanted.stop)
+        self._parser = prompt.parser()
+        self._untold = 0  # tokens that no delta accounts for yet
+        self._logprobs: list[pb.TokenLogprob] = []
+
+    def take(self, token: int, logprobs: Logprobs | None) -> list[pb.Delta]:
+        """The next token was sampled; returns what can be said now. Sets `finish` when it was the last one."""
+        self.request.sampled()
+        if token in self._end_ids:
+            return self.end(pb.STOP)
+        self.sampler.accept(token)
+        self.tokens.append(token)
+        self._produced += 1
+        self._untold += 1
+        self.request.generation.usage.completion_tokens += 1
+        piece = self._markers.get(token) or self._piece(token)
+        if logprobs is not None:
+            self._logprobs.append(self._token_logprob(token, piece, logprobs))
+        text = self._text.feed(piece)
+        if self._text.stopped is not None:
+            return self.end(pb.STOP, text)
+        if self._produced >= self._limit:
+            return self.end(pb.LENGTH, text)
+        return self._say(text)
+
+    def end(self, finish: pb.FinishReason.ValueType, text: str = "") -> list[pb.Delta]:
+        """Ends the output: what was held back, and the reason on the last delta."""
+        text += self._text.flush()
+        deltas = self._read(text)
+        if self._parser is not None:
+            deltas += self._parser.flush()
+            if self._parser.called and finish == pb.STOP:
+                finish = pb.TOOL_CALLS
+        deltas = deltas or [pb.Delta()]
+        self._account(deltas[0])
+        for delta in deltas:
+            delta.choice = self.index
+        deltas[-1].finish = self.finish = finish
+        deltas[-1].stop_sequence = self._text.stopped or ""
+        return deltas
+
+    def _say(self, text: str) -> list[pb.Delta]:
+        deltas = self._read(text) if text else []
+        if deltas:
+            self._account(deltas[0])
+            for delta in deltas:
+                delta.choice = self.index
+        return deltas
+
+    def _read(self, text: str) -> list[pb.Delta]:
+        if self._parser is not None:
+            return self._parser.feed(text)
+        return [pb.Delta(text=text)] if text else []
+
+    def _account(self, delta: pb.Delta) -> None:
+        """Puts the tokens since the last delta, and their log-probabilities, on this one."""
+        delta.tokens, self._untold = self._untold, 0
+        if delta.reasoning:
+            self.request.generation.usage.reasoning_tokens += delta.tokens
+        if self._logprobs:
+            delta.logprobs.extend(self._logprobs)
+            self._logprobs = []
+
+    def _token_logprob(self, token: int, piece: bytes, logprobs: Logprobs) -> pb.TokenLogprob:
+        logprob, top = logprobs
+        return pb.TokenLogprob(
+            token=piece,
+            logprob=logprob,
+            top=[pb.TopLogprob(token=self._piece(i), logprob=value) for i, value in top],
+        )

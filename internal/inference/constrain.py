@@ -1,0 +1,307 @@
+"""Output that must match while it is decoded: JSON Schema, regular expression or grammar, as masks over the vocabulary.
+
+A constraint is compiled once per model and kept; every choice gets a matcher of its own, which costs microseconds.
+JSON is written without white space, so that a weak model cannot fill its budget with blanks.
+
+Compiling takes milliseconds, for the largest schemas that are taken a few hundred, without holding the interpreter:
+call it off the thread that makes tokens. Matchers belong to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any
+
+import llguidance
+import numpy as np
+from gen import inference_pb2 as pb
+from numpy.typing import NDArray
+
+from internal.errors import InvalidRequestError, UnsupportedError
+from internal.inference.schema_limits import MAX_SCHEMA_BYTES, SchemaError, checked_schema
+from internal.inference.tool_families import THINK_CLOSE
+
+MAX_GRAMMARS = 64  # kept per model
+JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":", "lenient": False}
+
+
+def _limits(items_in_row: int, items_in_step: int) -> llguidance.LLParserLimits:
+    return llguidance.LLParserLimits(
+        max_items_in_row=items_in_row,
+        step_max_items=items_in_step,
+        initial_lexer_fuel=1_000_000,
+        step_lexer_fuel=200_000,
+        max_lexer_states=20_000,  # of 1 to 2 kB, shared by all matchers of a grammar
+        max_grammar_size=500_000,
+        verbose_errors=False,
+    )
+
+
+# Of schemas and tools the parser keeps one item or more for every property that may come next.
+LIMITS = _limits(3_000, 20_000)
+# Grammars of callers may be ambiguous without end. With these a step takes 25 ms at worst, with the others a second.
+OWN_GRAMMAR_LIMITS = _limits(500, 5_000)
+
+
+class Vocabulary:
+    """A model's tokens, in the form that masks are made of. Building takes about a second for 100 000 tokens.
+
+    `tokens`: the bytes of each id; special ones as their text. `special`: ids that no text may produce.
+    `end`: ids that end the output. `tokenize`: the model's own, without special tokens and BOS; text that the
+    grammar leaves no choice about is then split as the model would. Without it, the longest tokens are taken.
+    Raises UnsupportedError when the tokens cannot write ASCII.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes],
+        special: Collection[int],
+        end: Sequence[int],
+        tokenize: Callable[[bytes], Sequence[int]] | None = None,
+    ) -> None:
+        if missing := {bytes([byte]) for byte in range(32, 127)}.difference(tokens):
+            raise UnsupportedError(f"output of this model cannot be constrained: no token writes {min(missing)!r}")
+        self.size = len(tokens)
+        self.words = (self.size + 31) // 32  # int32 words of a mask
+        self.special = {tokens[token].decode(errors="replace"): token for token in sorted(special)}
+        wrapper = llguidance.TokenizerWrapper(_Tokens(tokens, special, end, tokenize))
+        self.tokenizer = llguidance.LLTokenizer(wrapper, n_vocab=self.size, eos_token=list(end))
+        self.grammars = _Grammars()
+
+
+class Grammar:
+    """A compiled constraint. Shared by any number of matchers."""
+
+    def __init__(self, prototype: llguidance.LLMatcher, words: int) -> None:
+        self._prototype = prototype
+        self._words = words
+        self._copying = threading.Lock()
+        self.spoilt = False  # a limit that all matchers share may be reached: compile it anew
+
+    def matcher(self) -> Matcher:
+        with self._copying:
+            return Matcher(self, self._prototype.deep_copy(), self._words)
+
+
+class Matcher:
+    """Where one choice stands in its grammar."""
+
+    def __init__(self, grammar: Grammar, matcher: llguidance.LLMatcher, words: int) -> None:
+        self._grammar = grammar
+        self._matcher = matcher
+        self._words = words
+
+    def mask(self, out: NDArray[np.int32]) -> None:
+        """Writes one bit per token into `out` [words], 1: allowed. Bit i of word w is token 32 w + i.
+
+        When the grammar is satisfied the ending tokens are allowed too; once `ended`, nothing else is.
+        Raises InvalidRequestError when going on costs more than a step may.
+        """
+        assert out.dtype == np.int32
+        assert out.shape == (self._words,)
+        assert out.flags.c_contiguous
+        self._matcher.unsafe_compute_mask_ptr(out.ctypes.data, out.nbytes)
+        self._raise_error()
+
+    def accept(self, token: int) -> None:
+        """Takes the sampled token. Raises InvalidRequestError when the grammar does not allow it."""
+        self._matcher.consume_token(token)
+        self._raise_error()
+
+    @property
+    def may_end(self) -> bool:
+        """The output so far satisfies the constraint."""
+        return self._matcher.is_accepting()
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more can follow."""
+        return self._matcher.is_stopped()
+
+    def _raise_error(self) -> None:
+        if self._matcher.is_error():
+            self._grammar.spoilt = True
+            reason = _first_line(self._matcher.get_error())
+            raise InvalidRequestError(
+                f"the output can no longer be held to its constraint: {reason}; use a simpler one"
+            )
+
+
+def compile(constraint: pb.Constraint, vocabulary: Vocabulary, *, reasoning_open: bool = False) -> Grammar:  # noqa: A001
+    """The grammar of a constraint. `reasoning_open`: the prompt ends within `<think>`; the constraint binds after it.
+
+    Raises InvalidRequestError; for schemas the message starts with "Invalid schema for response_format".
+    """
+    kind = constraint.WhichOneof("kind")
+    assert kind is not None
+
+    def make() -> Grammar:
+        source = _SOURCES[kind](constraint)
+        if reasoning_open:
+            source = _after_reasoning(source, vocabulary)
+        return compile_source(source, vocabulary, OWN_GRAMMAR_LIMITS if kind == "lark" else LIMITS)
+
+    try:
+        return vocabulary.grammars.get((kind, getattr(constraint, kind), reasoning_open), make)
+    except SchemaError as error:
+        what = _REFUSALS[kind]
+        raise InvalidRequestError(f"{what}: {error}", "response_format" if "schema" in what else "") from None
+
+
+def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLParserLimits = LIMITS) -> Grammar:
+    """Compiles a grammar in the JSON form of llguidance. Raises SchemaError with the reason."""
+    matcher = llguidance.LLMatcher(vocabulary.tokenizer, source, log_level=0, limits=limits)
+    if not matcher.is_error():
+        # Some limits show only at the first mask, and so does a grammar that nothing satisfies.
+        trial = matcher.deep_copy()
+        possible = any(trial.compute_bitmask())
+        if possible and not trial.is_error():
+            return Grammar(matcher, vocabulary.words)
+        matcher = trial
+    raise SchemaError(_first_line(matcher.get_error()) or "nothing satisfies it")
+
+
+def literal(text: str, vocabulary: Vocabulary) -> str:
+    """`text` in a Lark grammar: the special token with that text, if there is one, else its characters."""
+    token = vocabulary.special.get(text)
+    return json.dumps(text, ensure_ascii=False) if token is None else f"<[{token}]>"
+
+
+def lark_source(rules: str, *more: dict[str, Any]) -> str:
+    """A grammar of Lark rules beginning at `start`; `more`: other grammars, which rules name with `@name`."""
+    return json.dumps({"grammars": [{"name": "main", "lark_grammar": rules}, *more]})
+
+
+def json_grammar(schema: dict[str, Any], name: str, *, lenient: bool = False) -> dict[str, Any]:
+    """One of `more` in `lark_source`: compact JSON of a schema."""
+    return {"name": name, "json_schema": schema | {"x-guidance": JSON_OPTIONS | {"lenient": lenient}}}
+
+
+def _json_schema_source(constraint: pb.Constraint) -> str:
+    return json.dumps({"grammars": [json_grammar(checked_schema(constraint.json_schema), "schema")]})
+
+
+def _json_object_source(_constraint: pb.Constraint) -> str:
+    return json.dumps({"grammars": [json_grammar({"type": "object"}, "object")]})
+
+
+def _regex_source(constraint: pb.Constraint) -> str:
+    _check_size(constraint.regex)
+    return llguidance.LLMatcher.grammar_from_regex(constraint.regex)
+
+
+def _lark_source(constraint: pb.Constraint) -> str:
+    _check_size(constraint.lark)
+    return llguidance.LLMatcher.grammar_from_lark(constraint.lark)
+
+
+_SOURCES: dict[str, Callable[[pb.Constraint], str]] = {
+    "json_schema": _json_schema_source,
+    "json_object": _json_object_source,
+    "regex": _regex_source,
+    "lark": _lark_source,
+}
+_REFUSALS = {
+    "json_schema": "Invalid schema for response_format",
+    "json_object": "Invalid schema for response_format",
+    "regex": "Invalid regular expression",
+    "lark": "Invalid grammar",
+}
+
+
+def _check_size(text: str) -> None:
+    if len(text.encode()) > MAX_SCHEMA_BYTES:
+        raise SchemaError(f"it is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
+
+
+def reasoning_rules(vocabulary: Vocabulary) -> str:
+    """Lark rules: `reasoning` is any text up to and with the end of thinking, and white space behind it."""
+    close = literal(THINK_CLOSE, vocabulary)
+    if THINK_CLOSE in vocabulary.special:
+        return f"reasoning: ANY {close} SPACE\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
+    return f"reasoning: thought SPACE\nthought[lazy]: ANY {close}\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
+
+
+def _after_reasoning(source: str, vocabulary: Vocabulary) -> str:
+    (grammar,) = json.loads(source)["grammars"]
+    return lark_source("start: reasoning @inner\n" + reasoning_rules(vocabulary), grammar | {"name": "inner"})
+
+
+def _first_line(error: str) -> str:
+    return error.strip().partition("\n")[0][:300]
+
+
+class _Tokens:
+    """What llguidance asks of a tokeniser."""
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes],
+        special: Collection[int],
+        end: Sequence[int],
+        tokenize: Callable[[bytes], Sequence[int]] | None,
+    ) -> None:
+        self.tokens = list(tokens)
+        self.special_token_ids = sorted(special)
+        self.eos_token_id = end[0]
+        self.bos_token_id = None
+        self._tokenize = tokenize
+        left_out = set(special)
+        self._ids = {piece: token for token, piece in enumerate(tokens) if piece and token not in left_out}
+        self._longest = max(map(len, self._ids), default=0)
+
+    def __call__(self, text: bytes) -> list[int]:
+        # The mask is only right when the tokens write this very text. An exception would be a panic in foreign code.
+        made = self._by_model(text)
+        if b"".join(self.tokens[token] for token in made) != text:
+            made = self._greedy(text)
+        # What no token can write cannot be satisfied: the output ends there, and `accept` says why.
+        return made or [self.eos_token_id]
+
+    def _by_model(self, text: bytes) -> list[int]:
+        if self._tokenize is None:
+            return []
+        try:
+            return list(self._tokenize(text))
+        except Exception:  # noqa: BLE001 - see __call__
+            return []
+
+    def _greedy(self, text: bytes) -> list[int]:
+        made: list[int] = []
+        start = 0
+        while start < len(text):
+            lengths = range(min(self._longest, len(text) - start), 0, -1)
+            length = next((n for n in lengths if text[start : start + n] in self._ids), 0)
+            if not length:
+                break
+            made.append(self._ids[text[start : start + length]])
+            start += length
+        return made
+
+
+class _Grammars:
+    """The most recently used grammars of one vocabulary."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Grammar] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Grammar]) -> Grammar:
+        """The grammar kept under `key`, or what `make` makes. Two threads may make the same one; that is harmless."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and not kept.spoilt:
+                self._kept.move_to_end(key)
+                return kept
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > MAX_GRAMMARS:
+                self._kept.popitem(last=False)
+        return made
+
+    def __len__(self) -> int:
+        return len(self._kept)

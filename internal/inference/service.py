@@ -1,0 +1,246 @@
+"""InferenceService: four ways to reach one backend.
+
+`Session` is the edge's way: any number of generations on one stream, one frame per engine step. The other calls are
+the same engine for other callers. What the service adds to a backend: who gets which events, cancellation when a
+caller is gone, receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import grpc.aio
+from gen import inference_pb2 as pb
+from gen import inference_pb2_grpc
+
+from internal.errors import ModelNotFoundError, UnavailableError, WorkerError
+from internal.inference.backends.base import Backend, Generation
+from internal.inference.receipts import Receipts
+
+log = logging.getLogger("novai.inference")
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Outbox:
+    """Events on their way to one caller: filled by the backend, emptied by the call that reads them.
+
+    When a caller reads slower than the engine writes, its steps pile up here and leave as one frame. The bound is the
+    sum of what its requests may generate.
+    """
+
+    def __init__(self) -> None:
+        self.running: dict[int, Generation] = {}
+        self.closed = False
+        self._events: list[pb.Event] = []
+        self._filled = asyncio.Event()
+
+    def put(self, event: pb.Event) -> None:
+        self._events.append(event)
+        self._filled.set()
+
+    async def take(self) -> list[pb.Event]:
+        """Waits for events and returns all there are. Empty only when the outbox was closed."""
+        while not self._events and not self.closed:
+            self._filled.clear()
+            await self._filled.wait()
+            await asyncio.sleep(0)  # what the same turn of the loop still brings goes along
+        events, self._events = self._events, []
+        return events
+
+    def close(self) -> None:
+        self.closed = True
+        self._filled.set()
+
+
+class Pace:
+    """Frames leave at most once in an interval, after a burst of `BURST` at any pace (a GCRA).
+
+    A model that steps faster than that gains nothing from more frames: each costs a wake-up here, one at the edge and
+    a socket write for every stream in it. So the interval grows with the requests that run: nothing for a few of
+    them, 3 ms for 30 and more. Slower steps are never held back.
+    """
+
+    PER_REQUEST_S = 0.0001
+    MOST_S = 0.003
+    BURST = 4
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+
+    async def frame_sent(self, running: int) -> None:
+        interval_s = min(running * self.PER_REQUEST_S, self.MOST_S)
+        now_s = asyncio.get_running_loop().time()
+        self._due_s = max(self._due_s, now_s) + interval_s
+        ahead_s = self._due_s - now_s - self.BURST * interval_s
+        if ahead_s > 0:
+            await asyncio.sleep(min(ahead_s, self.MOST_S))
+
+
+class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
+    """Serves one loaded backend. `draining` refuses new generations and lets running ones end."""
+
+    def __init__(self, backend: Backend, receipts: Receipts) -> None:
+        self._backend = backend
+        self._receipts = receipts
+        self.running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+
+    def publish(self, events: Sequence[tuple[Generation, pb.Event]]) -> None:
+        """Hands the events of one step to the callers they belong to. Passed to `Backend.start`."""
+        for generation, event in events:
+            outbox = generation.owner
+            assert isinstance(outbox, Outbox)
+            event.handle = generation.handle
+            if event.HasField("finished") or event.HasField("failed"):
+                self._ended(outbox, generation, event)
+            if not outbox.closed:
+                outbox.put(event)
+
+    async def idle(self) -> None:
+        """Returns when nothing runs."""
+        await self._idle.wait()
+
+    # ------------------------------------------------------------------ the calls
+
+    # Session and StreamComplete write to the context instead of yielding: a generator that waits in `yield` when the
+    # caller goes is not closed at once, and what it had started would run on.
+    async def Session(  # type: ignore[override]  # noqa: N802 (named by the proto)
+        self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
+    ) -> None:
+        await context.send_initial_metadata(())  # the caller waits for it to know that the session stands
+        outbox = Outbox()
+        reader = asyncio.create_task(self._read_session(request_iterator, outbox))
+        try:
+            pace = Pace()
+            while events := await outbox.take():
+                await context.write(pb.SessionFrame(events=events))
+                await pace.frame_sent(len(outbox.running))
+        finally:
+            self._abandon(outbox)
+            reader.cancel()
+
+    async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.Completion:  # noqa: N802
+        completion = pb.Completion(choices=[pb.Choice() for _ in range(max(1, request.request.n))])
+        async with aclosing(self._events(request, context)) as events:
+            async for event in events:
+                if event.HasField("delta"):
+                    collect(completion.choices[event.delta.choice], event.delta)
+                elif event.HasField("finished"):
+                    completion.usage.CopyFrom(event.finished.usage)
+                    completion.timings.CopyFrom(event.finished.timings)
+        return completion
+
+    async def StreamComplete(self, request: pb.CompleteRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
+        async with aclosing(self._events(request, context)) as events:
+            async for event in events:
+                await context.write(event)
+
+    async def CountTokens(  # noqa: N802
+        self, request: pb.CountTokensRequest, context: Context
+    ) -> pb.CountTokensResponse:
+        try:
+            self._check(request.request)
+            return pb.CountTokensResponse(prompt_tokens=await self._backend.count_tokens(request.request))
+        except WorkerError as error:
+            await context.abort(error.status, error.message)
+
+    async def GetReceipts(  # noqa: N802
+        self, request: pb.GetReceiptsRequest, context: Context
+    ) -> pb.GetReceiptsResponse:
+        return pb.GetReceiptsResponse(receipts=self._receipts.find(request.request_ids))
+
+    # ------------------------------------------------------------------ inside
+
+    async def _read_session(self, requests: AsyncIterator[pb.SessionRequest], outbox: Outbox) -> None:
+        try:
+            async for message in requests:
+                for start in message.start:
+                    self._start(outbox, start.handle, start.request_id, start.request)
+                for handle in message.cancel:
+                    if (generation := outbox.running.get(handle)) is not None:
+                        self._backend.cancel(generation)
+        finally:
+            outbox.close()
+
+    def _start(self, outbox: Outbox, handle: int, request_id: str, request: pb.GenerateRequest) -> None:
+        try:
+            self._check(request)
+            if handle in outbox.running:
+                raise WorkerError(f"handle {handle} is already in use on this session")
+        except WorkerError as error:
+            refusal = error.event()
+            refusal.handle = handle
+            outbox.put(refusal)
+            return
+        generation = Generation(request_id=request_id, request=request, owner=outbox, handle=handle)
+        outbox.running[handle] = generation
+        self.running += 1
+        self._idle.clear()
+        self._receipts.opened(generation)
+        self._backend.submit(generation)
+
+    def _check(self, request: pb.GenerateRequest) -> None:
+        if self.draining:
+            raise UnavailableError("this worker is shutting down; another replica can take the request")
+        name = self._backend.info.name
+        if request.model not in ("", name):
+            raise ModelNotFoundError(f"this worker serves {name!r}, not {request.model!r}", "model")
+
+    def _ended(self, outbox: Outbox, generation: Generation, event: pb.Event) -> None:
+        if outbox.running.pop(generation.handle, None) is None:
+            return
+        self._receipts.closed(generation, event)
+        self.running -= 1
+        if not self.running:
+            self._idle.set()
+
+    def _abandon(self, outbox: Outbox) -> None:
+        """The caller is gone: nothing it started may go on."""
+        outbox.close()
+        for generation in list(outbox.running.values()):
+            self._backend.cancel(generation)
+
+    async def _events(self, call: pb.CompleteRequest, context: Context) -> AsyncGenerator[pb.Event]:
+        """The events of one unary generation. A failure aborts the call with the status of its cause."""
+        outbox = Outbox()
+        try:
+            self._start(outbox, 0, call.request_id, call.request)
+            while True:
+                for event in await outbox.take():
+                    if event.HasField("failed"):
+                        await context.abort(status_of(event.failed.code), event.failed.message)
+                    yield event
+                    if event.HasField("finished"):
+                        return
+        finally:
+            self._abandon(outbox)
+
+
+def status_of(code: pb.ErrorCode.ValueType) -> grpc.StatusCode:
+    """The gRPC status for a failure's code, from the error tree itself."""
+    for kind in WorkerError.__subclasses__():
+        if kind.code == code:
+            return kind.status
+    return grpc.StatusCode.INTERNAL
+
+
+def collect(choice: pb.Choice, delta: pb.Delta) -> None:
+    """Adds one delta to the choice it belongs to."""
+    choice.text += delta.text
+    choice.reasoning += delta.reasoning
+    choice.logprobs.extend(delta.logprobs)
+    for call in delta.tool_calls:
+        if call.index == len(choice.tool_calls):
+            choice.tool_calls.add(id=call.id, name=call.name)
+        choice.tool_calls[call.index].arguments += call.arguments
+    if delta.finish:
+        choice.finish = delta.finish
+        choice.stop_sequence = delta.stop_sequence

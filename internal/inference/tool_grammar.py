@@ -1,0 +1,152 @@
+"""A grammar in which the output calls tools, in the syntax of the model's family.
+
+With `required` (or a named tool) nothing but calls can be written. With `auto` the model is free to write text, and is
+held to the allowed tools and to strict schemas once it begins a call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import llguidance
+from gen import inference_pb2 as pb
+
+from internal.errors import InvalidRequestError
+from internal.inference.constrain import (
+    LIMITS,
+    Grammar,
+    Vocabulary,
+    compile_source,
+    json_grammar,
+    lark_source,
+    literal,
+    reasoning_rules,
+)
+from internal.inference.schema_limits import SchemaError, checked_schema
+from internal.inference.tool_families import THINK_OPEN, Family
+
+MAX_CALLS = 16  # that one output is made to hold; a weak model would go on for ever
+_ANY_OBJECT: dict[str, Any] = {"type": "object"}
+_NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def tool_grammar(
+    tools: Sequence[pb.Tool],
+    choice: pb.ToolChoice,
+    family: Family,
+    vocabulary: Vocabulary,
+    *,
+    parallel: bool = True,
+    thinking: bool = False,
+    reasoning_open: bool = False,
+) -> Grammar | None:
+    """None when the choice leaves the output free.
+
+    `thinking`: the model may reason before it calls; `reasoning_open`: the prompt has begun that already.
+    Raises InvalidRequestError: an unknown tool is chosen, or the schema of a strict tool is not supported.
+    """
+    offered = _offered(tools, choice)
+    if choice.mode == pb.ToolChoice.NONE or not offered:
+        return None
+    if choice.mode == pb.ToolChoice.AUTO and not choice.allowed and not any(tool.strict for tool in offered):
+        return None
+
+    def make() -> Grammar:
+        arguments = [_arguments_grammar(tool, f"arguments{n}") for n, tool in enumerate(offered)]
+        calls = [(tool.name, n) for n, tool in enumerate(offered)]
+        required = choice.mode == pb.ToolChoice.REQUIRED
+        rules = [
+            f"start: {_prefix(thinking, reasoning_open)} output",
+            f"output: {(_required if required else _auto)(family, vocabulary)}",
+            _tail_rule(family, vocabulary, MAX_CALLS if parallel else 1),
+            "call: " + " | ".join(f"call{n}" for _, n in calls),
+            *(f"call{n}: {_call(name, n, family, vocabulary)}" for name, n in calls),
+            f"trigger[lazy]: ANY {json.dumps(family.opening)}",
+            "OTHER: /(\\s*[^{\\s](.|\\n)*)?/",
+            f"think: {literal(THINK_OPEN, vocabulary)} reasoning",
+            reasoning_rules(vocabulary),
+        ]
+        return compile_source(lark_source("\n".join(rules), *arguments), vocabulary)
+
+    tools_key = tuple(tool.SerializeToString(deterministic=True) for tool in offered)
+    try:
+        return vocabulary.grammars.get(
+            ("tools", tools_key, choice.mode, family.name, parallel, thinking, reasoning_open), make
+        )
+    except SchemaError as error:
+        raise InvalidRequestError(f"the tools cannot be enforced together: {error}", "tools") from None
+
+
+def _offered(tools: Sequence[pb.Tool], choice: pb.ToolChoice) -> list[pb.Tool]:
+    unknown = set(choice.allowed) - {tool.name for tool in tools}
+    if unknown:
+        raise InvalidRequestError(f"tool_choice names {sorted(unknown)[0]!r}, which is not in tools", "tool_choice")
+    offered = [tool for tool in tools if not choice.allowed or tool.name in choice.allowed]
+    if choice.mode == pb.ToolChoice.REQUIRED and not offered:
+        raise InvalidRequestError("tool_choice requires a call, but there are no tools", "tool_choice")
+    return offered
+
+
+def _prefix(thinking: bool, reasoning_open: bool) -> str:
+    if reasoning_open:
+        return "reasoning"
+    return "think?" if thinking else ""
+
+
+def _texts(texts: Sequence[str], vocabulary: Vocabulary) -> str:
+    return " ".join(literal(text, vocabulary) for text in texts)
+
+
+def _required(family: Family, vocabulary: Vocabulary) -> str:
+    return f"{'' if family.bare else literal(family.opening, vocabulary)} tail"
+
+
+def _auto(family: Family, vocabulary: Vocabulary) -> str:
+    """Text, with or without calls behind it. In a bare family any output that begins with a brace is a call."""
+    special = family.opening in vocabulary.special
+    # Two ways to go on must differ in their first character, or the longer one hides the other.
+    text = "OTHER" if family.bare else "ANY"
+    marked = f"{text} {literal(family.opening, vocabulary)} tail" if special else "trigger tail"
+    if family.bare:
+        return f"{text} | tail" + (f" | {marked}" if special else "")
+    return f"{text} | {marked}"
+
+
+def _tail_rule(family: Family, vocabulary: Vocabulary, count: int) -> str:
+    """What follows the opening marker: the calls, to the end of the output."""
+    first = (*family.before_all, *family.before_each)[0 if family.bare else 1 :]
+    after = _texts(family.after_each, vocabulary)
+    again = _texts((*family.between, *family.before_each), vocabulary)
+    more = f"({again} call {after}){{0,{count - 1}}}" if count > 1 else ""
+    return f"tail: {_texts(first, vocabulary)} call {after} {more} {_texts(family.after_all, vocabulary)}"
+
+
+def _call(name: str, number: int, family: Family, vocabulary: Vocabulary) -> str:
+    if family.named:
+        return f"{json.dumps(name)} {literal(family.named, vocabulary)} @arguments{number}"
+    head = f'{{"name": {json.dumps(name)}, "{family.arguments_key}": '
+    return f'{json.dumps(head)} @arguments{number} "}}"'
+
+
+def _arguments_grammar(tool: pb.Tool, name: str) -> dict[str, Any]:
+    """The tool's own schema. Where nobody asked for strictness, what the compiler cannot do is left out."""
+    try:
+        schema = checked_schema(tool.parameters_json) if tool.parameters_json else _NO_ARGUMENTS
+        grammar = json_grammar(_as_object(schema), name, lenient=not tool.strict)
+        problem = llguidance.LLMatcher.validate_grammar(json.dumps({"grammars": [grammar]}), limits=LIMITS)
+        if problem and not problem.startswith("WARNING"):
+            raise SchemaError(problem.strip().partition("\n")[0])
+    except SchemaError as error:
+        if tool.strict:
+            raise InvalidRequestError(f"Invalid schema for function '{tool.name}': {error}", "tools") from None
+        return json_grammar(_ANY_OBJECT, name)
+    return grammar
+
+
+def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
+    """Arguments are an object, whether or not the schema says so."""
+    if schema.get("type", "object") != "object":
+        raise SchemaError("the parameters of a function must be of type object")
+    return schema if "$ref" in schema else schema | _ANY_OBJECT

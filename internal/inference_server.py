@@ -1,0 +1,63 @@
+"""Process: one generating model behind InferenceService. Started by the model host, one per replica.
+
+On stdout it says one line of JSON when it can generate; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+
+import msgspec
+import uvloop
+from gen import inference_pb2, inference_pb2_grpc
+
+from internal.config import ConfigError, WorkerSettings
+from internal.errors import WorkerError
+from internal.inference.backends import load_backend
+from internal.inference.receipts import Receipts
+from internal.inference.service import InferenceService
+from internal.serving import GrpcServer, setup_logging, stop_signal
+
+SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
+
+
+async def serve(settings: WorkerSettings) -> None:
+    """Loads, serves until SIGTERM, drains. Raises ConfigError or WorkerError when the model cannot be loaded."""
+    stop = stop_signal()
+    backend = load_backend(settings.model)
+    service = InferenceService(backend, Receipts())
+    server = GrpcServer(settings.listen, [SERVICE], settings.token)
+    inference_pb2_grpc.add_InferenceServiceServicer_to_server(service, server.server)
+    await server.start()
+    try:
+        await backend.start(service.publish)
+        await server.ready()
+        print(ready_line(backend.info, server.port), flush=True)
+        await stop.wait()
+        service.draining = True
+        # The edge ends its sessions when it hears NOT_SERVING from the host; running requests get their time.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(service.idle(), settings.drain_s)
+    finally:
+        await server.drain(0.5)
+        await backend.aclose()
+
+
+def ready_line(info: object, port: int) -> str:
+    """What the host publishes about this worker: the fields of ModelInfo and the port, as one line of JSON."""
+    facts = msgspec.to_builtins(info) | {"port": port}
+    return msgspec.json.encode(facts | {"model": facts.pop("name")}).decode()
+
+
+def main() -> None:
+    setup_logging("inference")
+    try:
+        uvloop.run(serve(WorkerSettings.from_env()))
+    except (ConfigError, WorkerError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

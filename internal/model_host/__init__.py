@@ -1,0 +1,1 @@
+"""One machine's models: a worker process each, watched and restarted."""

@@ -1,0 +1,208 @@
+"""openapi/spec.yaml → api/generated: schemas.py (msgspec Structs), routes.py (abstract class and routes per tag).
+
+usage: server.py SPEC OUT
+
+schemas.py is made by datamodel-code-generator. What the spec says with `x-novai-server-schema` replaces a property's
+schema for the server only, where msgspec cannot express the public one; api/rules.py checks the difference.
+routes.py is made here: an operation without an implementation is a TypeError when the app starts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+METHODS = ("get", "put", "post", "delete", "patch")
+PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+HEAD = "# Generated from openapi/spec.yaml by openapi/codegen/server.py. Do not edit.\n"
+
+
+def for_server(node: Any) -> Any:
+    """The spec as the generator should see it: server schemas in place, prose left out."""
+    if isinstance(node, list):
+        return [for_server(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "x-novai-server-schema" in node:
+        return for_server(node["x-novai-server-schema"])
+    if "contentSchema" in node:  # an event's payload: the chunk struct itself is used
+        return {"type": "string"}
+    prose = ("description", "examples", "example") if "type" in node or "oneOf" in node or "$ref" in node else ()
+    return {key: for_server(value) for key, value in node.items() if key not in prose or isinstance(value, dict)}
+
+
+def write_schemas(spec: dict[str, Any], target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "spec.json"
+        source.write_text(json.dumps(for_server(spec)))
+        command = [sys.executable, "-m", "datamodel_code_generator", "--input", str(source), "--output", str(target)]
+        command += ["--input-file-type", "openapi", "--output-model-type", "msgspec.Struct", "--target-python-version"]
+        command += ["3.11", "--use-annotated", "--use-standard-collections", "--use-union-operator", "--keyword-only"]
+        command += ["--enum-field-as-literal", "all", "--disable-timestamp", "--formatters", "builtin"]
+        command += ["--custom-file-header", HEAD.strip(), "--openapi-scopes", "schemas"]
+        subprocess.run(command, check=True)
+
+
+def python_type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return "s." + schema["$ref"].rsplit("/", 1)[1]
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if kinds == ["array"]:
+        return f"list[{python_type(schema['items'])}]"
+    return " | ".join(PYTHON.get(kind, "None") for kind in kinds)
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def resolve(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Follows a $ref to what it names."""
+    while "$ref" in node:
+        target: Any = spec
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
+def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What the router needs of every operation, by tag."""
+    tags: dict[str, list[dict[str, Any]]] = {}
+    for path, item in spec["paths"].items():
+        for method in METHODS:
+            if method not in item:
+                continue
+            operation = item[method]
+            parameters = [resolve(spec, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
+            body = resolve(spec, operation.get("requestBody", {})).get("content", {}).get("application/json")
+            status = next(code for code in operation["responses"] if code.startswith("2"))
+            answer = resolve(spec, operation["responses"][status]).get("content", {}).get("application/json")
+            route = path
+            for parameter in parameters:
+                if parameter.get("x-novai-path"):
+                    route = route.replace(f"{{{parameter['name']}}}", f"{{{parameter['name']}:path}}")
+            tags.setdefault(operation["tags"][0], []).append(
+                {
+                    "id": operation["operationId"],
+                    "name": snake(operation["operationId"]),
+                    "method": method.upper(),
+                    "path": path,
+                    "route": route,
+                    "status": int(status),
+                    "summary": operation["summary"],
+                    "body": python_type(body["schema"]) if body else None,
+                    "answer": python_type(answer["schema"]) if answer else "None",
+                    "parameters": parameters,
+                }
+            )
+    return tags
+
+
+def signature(operation: dict[str, Any]) -> str:
+    arguments = ["self", "request: Request"]
+    if operation["body"]:
+        arguments.append(f"body: {operation['body']}")
+    for parameter in operation["parameters"]:
+        kind = python_type(parameter["schema"])
+        default = parameter["schema"].get("default")
+        optional = (
+            "" if parameter.get("required") else f" | None = {default!r}" if default is None else f" = {default!r}"
+        )
+        arguments.append(f"{parameter['name']}: {kind}{optional}")
+    return ", ".join(arguments)
+
+
+def call(operation: dict[str, Any]) -> str:
+    arguments = ["request"]
+    if operation["body"]:
+        arguments.append(f"await codec.body(request, {operation['body']})")
+    for parameter in operation["parameters"]:
+        name, schema = parameter["name"], parameter["schema"]
+        if parameter["in"] == "path":
+            arguments.append(f'request.path_params["{name}"]')
+        else:
+            required = bool(parameter.get("required"))
+            arguments.append(
+                f'codec.query(request, "{name}", {python_type(schema)}, {schema.get("default")!r}, {required})'
+            )
+    return f"await impl.{operation['name']}({', '.join(arguments)})"
+
+
+def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
+    lines = [
+        HEAD,
+        "from __future__ import annotations",
+        "",
+        "from abc import ABC, abstractmethod",
+        "from collections.abc import Awaitable, Callable",
+        "from typing import Any, Protocol, TypeVar",
+        "",
+        "from fastapi import APIRouter, Request, Response",
+        "",
+        "from api.generated import schemas as s",
+        "",
+        'T = TypeVar("T")',
+        "",
+        "",
+        "class Codec(Protocol):",
+        '    """Bytes to values and back, and endpoints of them; implemented by api/dependencies.py."""',
+        "",
+        "    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...",
+        "",
+        "    async def body(self, request: Request, kind: type[T]) -> T: ...",
+        "",
+        "    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...",
+        "",
+        "    def answer(self, value: Any, status: int) -> Response: ...",
+        "",
+        "",
+        "# operationId → method and path of the spec.",
+        "OPERATIONS = {",
+        *(f'    "{o["id"]}": ("{o["method"]}", "{o["path"]}"),' for ops in tags.values() for o in ops),
+        "}",
+    ]
+    for tag, ops in tags.items():
+        lines += ["", "", f"class {tag}Api(ABC):"]
+        for operation in ops:
+            lines += [
+                "    @abstractmethod",
+                f"    async def {operation['name']}({signature(operation)}) -> {operation['answer']} | Response:",
+                f'        """{operation["summary"]}."""',
+                "",
+            ]
+        lines += ["", f"def add_{snake(tag)}(router: APIRouter, impl: {tag}Api, codec: Codec) -> None:"]
+        for operation in ops:
+            name = operation["name"]
+            lines += [
+                f"    async def {name}(request: Request) -> Response:",
+                f"        return codec.answer({call(operation)}, {operation['status']})",
+                "",
+                f'    router.add_route("{operation["route"]}", codec.endpoint({name}), '
+                f'methods=["{operation["method"]}"], name="{operation["id"]}", include_in_schema=False)',
+                "",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    spec_path, out = Path(sys.argv[1]), Path(sys.argv[2])
+    spec = yaml.safe_load(spec_path.read_text(encoding="utf-8"))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "__init__.py").write_text("")
+    write_schemas(spec, out / "schemas.py")
+    (out / "routes.py").write_text(routes(operations(spec)))
+    subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "-q", "--isolated", "--line-length", "120", str(out)], check=True
+    )
+
+
+if __name__ == "__main__":
+    main()

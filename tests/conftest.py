@@ -1,0 +1,81 @@
+"""Real servers for every test: PostgreSQL and Redis from wheels, started once per session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from internal.dev.postgres_server import PostgresServer
+from internal.dev.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    # Not pytest's own folder: it is closed to others, and PostgreSQL may have to run as another user than root.
+    folder = Path(tempfile.mkdtemp(prefix="novai-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(server_folder: Path) -> Iterator[str]:
+    """A PostgreSQL superuser's URL. TEST_DATABASE_URL names another server."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    with PostgresServer(server_folder / "postgres") as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_folder: Path) -> Iterator[str]:
+    """A Redis of this session; tests take random key prefixes. TEST_REDIS_URL names another server."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        yield url
+        return
+    with RedisServer(server_folder / "redis") as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def database(postgres_url: str) -> Iterator[str]:
+    """An empty database with a random name, dropped afterwards. For fixtures of a wider scope than a test."""
+    name = f"test_{secrets.token_hex(8)}"
+    execute(postgres_url, f"CREATE DATABASE {name}")
+    try:
+        yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    finally:
+        execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """URL of an empty database for one test."""
+    with database(postgres_url) as url:
+        yield url
+
+
+def execute(url: str, statement: str) -> None:
+    """One statement, from synchronous code, whether or not an event loop is running."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()

@@ -1,0 +1,173 @@
+"""Malformed requests: always the OpenAI error shape, never a 5xx, never FastAPI's own shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.edge import Edge
+from tests.workers import MODEL
+
+CHAT = "/v1/chat/completions"
+HI = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture
+def http(edge: Edge) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=10) as client:
+        yield client
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The error of an answer, which must have the contract's shape."""
+    body = answer.json()
+    assert body.keys() == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert answer.headers["x-request-id"].startswith("req_")
+    return error
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    return {"model": MODEL, "messages": HI} | fields
+
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+# body → param and code
+FIELDS: list[tuple[dict[str, Any], str | None, str | None]] = [
+    ({"messages": HI}, "model", "missing_required_parameter"),
+    ({"model": MODEL}, "messages", "missing_required_parameter"),
+    (chat(messages=[]), "messages", "array_below_min_length"),
+    (chat(messages="hi"), "messages", "invalid_type"),
+    (chat(messages=[{"content": "x"}]), "messages[0].role", "missing_required_parameter"),
+    (chat(messages=[{"role": "boss", "content": "x"}]), "messages[0].role", "invalid_value"),
+    (chat(messages=[{"role": "user"}]), "messages[0].content", "missing_required_parameter"),
+    (chat(messages=[{"role": "user", "content": 5}]), "messages[0].content", "invalid_type"),
+    (chat(messages=[{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text",
+     "missing_required_parameter"),
+    (chat(messages=[{"role": "user", "content": [{"type": "input_audio"}]}]), "messages[0].content[0].type",
+     "invalid_value"),
+    (chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}]),
+     "messages[0].content[0].type", "unsupported_value"),
+    (chat(messages=[{"role": "assistant"}]), "messages[0].content", "invalid_value"),
+    (chat(messages=[{"role": "tool", "content": "x"}]), "messages[0].tool_call_id", "missing_required_parameter"),
+    (chat(temperature=3), "temperature", "decimal_above_max_value"),
+    (chat(temperature="hot"), "temperature", "invalid_type"),
+    (chat(temperature=True), "temperature", "invalid_type"),
+    (chat(top_p=-0.1), "top_p", "decimal_below_min_value"),
+    (chat(n=130), "n", "integer_above_max_value"),
+    (chat(n=0), "n", "integer_below_min_value"),
+    (chat(n=1.5), "n", "invalid_type"),
+    (chat(n=10**9), "n", "integer_above_max_value"),
+    (chat(max_tokens=0), "max_tokens", "integer_below_min_value"),
+    (chat(max_completion_tokens=-1), "max_completion_tokens", "integer_below_min_value"),
+    (chat(max_tokens=10**30), "max_tokens", None),
+    (chat(stop=["a", "b", "c", "d", "e"]), "stop", "array_above_max_length"),
+    (chat(stop=5), "stop", "invalid_type"),
+    (chat(seed=2**64), "seed", None),
+    (chat(top_logprobs=5), "top_logprobs", "invalid_value"),
+    (chat(logprobs=True, top_logprobs=21), "top_logprobs", "integer_above_max_value"),
+    (chat(logit_bias={"x": 1}), "logit_bias", "invalid_value"),
+    (chat(logit_bias={"5": 101}), "logit_bias[...]", "decimal_above_max_value"),
+    (chat(stream_options={"include_usage": True}), "stream_options", "invalid_value"),
+    (chat(tools=[TOOL, TOOL]), "tools[1].function.name", "invalid_value"),
+    (chat(tools=[{"type": "function", "function": {"name": "bad name"}}]), "tools[0].function.name", "invalid_value"),
+    (chat(tools=[{"type": "custom", "custom": {}}]), "tools[0].type", "invalid_value"),
+    (chat(tool_choice="auto"), "tool_choice", "invalid_value"),
+    (chat(tools=[TOOL], tool_choice="sometimes"), "tool_choice", "invalid_value"),
+    (chat(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "g"}}), "tool_choice.function.name",
+     "invalid_value"),
+    (chat(response_format={"type": "yaml"}), "response_format.type", "invalid_value"),
+    (chat(metadata={"k" * 65: "v"}), "metadata", "invalid_value"),
+    (chat(metadata={str(i): "v" for i in range(17)}), "metadata", None),
+    (chat(modalities=["audio"]), "modalities[0]", "invalid_value"),
+    (chat(functions=[]), "functions", "unsupported_parameter"),
+    (chat(chat_template="{{ x }}"), "chat_template", "unsupported_parameter"),
+    (chat(api_base="http://169.254.169.254"), "api_base", "unsupported_parameter"),
+    (chat(audio={"format": "wav", "voice": "x"}), "audio", "unsupported_parameter"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "param", "code"), FIELDS, ids=lambda value: json.dumps(value)[:60])
+def test_a_field_that_is_wrong_is_named(
+    http: httpx.Client, body: dict[str, Any], param: str | None, code: str | None
+) -> None:
+    answer = http.post(CHAT, json=body)
+    error = error_of(answer)
+    assert answer.status_code == 400, error
+    assert error["type"] == "invalid_request_error"
+    assert error["param"] == param
+    if code is not None:
+        assert error["code"] == code
+
+
+BODIES: list[bytes] = [
+    b"", b"nope", b"[]", b"5", b"null", b'"x"', b"{", b'{"model":', b'{"model": NaN}', b'{"model": 1e999}',
+    b'\xef\xbb\xbf{"model": "m"}', '{"model": "m"}'.encode("utf-16"), b'{"model": "\xff"}', b'{"model": "\\ud800"}',
+    b"[" * 100_000, b'{"a":' * 100_000, b'{"messages": [' + b"[" * 50_000, b'{"model": "m", "\\ud800": 1}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "x"}]} trailing',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:24]))
+@pytest.mark.parametrize("path", [CHAT, "/v1/embeddings"])
+def test_bodies_that_are_not_json_objects(http: httpx.Client, path: str, body: bytes) -> None:
+    answer = http.post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert error_of(answer)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"model": "x"}, "input"),
+        ({"model": "x", "input": ""}, "input"),
+        ({"model": "x", "input": []}, "input"),
+        ({"model": "x", "input": ["a", 5]}, "input"),
+        ({"model": "x", "input": [[]]}, "input[0]"),
+        ({"model": "x", "input": [-1]}, "input[0]"),
+        ({"model": "x", "input": ["a"] * 2049}, "input"),
+        ({"model": "x", "input": "a", "dimensions": 0}, "dimensions"),
+        ({"model": "x", "input": "a", "encoding_format": "hex"}, "encoding_format"),
+        ({"model": MODEL, "input": "a"}, "model"),
+    ],
+)
+def test_embeddings(http: httpx.Client, body: dict[str, Any], param: str) -> None:
+    answer = http.post("/v1/embeddings", json=body)
+    assert answer.status_code == 400
+    assert error_of(answer)["param"] == param
+
+
+def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:
+    missing = http.get("/v1/nothing")
+    assert (missing.status_code, error_of(missing)["type"]) == (404, "invalid_request_error")
+    wrong = http.delete(CHAT)
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert error_of(wrong)["code"] == "method_not_supported"
+    unknown = http.post(CHAT, json=chat(model="gpt-9"))
+    assert (unknown.status_code, error_of(unknown)["code"]) == (404, "model_not_found")
+    text = http.post(CHAT, content=b"{}", headers={"content-type": "text/plain"})
+    assert (text.status_code, error_of(text)["code"]) == (415, "unsupported_content_type")
+    zipped = http.post(CHAT, content=b"x", headers={"content-type": "application/json", "content-encoding": "gzip"})
+    assert (zipped.status_code, error_of(zipped)["code"]) == (415, "unsupported_content_type")
+    large = http.post(CHAT, content=b" " * (9 << 20), headers={"content-type": "application/json"})
+    assert (large.status_code, error_of(large)["code"]) == (413, "request_too_large")
+
+
+def test_null_is_absent_and_unknown_fields_are_named(http: httpx.Client) -> None:
+    optional = "temperature top_p n stop seed tools tool_choice logit_bias stream stream_options metadata max_tokens"
+    answer = http.post(CHAT, json=chat(**dict.fromkeys(optional.split()), provider={"x": 1}, new_field=2))
+    assert answer.status_code == 200
+    assert answer.headers["x-novai-ignored-params"] == "new_field,provider"
+
+
+def test_a_message_says_what_came_and_what_to_do(http: httpx.Client) -> None:
+    error = error_of(http.post(CHAT, json=chat(n=130)))
+    assert error["message"] == "Invalid 'n': integer above maximum value. Expected a value <= 8, but got 130 instead."
+    error = error_of(http.post(CHAT, json=chat(messages=[{"role": "boss", "content": "x"}])))
+    assert "Supported values are: 'assistant', 'developer'" in error["message"]

@@ -1,0 +1,87 @@
+"""The served app and openapi/spec.yaml are the same thing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from starlette.routing import Route
+
+from api.generated.routes import OPERATIONS
+from api.middleware.authenticate import OPEN_PATHS
+from api.routers.docs import SPEC
+from tests.edge import Edge
+
+DOCUMENTATION = {"/openapi.json", "/openapi.yaml", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"}
+DOCUMENTATION |= {"/docs/favicon.png"}
+
+
+@pytest.fixture(scope="module")
+def spec() -> Any:
+    return yaml.safe_load(SPEC.read_text(encoding="utf-8"))
+
+
+def operations(spec: Any) -> dict[str, tuple[str, str]]:
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, item in spec["paths"].items()
+        for method, operation in item.items()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
+
+
+def served(edge: Edge) -> set[tuple[str, str]]:
+    """Method and path of every route of the running app, as the spec writes them."""
+    found = set()
+    for route in edge.app.router.routes:
+        assert isinstance(route, Route)
+        path = re.sub(r":path}", "}", route.path)
+        found |= {(method, path) for method in (route.methods or ()) if method != "HEAD"}
+    return found
+
+
+def test_routes_are_the_spec(edge: Edge, spec: Any) -> None:
+    assert operations(spec) == OPERATIONS
+    assert served(edge) == set(operations(spec).values()) | {("GET", path) for path in DOCUMENTATION}
+
+
+def test_the_app_serves_the_spec_itself_and_a_page_without_a_cdn(edge: Edge, spec: Any) -> None:
+    assert httpx.get(f"{edge.url}/openapi.json").json() == spec
+    assert yaml.safe_load(httpx.get(f"{edge.url}/openapi.yaml").text) == spec
+    page = httpx.get(f"{edge.url}/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert links
+    assert set(links) <= DOCUMENTATION
+    for link in links:
+        assert httpx.get(edge.url + link).status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_every_path_but_the_open_ones_needs_a_key(edge: Edge) -> None:
+    for method, path in served(edge) | {("GET", "/v1/unknown"), ("GET", "/admin"), ("POST", "/docs2")}:
+        answer = httpx.request(method, edge.url + path.replace("{model}", "x"))
+        if path in OPEN_PATHS or path.startswith("/docs/"):
+            assert answer.status_code in (200, 503), path
+        else:
+            assert answer.status_code == 401, path
+            assert answer.json()["error"]["code"] is None
+
+
+def test_every_operation_names_its_errors_and_headers(spec: Any) -> None:
+    for path, item in spec["paths"].items():
+        for method, operation in item.items():
+            if not (isinstance(operation, dict) and "operationId" in operation):
+                continue
+            responses = operation["responses"]
+            wanted = {"405", "500"} | ({"401", "403", "429"} if operation.get("security") != [] else set())
+            if method == "post":
+                wanted |= {"400", "404", "408", "413", "415", "502", "503", "504"}
+            assert wanted <= responses.keys(), path
+            for code, response in responses.items():
+                while "$ref" in response:
+                    response = spec["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]  # noqa: PLW2901
+                assert "x-request-id" in response["headers"], (path, code)

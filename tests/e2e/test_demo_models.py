@@ -1,0 +1,184 @@
+"""The main job on the two demo models: `novai dev` as it ships, the official SDK, real weights, real usage rows."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import openai
+import psutil
+import pytest
+from openai import OpenAI
+from openai.types.chat import ChatCompletionMessageParam
+
+from internal.dev.processes import free_port
+
+CHAT, VECTORS = "novai-tiny", "all-MiniLM-L6-v2"
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def dev(postgres_url: str) -> Iterator[dict[str, str]]:
+    """A running `novai dev` with the models it ships, on the tests' own PostgreSQL: the content of its dev.env."""
+    folder = Path(tempfile.mkdtemp(prefix="novai-test-"))
+    name = f"e2e_{folder.name[-6:].lower()}"
+    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}"'))
+    url = postgres_url.rpartition("/")[0] + f"/{name}"
+    command = [sys.executable, "-m", "internal.cli", "dev", "--state", f"{folder}/state", "--port", str(free_port())]
+    process = subprocess.Popen(
+        command, env=os.environ | {"DATABASE_URL": url}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C" in line:
+                break
+        else:
+            raise AssertionError(f"it ended:\n{said}")
+        lines = (folder / "state/dev.env").read_text().splitlines()
+        yield dict(line.split("=", 1) for line in lines) | {"DATABASE_URL": url}
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        _, alive = psutil.wait_procs(family, 10)
+        assert not alive
+    finally:
+        process.kill()
+        process.communicate()
+        asyncio.run(execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        shutil.rmtree(folder)
+
+
+async def execute(url: str, statement: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def client(dev: dict[str, str]) -> Iterator[OpenAI]:
+    with OpenAI(base_url=dev["NOVAI_BASE_URL"], api_key=dev["NOVAI_API_KEY"], max_retries=0, timeout=60) as client:
+        yield client
+
+
+def ask(client: OpenAI, text: str, **options: object) -> str:
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": text}]
+    answer = client.chat.completions.create(model=CHAT, messages=messages, **options)  # type: ignore[call-overload]
+    return str(answer.choices[0].message.content)
+
+
+def test_the_first_run_feels_alive(client: OpenAI) -> None:
+    hello = ask(client, "Hello", temperature=0)
+    assert len(hello.split()) >= 3
+    assert "novai keys create" in ask(client, "How do I create an API key?", temperature=0)
+
+
+def test_streamed_and_whole_are_the_same_answer(client: OpenAI) -> None:
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is NovAI?"}]
+    whole = client.chat.completions.create(model=CHAT, messages=messages, temperature=0)
+    stream = client.chat.completions.create(
+        model=CHAT, messages=messages, temperature=0, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == whole.choices[0].message.content
+    assert chunks[-1].usage is not None
+    assert whole.usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert whole.choices[0].finish_reason == "stop"
+
+
+def test_a_shared_system_prompt_is_computed_once(client: OpenAI) -> None:
+    system = "You are a helpful assistant. " * 60
+
+    def cached(i: int) -> int:
+        answer = client.chat.completions.create(
+            model=CHAT,
+            messages=[{"role": "system", "content": system}, {"role": "user", "content": f"Hello {i}"}],
+            max_tokens=4,
+        )
+        assert answer.usage is not None
+        assert answer.usage.prompt_tokens_details is not None
+        return answer.usage.prompt_tokens_details.cached_tokens or 0
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(cached, range(16)))
+    assert sum(tokens < 100 for tokens in found) == 1
+    assert sum(tokens > 200 for tokens in found) == 15
+
+
+def test_seeds_stops_logprobs_and_limits(client: OpenAI) -> None:
+    seeded = {ask(client, "Tell me a joke", seed=7, temperature=1.0, max_tokens=24) for _ in range(3)}
+    assert len(seeded) == 1
+    whole = ask(client, "Count to five", temperature=0)
+    stop = whole[len(whole) // 2]
+    assert ask(client, "Count to five", temperature=0, stop=[stop]) == whole.partition(stop)[0]
+    answer = client.chat.completions.create(
+        model=CHAT,
+        messages=[{"role": "user", "content": "Hello"}],
+        logprobs=True,
+        top_logprobs=3,
+        max_tokens=5,
+        temperature=0,
+    )
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.choices[0].logprobs is not None
+    content = answer.choices[0].logprobs.content or []
+    assert "".join(token.token for token in content) == answer.choices[0].message.content
+    assert all(len(token.top_logprobs) == 3 and token.logprob <= 0 for token in content)
+    with pytest.raises(openai.BadRequestError) as raised:
+        ask(client, "word " * 5000)
+    assert raised.value.code == "context_length_exceeded"
+    assert "prompt is too long" in raised.value.message
+
+
+def test_embeddings_mean_something_in_every_format(client: OpenAI) -> None:
+    texts = ["A cat sits on the mat.", "A feline rests on a rug.", "The stock market fell today."]
+    default = client.embeddings.create(model=VECTORS, input=texts)  # the SDK asks for base64
+    floats = client.embeddings.create(model=VECTORS, input=texts, encoding_format="float")
+    a, b, c = (item.embedding for item in default.data)
+    assert len(a) == 384
+    assert math.isclose(sum(x * x for x in a), 1, rel_tol=1e-4)
+    for one, other in zip(default.data, floats.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-3)
+
+    def dot(x: list[float], y: list[float]) -> float:
+        return sum(i * j for i, j in zip(x, y, strict=True))
+
+    assert dot(a, b) > 0.5 > dot(a, c)
+    single = client.embeddings.create(model=VECTORS, input=[101, 7592, 102])
+    assert len(single.data) == 1
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.embeddings.create(model=VECTORS, input=["x"], dimensions=64)
+    assert raised.value.param == "dimensions"
+
+
+def test_every_request_is_recorded(client: OpenAI, dev: dict[str, str]) -> None:
+    stream = client.chat.completions.create(
+        model=CHAT, messages=[{"role": "user", "content": "Tell me a long story"}], stream=True
+    )
+    next(iter(stream))
+    request_id = stream.response.headers["x-request-id"]
+    stream.close()
+    rows: list[asyncpg.Record] = []
+    query = f"SELECT outcome, completion_tokens, model, provenance FROM usage WHERE request_id = '{request_id}'"
+    while not rows:
+        rows = asyncio.run(execute(dev["DATABASE_URL"], query))
+
+    assert (rows[0]["model"], rows[0]["provenance"]) == (CHAT, "engine")
+    assert rows[0]["outcome"] in ("client_left", "finished")
+    assert rows[0]["completion_tokens"] > 0

@@ -1,0 +1,150 @@
+"""The edge as it ships, for tests: uvicorn, PostgreSQL, scripted workers behind a model host, on a thread of its own.
+
+Tests talk to it over HTTP from their own thread, with any client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.auth.keys import mint
+from api.config import Settings
+from api.main import create_app
+from api.state import AppState
+from api.storage import keys, schema, tenants
+from api.storage.session import open_pool
+from tests.workers import Worker, host, ready, worker
+
+PEPPER = "pepper of the tests"
+T = TypeVar("T")
+
+
+@dataclass
+class Edge:
+    """A running edge: where it is, a key for it, and what is behind it."""
+
+    app: FastAPI
+    url: str  # without /v1
+    key: str
+    admin_key: str
+    settings: Settings
+    workers: list[Worker]  # none when a real model host runs them
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def state(self) -> AppState:
+        state: AppState = self.app.state.novai
+        return state
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float = 20) -> T:
+        """Runs something on the edge's own loop and waits for it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout_s)
+
+    def sql(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
+        async def fetch() -> list[dict[str, Any]]:
+            return [dict(row) for row in await self.state.database.fetch(query, *arguments)]
+
+        return self.run(fetch())
+
+
+async def add_keys(database_url: str) -> tuple[str, str]:
+    """An organisation and a project with two keys: one for inference, one for administration."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = await open_pool(database_url)
+        stack.push_async_callback(database.aclose)
+        await tenants.add_organisation(database, "org_test", "test")
+        await tenants.add_project(database, "proj_test", "org_test", "test")
+        plain: list[str] = []
+        for name, scopes in (("dev", ["inference", "usage"]), ("admin", ["inference", "usage", "admin"])):
+            key, record = mint(PEPPER, "proj_test", name, scopes=scopes)
+            await keys.add(database, record)
+            plain.append(key)
+    return plain[0], plain[1]
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
+    """The app under uvicorn, as `api.main` runs it, on a free port."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, loop="none", http="httptools", access_log=False, log_level="warning",
+        timeout_graceful_shutdown=2, server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    task = asyncio.create_task(server.serve())
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    if task.done():
+        task.result()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def local_host(replicas: int, options: dict[str, Any]) -> AsyncIterator[tuple[str, list[Worker]]]:
+    """A model host in this process, with scripted workers."""
+    async with contextlib.AsyncExitStack() as stack:
+        workers = [await stack.enter_async_context(worker(**options)) for _ in range(replicas)]
+        fake_host, address = await stack.enter_async_context(host())
+        await fake_host.set(*map(ready, workers))
+        yield address, workers
+
+
+@contextlib.asynccontextmanager
+async def open_edge(
+    database_url: str,
+    replicas: int = 1,
+    worker_options: dict[str, Any] | None = None,
+    host_address: str = "",
+    **overrides: Any,
+) -> AsyncIterator[Edge]:
+    """The edge with its own scripted workers, or with those of the model host at `host_address`."""
+    await schema.upgrade(database_url)
+    key, admin_key = await add_keys(database_url)
+    async with contextlib.AsyncExitStack() as stack:
+        workers: list[Worker] = []
+        if not host_address:
+            host_address, workers = await stack.enter_async_context(local_host(replicas, worker_options or {}))
+        settings = Settings(
+            database_url=database_url,
+            inference_grpc_host=host_address,
+            key_pepper=PEPPER,
+            auth_mode="strict",
+            **overrides,
+        )
+        app = create_app(settings)
+        url = await stack.enter_async_context(serving(app, settings))
+        edge = Edge(app, url, key, admin_key, settings, workers, asyncio.get_running_loop())
+        while edge.state.hosts.unready():
+            await asyncio.sleep(0.01)
+        yield edge
+
+
+@contextlib.contextmanager
+def edge_in_thread(database_url: str, **options: Any) -> Iterator[Edge]:
+    """An edge on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="edge")
+    thread.start()
+    context = open_edge(database_url, **options)
+    try:
+        edge = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(30)
+        try:
+            yield edge
+        finally:
+            asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

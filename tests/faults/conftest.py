@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import database
+from tests.edge import Edge, edge_in_thread
+
+MODELS = """
+models:
+  - {name: scripted, kind: chat, backend: scripted, replicas: REPLICAS}
+  - {name: other, kind: chat, backend: scripted}
+"""
+
+
+class System:
+    """An edge on a real model host, whose workers are real processes."""
+
+    def __init__(self, edge: Edge, host: subprocess.Popen[bytes]) -> None:
+        self.edge = edge
+        self._host = psutil.Process(host.pid)
+
+    def workers(self, model: str) -> list[psutil.Process]:
+        """The live worker processes of a model."""
+        found = []
+        for process in self._host.children():
+            with contextlib.suppress(psutil.Error):
+                if f'"name":"{model}"' in process.environ().get("NOVAI_MODEL", ""):
+                    found.append(process)
+        return found
+
+    def kill(self, model: str) -> None:
+        for process in self.workers(model):
+            process.kill()
+
+
+@pytest.fixture
+def start_system(postgres_url: str, tmp_path: Path) -> Iterator[Callable[[int], AbstractContextManager[System]]]:
+    """Starts a system with that many replicas of `scripted`, and one of `other`."""
+
+    @contextlib.contextmanager
+    def start(replicas: int = 1) -> Iterator[System]:
+        models = tmp_path / "models.yaml"
+        models.write_text(MODELS.replace("REPLICAS", str(replicas)))
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{s.getsockname()[1]}"
+        env = os.environ | {"NOVAI_MODELS": str(models), "NOVAI_LISTEN": address, "NOVAI_DRAIN_S": "1"}
+        with (tmp_path / "host.log").open("wb") as log:
+            host = subprocess.Popen([sys.executable, "-m", "internal.host"], env=env, stdout=log, stderr=log)
+        try:
+            with database(postgres_url) as url, edge_in_thread(url, host_address=address) as edge:
+                yield System(edge, host)
+        finally:
+            children = psutil.Process(host.pid).children(recursive=True)
+            host.send_signal(signal.SIGTERM)
+            assert host.wait(20) == 0
+            assert not [child for child in children if child.is_running()]
+
+    yield start

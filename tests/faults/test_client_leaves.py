@@ -1,0 +1,100 @@
+"""The client goes away: generation stops, the slot is free, and what was generated is recorded exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.edge import Edge, open_edge
+from tests.workers import MODEL
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+async def edge(fresh_database: str) -> AsyncIterator[Edge]:
+    async with open_edge(fresh_database, worker_options={"step_ms": 5.0}) as running:
+        yield running
+
+
+async def send(edge: Edge, text: str, stream: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request over a raw socket, so that it can be cut in any way."""
+    port = int(edge.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": text}], "stream": stream}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {edge.key}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return reader, writer
+
+
+def cut(writer: asyncio.StreamWriter, reset: bool) -> None:
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort() if reset else writer.close()
+
+
+async def usage(edge: Edge, count: int) -> list[dict[str, object]]:
+    """The recorded usage, once there are that many rows."""
+    while True:
+        rows = await edge.state.database.fetch("select * from usage order by started_at")
+        if len(rows) >= count:
+            return [dict(row) for row in rows]
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+@pytest.mark.parametrize("after", [1, 5, 17])
+async def test_in_the_middle_of_a_stream(edge: Edge, after: int, reset: bool) -> None:
+    reader, writer = await send(edge, "x", stream=True)
+    seen = 0
+    while seen < after:
+        seen += (await reader.readuntil(b"\n\n")).count(b'"content":" tok"')
+    cut(writer, reset)
+    (row,) = await usage(edge, 1)
+    worker = edge.workers[0].service
+    await asyncio.wait_for(worker.idle(), 1)
+    receipt = worker._receipts.find([str(row["request_id"])])[0]
+    assert row["outcome"] == "client_left"
+    assert row["provenance"] == "engine"
+    assert row["completion_tokens"] == receipt.usage.completion_tokens
+    assert seen <= receipt.usage.completion_tokens < 64
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_before_the_first_token(edge: Edge, stream: bool) -> None:
+    _, writer = await send(edge, 'script:[{"hang": true}]', stream=stream)
+    await edge.workers[0].published.wait()
+    cut(writer, reset=True)
+    await asyncio.wait_for(edge.workers[0].service.idle(), 2)
+    (row,) = await usage(edge, 1)
+    assert (row["outcome"], row["completion_tokens"], row["status"]) == ("client_left", 0, 499)
+
+
+async def test_a_client_that_only_stops_sending_is_still_answered(edge: Edge) -> None:
+    reader, writer = await send(edge, 'script:[{"wait_ms": 100}, {"say": "hello"}]', stream=False)
+    answer = await asyncio.wait_for(reader.readuntil(b"}]"), 10)
+    writer.close()
+    assert b"200 OK" in answer
+
+
+async def test_a_hundred_clients_that_leave_at_random_are_billed_what_was_generated(edge: Edge) -> None:
+    async def leave(i: int) -> None:
+        reader, writer = await send(edge, "x", stream=True)
+        for _ in range(1 + i * 7 % 23):
+            await reader.readuntil(b"\n\n")
+        cut(writer, reset=i % 2 == 0)
+
+    await asyncio.gather(*(leave(i) for i in range(100)))
+    rows = await usage(edge, 100)
+    receipts = {
+        receipt.request_id: receipt.usage.completion_tokens
+        for receipt in edge.workers[0].service._receipts.find(str(row["request_id"]) for row in rows)
+    }
+    assert {str(row["request_id"]): row["completion_tokens"] for row in rows} == receipts
+    assert all(not replica.outstanding for replica in edge.state.hosts.replicas())

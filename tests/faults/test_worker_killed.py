@@ -1,0 +1,108 @@
+"""A worker process is killed: before the first token, in the middle of streams, with and without another replica."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.faults.conftest import System
+
+pytestmark = pytest.mark.timeout(90)
+Start = Callable[[int], AbstractContextManager[System]]
+
+SILENT = 'script:[{"hang": true}]'
+TALKING = 'script:[{"say": "one "}, {"hang": true}]'
+SHORT = 'script:[{"say": "hello"}]'
+
+
+def client_of(system: System) -> OpenAI:
+    return OpenAI(base_url=f"{system.edge.url}/v1", api_key=system.edge.key, max_retries=0, timeout=20)
+
+
+def ask(client: OpenAI, text: str, model: str = "scripted") -> str | None:
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": text}])
+    return answer.choices[0].message.content
+
+
+def wait_running(system: System, count: int) -> None:
+    """Until that many requests are on workers."""
+    while sum(r.outstanding for r in system.edge.state.hosts.replicas()) < count:
+        time.sleep(0.01)
+
+
+def recovered_s(client: OpenAI) -> float:
+    """Seconds until the model answers again."""
+    started = time.monotonic()
+    while True:
+        try:
+            assert ask(client, SHORT) == "hello"
+        except openai.InternalServerError as error:
+            assert error.status_code == 503
+            assert error.response.headers["retry-after"] == "1"
+            time.sleep(0.05)
+        else:
+            return time.monotonic() - started
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_before_the_first_token_the_client_gets_503_and_the_model_is_back_in_seconds(
+    start_system: Start, stream: bool
+) -> None:
+    with start_system(1) as system, client_of(system) as client, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(
+            client.chat.completions.create,
+            model="scripted",
+            messages=[{"role": "user", "content": SILENT}],
+            stream=stream,
+        )
+        wait_running(system, 1)
+        system.kill("scripted")
+        with pytest.raises(openai.InternalServerError) as raised:
+            waiting.result(10)
+        assert raised.value.status_code == 503
+        assert raised.value.code == "server_is_overloaded"
+        assert int(raised.value.response.headers["retry-after"]) >= 1
+        assert ask(client, SHORT, model="other") == "hello"
+        assert recovered_s(client) < 10
+
+
+def test_running_streams_end_with_an_error_event_and_other_models_never_notice(start_system: Start) -> None:
+    with start_system(1) as system, client_of(system) as client:
+        streams = [
+            client.chat.completions.create(model=m, messages=[{"role": "user", "content": TALKING}], stream=True)
+            for m in ("scripted", "scripted", "other")
+        ]
+        for stream in streams:
+            while not next(stream).choices[0].delta.content:
+                pass
+        system.kill("scripted")
+        for stream in streams[:2]:
+            with pytest.raises(openai.APIError) as raised:
+                for _ in stream:
+                    pass
+            assert raised.value.code == "upstream_error"
+        assert ask(client, SHORT, model="other") == "hello"
+        streams[2].close()
+        rows: list[dict[str, object]] = []
+        while len(rows) < 3:
+            rows = system.edge.sql("select model, outcome from usage where streamed order by model, outcome")
+        assert rows == [
+            {"model": "other", "outcome": "client_left"},
+            {"model": "scripted", "outcome": "upstream_broke"},
+            {"model": "scripted", "outcome": "upstream_broke"},
+        ]
+
+
+def test_with_another_replica_nobody_notices_before_the_first_token(start_system: Start) -> None:
+    slow = 'script:[{"wait_ms": 600}, {"say": "hello"}]'
+    with start_system(2) as system, client_of(system) as client, ThreadPoolExecutor() as pool:
+        answers = [pool.submit(ask, client, slow) for _ in range(4)]
+        wait_running(system, 4)
+        system.workers("scripted")[0].kill()
+        assert [answer.result(20) for answer in answers] == ["hello"] * 4

@@ -1,0 +1,156 @@
+"""The multiplexed session and the hosts that own it, over real gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from gen import model_host_pb2 as host_pb
+
+from api.clients.hosts import Hosts, Replica, target_of
+from api.clients.session import Call, Delta, Session
+from api.errors import OverloadedError, UpstreamError
+from tests.workers import MODEL, host, ready, say, worker
+
+pytestmark = pytest.mark.timeout(30)
+
+
+async def read(call: Call) -> tuple[str, bool]:
+    """The text of a call and whether it finished."""
+    text, finished = "", False
+    while not call.ended:
+        for event in await call.next():
+            text += event.delta.text
+            finished = finished or event.HasField("finished")
+    return text, finished
+
+
+async def usable(hosts: Hosts, count: int = 1) -> list[Replica]:
+    """Waits until that many replicas can be used."""
+    while len(found := [r for r in hosts.replicas() if r.usable]) != count:
+        await asyncio.sleep(0)
+        await asyncio.to_thread(os.sched_yield)
+    return found
+
+
+async def test_many_calls_share_one_stream() -> None:
+    async with worker() as w:
+        session = Session(w.target, MODEL)
+        await session.open()
+        calls = [session.start(f"r{i}", say(f'script:[{{"say": "hello {i}"}}]')) for i in range(50)]
+        results = await asyncio.gather(*map(read, calls))
+        assert not session.calls
+        await session.aclose()
+    assert results == [(f"hello {i}", True) for i in range(50)]
+
+
+async def test_a_reader_that_lags_finds_all_steps_at_once() -> None:
+    async with worker(tokens=40) as w:
+        session = Session(w.target, MODEL)
+        await session.open()
+        call = session.start("r", say("x"))
+        while not call.ended:
+            await asyncio.sleep(0)
+        events = await call.next()
+        await session.aclose()
+    assert sum(event.delta.tokens for event in events) == 40
+
+
+async def test_cancel_frees_the_slot_and_still_reports_usage() -> None:
+    async with worker() as w:
+        session = Session(w.target, MODEL)
+        await session.open()
+        call = session.start("r", say('script:[{"say": "a b"}, {"hang": true}]'))
+        deltas: list[Delta] = []
+        while sum(delta.tokens for delta in deltas) < 2:
+            deltas += [event.delta for event in await call.next() if event.HasField("delta")]
+        call.cancel()
+        (last,) = await call.next()
+        await w.service.idle()
+        await session.aclose()
+    assert last.finished.cancelled
+    assert last.finished.usage.completion_tokens == 2
+
+
+async def test_a_broken_session_ends_every_call_with_an_error() -> None:
+    async with worker() as w:
+        session = Session(w.target, MODEL)
+        await session.open()
+        calls = [session.start(f"r{i}", say('script:[{"hang": true}]')) for i in range(3)]
+        for call in calls:
+            await call.next()  # accepted
+        await w.server.server.stop(0)
+        for call in calls:
+            with pytest.raises(UpstreamError):
+                while True:
+                    await call.next()
+        assert not session.alive
+        with pytest.raises(UpstreamError):
+            session.start("late", say("x"))
+        await session.aclose()
+
+
+async def test_opening_a_session_to_nobody_fails_in_time() -> None:
+    session = Session("127.0.0.1:1", MODEL)
+    with pytest.raises(ConnectionError):
+        await session.open(timeout_s=0.5)
+
+
+async def test_hosts_find_models_and_balance_by_outstanding_requests() -> None:
+    async with host() as (fake, address), worker() as one, worker() as two:
+        hosts = Hosts([address])
+        await hosts.start()
+        await fake.set(ready(one), ready(two))
+        first, second = await usable(hosts, 2)
+        first.outstanding = 3
+        assert hosts.pick(MODEL) is second
+        assert hosts.pick(MODEL, exclude=[second]) is first
+        assert hosts.unready() == {}
+        await fake.set(ready(two))
+        (left,) = await usable(hosts, 1)
+        assert left.target == two.target
+        with pytest.raises(OverloadedError) as refused:
+            hosts.pick("unknown")
+        assert refused.value.retry_after_ms
+        await hosts.aclose()
+
+
+async def test_a_worker_that_is_loading_or_failed_is_not_used_and_readiness_says_why() -> None:
+    async with host() as (fake, address), worker() as w:
+        hosts = Hosts([address])
+        await hosts.start()
+        await fake.set(host_pb.ModelState(model="broken", state=host_pb.ERROR, error="no such file"), ready(w))
+        await usable(hosts)
+        assert hosts.unready() == {"broken": "no such file"}
+        await hosts.aclose()
+
+
+async def test_a_replica_that_keeps_stalling_is_set_aside() -> None:
+    async with host() as (fake, address), worker() as w:
+        hosts = Hosts([address])
+        await hosts.start()
+        await fake.set(ready(w))
+        (replica,) = await usable(hosts)
+        for _ in range(4):
+            replica.stalled()
+        replica.worked()
+        replica.stalled()
+        assert replica.usable
+        for _ in range(4):
+            replica.stalled()
+        assert not replica.usable
+        await hosts.aclose()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address", "target"),
+    [
+        (":50061", "10.0.0.7:50051", "10.0.0.7:50061"),
+        ("w:1", "h:2", "w:1"),
+        ("", "h:2", ""),
+        (":5", "[::1]:4", "[::1]:5"),
+    ],
+)
+def test_an_endpoint_without_a_host_is_where_its_model_host_is(endpoint: str, address: str, target: str) -> None:
+    assert target_of(endpoint, address) == target

@@ -1,0 +1,73 @@
+"""Databases with our tables, and what tests put into them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from api.domain import Principal, TokenUsage, UsageRecord
+from api.storage import schema, tenants
+from api.storage.session import Database, open_pool
+from api.storage.tenants import Project
+from tests.conftest import database, execute
+
+
+@pytest.fixture(scope="session")
+def shared_url(postgres_url: str) -> Iterator[str]:
+    """One migrated database for all tests: making and dropping one costs more than most tests."""
+    with database(postgres_url) as url, ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, schema.upgrade(url)).result()
+        yield url
+
+
+@pytest.fixture
+def migrated_url(shared_url: str) -> str:
+    """URL of a migrated database with empty tables."""
+    execute(shared_url, "TRUNCATE usage, api_keys, projects, organisations")
+    return shared_url
+
+
+@pytest.fixture
+async def store(migrated_url: str) -> AsyncIterator[Database]:
+    async with contextlib.aclosing(await open_pool(migrated_url, 4, 5.0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def project(store: Database) -> Project:
+    await tenants.add_organisation(store, "org_1", "acme")
+    made = await tenants.add_project(store, "proj_1", "org_1", "web")
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def usage_record() -> Callable[..., UsageRecord]:
+    """Makes records; each keyword replaces a field."""
+
+    def make(**fields: object) -> UsageRecord:
+        defaults: dict[str, object] = {
+            "request_id": "req_" + secrets.token_urlsafe(18),
+            "principal": Principal("org_1", "proj_1", "key_1", frozenset({"inference"})),
+            "operation": "createChatCompletion",
+            "model": "tiny",
+            "replica": "127.0.0.1:5",
+            "outcome": "finished",
+            "finish_reason": "stop",
+            "provenance": "engine",
+            "tokens": TokenUsage(prompt_tokens=10, cached_tokens=4, completion_tokens=7, reasoning_tokens=2),
+            "status": 200,
+            "streamed": True,
+            "started_at_s": time.time(),
+            "ttft_ms": 12.5,
+            "duration_ms": 99.25,
+        }
+        return UsageRecord(**(defaults | fields))  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from api.config import Settings
+from api.errors import RequestTimeoutError, RequestTooLargeError
+from api.middleware.access_log import AccessLogMiddleware
+from api.middleware.body_limit import BodyLimitMiddleware
+from tests.edge import serving
+from tests.unit.api.middleware.asgi import LEFT, body, call, echo, hello, scope_of
+
+app = BodyLimitMiddleware(echo, max_bytes=100, timeout_s=0.2)
+
+
+def post(*headers: tuple[str, str]) -> Scope:
+    return scope_of("POST", "/v1/x", headers)
+
+
+@pytest.mark.parametrize("parts", [(b"",), (b"x" * 100,), (b"x" * 50, b"y" * 50), (b"x",) * 100])
+async def test_a_body_within_the_limit_arrives_whole(parts: tuple[bytes, ...]) -> None:
+    size = sum(map(len, parts))
+    for header in (("Content-Length", str(size)), ("Transfer-Encoding", "chunked")):
+        answer = await call(app, post(header), body(*parts))
+        assert answer.status == 200 and answer.body == b"".join(parts)
+
+
+@pytest.mark.parametrize("announced", ["101", "800", "801", "99999999999", "1" * 19])
+async def test_an_announced_body_is_refused_unread(announced: str) -> None:
+    answer = await call(app, post(("Content-Length", announced)), body(b"x" * 101))
+    assert answer.status == 413 and answer.received == 0
+    assert answer.error_body["code"] == "request_too_large"
+    assert "at most 100 bytes" in answer.error_body["message"]
+    # A little too much may be sent to its end, so that the client reads the answer; anything else is cut off.
+    assert ("connection" in answer.headers) == (int(announced) > 800)
+
+
+async def test_an_endless_body_is_refused_at_the_limit() -> None:
+    """Reliability S23: never more than the limit and one piece."""
+    app = AccessLogMiddleware(BodyLimitMiddleware(echo, max_bytes=100, timeout_s=5))
+    answer = await call(app, post(("Transfer-Encoding", "chunked")), body(*[b"x" * 30] * 1000))
+    assert answer.status == 413 and answer.received == 4
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_content_length_that_lies_changes_nothing() -> None:
+    answer = await call(app, post(("Content-Length", "5")), body(b"x" * 101))
+    assert isinstance(answer.error, RequestTooLargeError)
+
+
+async def test_a_slow_body_is_a_408() -> None:
+    """It drips: every piece in time, the whole is not."""
+
+    async def dripping() -> dict[str, object]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    messages: list[dict[str, object]] = []
+
+    async def send(message: object) -> None:
+        messages.append(message)  # type: ignore[arg-type]
+
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(RequestTimeoutError) as caught:
+        await app(post(("Transfer-Encoding", "chunked")), dripping, send)
+    assert 0.15 < asyncio.get_running_loop().time() - started < 2
+    assert caught.value.status == 408 and caught.value.headers()["connection"] == "close"
+
+
+async def test_after_the_body_there_is_no_hurry() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["more_body"] is False
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.4)  # twice the limit for a body
+        await hello(scope, receive, send)
+
+    answer = await call(BodyLimitMiddleware(slow, 100, 0.2), post(("Content-Length", "1")), body(b"x"))
+    assert answer.status == 200 and answer.error is None
+
+
+async def test_a_client_that_leaves_is_told_as_ever() -> None:
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await receive() == LEFT
+        await hello(scope, receive, send)
+
+    answer = await call(BodyLimitMiddleware(reads, 100, 1), post(("Content-Length", "9")), [LEFT])
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"), [("gzip", 415), ("BR", 415), ("gzip, identity", 415), ("identity", 200)]
+)
+async def test_encoded_bodies_are_refused(encoding: str, status: int) -> None:
+    scope = post(("Content-Encoding", encoding), ("Content-Length", "1"))
+    answer = await call(app, scope, body(b"x"))
+    assert answer.status == status
+    if status == 415:
+        assert answer.error_body["code"] == "unsupported_content_type" and answer.received == 0
+
+
+@pytest.mark.parametrize("length", ["-1", "+5", "1e3", "", "0x10", "9" * 20, "5, 5"])
+async def test_a_content_length_that_is_no_number_is_refused(length: str) -> None:
+    answer = await call(app, post(("Content-Length", length)), body(b"x"))
+    assert answer.status == 400 and answer.received == 0
+
+
+async def test_a_client_gets_to_read_its_413_while_it_still_sends() -> None:
+    """Over a real socket: an answer that comes with a reset connection is no answer."""
+    limited = BodyLimitMiddleware(echo, max_bytes=1 << 20, timeout_s=5)
+    async with serving(limited, Settings(key_pepper="x")) as url, httpx.AsyncClient() as client:  # type: ignore[arg-type]
+        for _ in range(5):
+            answer = await client.post(url, content=b"x" * (4 << 20))
+            assert answer.status_code == 413
+        assert (await client.post(url, content=b"ok")).text == "ok"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from api.storage import schema
+from api.storage.session import open_pool
+from api.storage.tables import metadata
+
+SHAPE = {
+    "columns": "SELECT table_name || '.' || column_name, data_type, is_nullable, column_default"
+    " FROM information_schema.columns WHERE table_schema = 'public'",
+    "constraints": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+}
+
+
+async def shape(url: str) -> dict[str, list[str]]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = {what: await connection.fetch(query) for what, query in SHAPE.items()}
+    finally:
+        await connection.close()
+    return {what: sorted(str(tuple(row)) for row in found if "alembic" not in str(row)) for what, found in rows.items()}
+
+
+async def test_the_migrations_amount_to_the_tables(migrated_url: str, fresh_database: str) -> None:
+    async with schema._engine(fresh_database).begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    assert await shape(migrated_url) == await shape(fresh_database)
+
+
+async def test_upgrade_is_idempotent_and_reversible(fresh_database: str) -> None:
+    head = schema.head()
+    assert await schema.upgrade(fresh_database) == (None, head)
+    assert await schema.upgrade(fresh_database) == (head, head)
+    assert await schema.downgrade(fresh_database, "base") == (head, None)
+    assert await schema.upgrade(fresh_database) == (None, head)
+
+
+async def test_processes_that_migrate_at_once_do_not_collide(fresh_database: str) -> None:
+    results = await asyncio.gather(*(schema.upgrade(fresh_database) for _ in range(4)))
+    assert sorted(before or "" for before, _ in results) == ["", *[schema.head()] * 3]
+
+
+async def test_ping_tells_a_database_without_tables(fresh_database: str) -> None:
+    database = await open_pool(fresh_database)
+    try:
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await database.ping()
+        await schema.upgrade(fresh_database)
+        await database.ping()
+    finally:
+        await database.aclose()

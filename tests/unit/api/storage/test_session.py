@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import asyncpg
+import pytest
+
+from api.errors import LedgerUnavailableError
+from api.storage.session import Database, open_pool
+from tests.unit.api.tcp_proxy import proxied
+
+
+async def test_opens_while_postgresql_is_away_and_works_when_it_is_there(migrated_url: str) -> None:
+    async with proxied(migrated_url) as (proxy, url):
+        await proxy.cut()
+        async with contextlib.aclosing(await open_pool(url, 2, 1.0)) as database:
+            with pytest.raises(LedgerUnavailableError) as caught:
+                await database.ping()
+            assert caught.value.status == 503
+            assert caught.value.headers()["retry-after"] == "2"
+            await proxy.restore()
+            await comes_back(database)
+
+
+async def test_a_lost_connection_is_replaced(store: Database) -> None:
+    async with asyncio.timeout(5):
+        [row] = await store.fetch("SELECT pg_backend_pid() AS pid")
+        async with store.connection() as other:
+            sleeping = asyncio.create_task(store.fetchrow("SELECT pg_sleep(30)"))
+            sleeper = "FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database()"
+            while not await other.fetchval(f"SELECT count(*) {sleeper}"):
+                await asyncio.sleep(0.01)
+            await other.execute(f"SELECT pg_terminate_backend(pid) {sleeper}")
+            with pytest.raises(LedgerUnavailableError):
+                await sleeping
+        # The loss of a connection is not an outage: the next use works at once.
+        [after] = await store.fetch("SELECT pg_backend_pid() AS pid")
+        assert after["pid"] != 0 and row["pid"] != 0
+
+
+async def test_a_silent_server_costs_the_timeout_once_then_nothing(migrated_url: str) -> None:
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 4, 0.4)) as database:
+        await database.ping()
+        proxy.silence()
+        started = time.monotonic()
+        with pytest.raises(LedgerUnavailableError):
+            await database.fetch("SELECT 1")
+        assert 0.3 < time.monotonic() - started < 2.0
+        started = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(LedgerUnavailableError):
+                await database.fetch("SELECT 1")
+        assert time.monotonic() - started < 0.2
+        await proxy.restore()
+        await comes_back(database)
+
+
+async def test_one_caller_finds_out_the_others_do_not_wait(migrated_url: str) -> None:
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 4, 0.4)) as database:
+        await database.ping()
+        proxy.silence()
+        with pytest.raises(LedgerUnavailableError):
+            await database.fetch("SELECT 1")
+        await asyncio.sleep(0.6)  # the pause after a failure is over: somebody may ask again
+
+        async def duration_s() -> float:
+            started = time.monotonic()
+            with pytest.raises(LedgerUnavailableError):
+                await database.fetch("SELECT 1")
+            return time.monotonic() - started
+
+        durations = sorted(await asyncio.gather(*(duration_s() for _ in range(20))))
+        assert durations[-2] < 0.2 < durations[-1]
+
+
+async def test_what_was_asked_wrongly_is_not_an_outage(store: Database) -> None:
+    for statement, arguments, error in (
+        ("SELECT nonsense", (), asyncpg.UndefinedColumnError),
+        ("SELECT $1::int", ("x",), asyncpg.DataError),
+        ("SELECT $1::text", ("a\0b",), asyncpg.DataError),
+        ("SELECT 1/0", (), asyncpg.DivisionByZeroError),
+        ("SELECT $1::int", (), asyncpg.InterfaceError),
+    ):
+        with pytest.raises(Exception) as caught:
+            await store.fetch(statement, *arguments)
+        assert not isinstance(caught.value, LedgerUnavailableError)
+        assert isinstance(caught.value, error)
+    await store.ping()
+
+
+@pytest.mark.parametrize("url", ["", "mysql://x/y", "127.0.0.1:5432"])
+async def test_a_url_that_can_never_work_is_said_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="DATABASE_URL"):
+        await open_pool(url)
+
+
+async def test_cancelled_statements_never_leave_their_answer_to_others(store: Database) -> None:
+    """Reliability S16: a connection given back too early would answer the next caller with the last one's rows."""
+
+    async def ask(number: int) -> int:
+        row = await store.fetchrow("SELECT $1::int AS number, pg_sleep(0.002)", number)
+        assert row is not None
+        return int(row["number"])
+
+    async def cancelled(number: int) -> None:
+        task = asyncio.create_task(ask(number))
+        await asyncio.sleep(0.0007 * (number % 5))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, LedgerUnavailableError):
+            assert await task == number
+
+    async def answered(number: int) -> None:
+        assert await ask(number) == number
+
+    await asyncio.gather(*(cancelled(n) if n % 2 else answered(n) for n in range(200)))
+
+
+async def test_listening_survives_a_cut(migrated_url: str, store: Database) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    states: asyncio.Queue[bool] = asyncio.Queue()
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 1, 1.0)) as database:
+        listening = asyncio.create_task(database.listen("novai_keys", heard.put_nowait, states.put_nowait))
+        try:
+            async with asyncio.timeout(10):
+                assert await states.get() is True
+                await store.execute("SELECT pg_notify('novai_keys', 'one')")
+                assert await heard.get() == "one"
+                await proxy.cut()
+                assert await states.get() is False
+                await proxy.restore()
+                while not await states.get():
+                    pass
+                await store.execute("SELECT pg_notify('novai_keys', 'two')")
+                assert await heard.get() == "two"
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def comes_back(database: Database) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            with contextlib.suppress(LedgerUnavailableError):
+                await database.ping()
+                return
+            await asyncio.sleep(0.02)

@@ -1,0 +1,188 @@
+"""`novai dev` from outside: what it says when it cannot start, what it leaves behind, and that nothing survives it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from internal.dev.postgres_server import url
+from internal.dev.processes import free_port
+from internal.dev.state import Secrets, load_secrets
+
+PATIENCE_S = 60.0
+MODELS = "models: [{name: m, kind: chat, backend: scripted}]"
+
+# The rows that bring servers of their own, and a seed that needs no database.
+ENTRY = """
+import asyncio, sys
+from pathlib import Path
+from internal.dev.command import arguments, run, stack_settings
+from internal.dev.processes import free_port
+from internal.dev.stack import postgres, redis
+from internal.dev.state import locked
+from internal.dev.supervisor import Service
+
+given = arguments().parse_args(sys.argv[2:])
+state = given.state.absolute()
+seed = 'import json, sys; json.dump({"api_key": "sk-1", "admin_key": "sk-2"}, open(sys.argv[1], "w")); print("seeded")'
+broken = 'print("ERROR: no such table"); raise SystemExit(4)'
+with locked(state):
+    rows = [
+        postgres(state / "postgres", int(sys.argv[1])),
+        redis(state / "redis", free_port()),
+        Service(name="seed", argv=[sys.executable, "-c", broken if given.model else seed, state / "seed.json"],
+                after=["postgres", "redis"], advice="Delete {state}/postgres."),
+    ]
+    given.model = None
+    sys.exit(asyncio.run(run(rows, stack_settings(given, state))))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Of all tests here, so that the database is made once; each leaves it as `novai dev` leaves it."""
+    path = Path(tempfile.mkdtemp(prefix="novai-test-"))
+    path.chmod(0o755)
+    (path / "models.yaml").write_text(MODELS)
+    yield path
+    shutil.rmtree(path)
+
+
+def dev(folder: Path, *extra: str, entry: str = "", port: int | None = None) -> subprocess.Popen[str]:
+    start = ["-c", ENTRY, entry] if entry else ["-m", "internal.cli", "dev"]
+    given = ["--state", f"{folder}/state", "--models", f"{folder}/models.yaml", "--port", str(port or free_port())]
+    return subprocess.Popen(
+        [sys.executable, *start, *given, *extra], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(f"ended without saying {words!r}:\n{said}")
+
+
+def rest(process: subprocess.Popen[str]) -> str:
+    """Everything until its end."""
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    return said
+
+
+async def one(port: int, folder: Path) -> object:
+    connection = await asyncpg.connect(url(folder / "state/postgres", port))
+    try:
+        return await connection.fetchval("SELECT 1")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)])
+def test_ready_then_gone_without_a_trace(folder: Path, ending: signal.Signals, code: int) -> None:
+    port = free_port()
+    with dev(folder, entry=str(port)) as process:
+        said = read_until(process, "Ctrl-C")
+        assert "Authorization: Bearer sk-1" in said and '"model": "m"' in said and "/docs" in said
+        env = folder / "state/dev.env"
+        assert stat.S_IMODE(env.stat().st_mode) == 0o600
+        lines = env.read_text().splitlines()
+        assert lines[0].startswith("NOVAI_BASE_URL=http://127.0.0.1:") and lines[0].endswith("/v1")
+        assert lines[1:] == ["NOVAI_API_KEY=sk-1", "NOVAI_ADMIN_KEY=sk-2"]
+        assert asyncio.run(one(port, folder)) == 1
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert {child.name() for child in children} >= {"postgres", "redis-server"}
+
+        with dev(folder) as second:
+            assert f"already running on {folder}/state (pid {process.pid})" in rest(second)
+            assert second.returncode == 1
+
+        process.send_signal(ending)
+        rest(process)
+        assert process.returncode == code
+    gone, alive = psutil.wait_procs(children, PATIENCE_S)
+    assert len(gone) == len(children) and not alive
+    assert env.exists() == (ending == signal.SIGKILL)
+
+
+def test_a_killed_server_returns_at_its_old_address(folder: Path) -> None:
+    port = free_port()
+    with dev(folder, entry=str(port)) as process:
+        read_until(process, "Ctrl-C")
+        for child in psutil.Process(process.pid).children():
+            if child.name() == "postgres":
+                child.kill()
+        said = read_until(process, "postgres │ ready")
+        assert "restarting" in said and "killed by SIGKILL" in said
+        assert asyncio.run(one(port, folder)) == 1
+        process.terminate()
+        rest(process)
+
+
+def test_a_failing_step_is_explained_and_everything_stopped(folder: Path) -> None:
+    (folder / "state/dev.env").unlink(missing_ok=True)  # of a test that killed
+    with dev(folder, "--model", "anything", entry=str(free_port())) as process:
+        said = rest(process)
+    assert process.returncode == 1
+    assert "✗ seed did not start: exited with code 4" in said
+    assert "  │ ERROR: no such table" in said
+    assert f"Delete {folder}/state/postgres." in said
+    assert f"{folder}/state/logs/seed.log" in said
+    assert not (folder / "state/dev.env").exists()
+
+
+def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(MODELS)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with dev(tmp_path, port=port) as process:
+            assert f"cannot listen on 127.0.0.1:{port}" in (said := rest(process)) and f"--port {port + 1}" in said
+            assert process.returncode == 1
+    with dev(tmp_path, "--model", "nowhere.gguf") as process:
+        assert "nowhere.gguf" in (said := rest(process)) and "--model FILE.gguf" in said
+    (tmp_path / "models.yaml").write_text("models: [{name: m}]")
+    with dev(tmp_path) as process:
+        assert "models.yaml" in rest(process)
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["lock"]
+
+
+def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
+    made = load_secrets(tmp_path)
+    assert load_secrets(tmp_path) == made
+    assert load_secrets_elsewhere(tmp_path) != made
+    assert len(made.key_pepper) == len(made.grpc_token) == 64
+    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("secrets*")] == [0o600]
+
+
+def load_secrets_elsewhere(tmp_path: Path) -> Secrets:
+    other = tmp_path / "other"
+    other.mkdir()
+    return load_secrets(other)
+
+
+def test_help_answers_at_once() -> None:
+    """Processor time, so that a busy machine does not decide it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    helped = subprocess.run(
+        [sys.executable, "-m", "internal.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.2
+    assert "novai" in helped.stdout and "dev" in helped.stdout
+    wrong = subprocess.run([sys.executable, "-m", "internal.cli", "hlep"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and "unknown word" in wrong.stderr

