@@ -1,5 +1,8 @@
 # NovAI. `make help` lists what there is.
-PYTHON ?= python3
+# The system's own Python is built with profile-guided optimisation; one that was compiled by hand (pyenv) may run at
+# half its speed. The first one that is new enough and can make virtual environments; PYTHON=… names another.
+PYTHON ?= $(firstword $(foreach python,/usr/bin/python3 python3,$(shell \
+	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))) python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed

@@ -77,7 +77,7 @@ class JsonCodec:
 
     def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
         """The handler as an ASGI application. Starlette's own wrapper would catch errors a second time, around every
-        chunk that is sent; the ExceptionMiddleware around the router catches them once."""
+        chunk that is sent; the layer around the router catches them once."""
         return Endpoint(handler)
 
     async def body(self, request: Request, kind: type[T]) -> T:
@@ -126,18 +126,18 @@ class JsonCodec:
                     f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
                 )
         names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
-        request.state.ignored_params = ",".join(names)
+        request.scope["state"]["ignored_params"] = ",".join(names)
 
 
 def principal_of(request: Request) -> Principal:
     """Whoever the authenticate middleware found behind the key."""
-    found: Principal = request.state.principal
+    found: Principal = request.scope["state"]["principal"]
     return found
 
 
 def answer_headers(request: Request) -> dict[str, str]:
     """Headers of an answer that the body's parsing decided."""
-    ignored = getattr(request.state, "ignored_params", None)
+    ignored = request.scope["state"].get("ignored_params")
     return {"x-novai-ignored-params": ignored} if ignored else {}
 
 

@@ -1,4 +1,4 @@
-"""Everything a caller can be told went wrong: a tree with one door (`error_handlers.py` renders it).
+"""Everything a caller can be told went wrong: a tree with one door (`middleware/errors.py` answers with it).
 
 Shape, status, type and code follow the wire contract: `{"error": {"message", "type", "param", "code"}}`.
 """
@@ -6,6 +6,7 @@ Shape, status, type and code follow the wire contract: `{"error": {"message", "t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class ApiError(Exception):
@@ -103,6 +104,28 @@ class UnsupportedContentTypeError(ApiError):
     code = "unsupported_content_type"
 
 
+class InsufficientQuotaError(ApiError):
+    """Credits or a budget do not cover the request. Trying again does not help."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
+class RateLimitError(ApiError):
+    """A request that does not fit its principal's limits. Nothing was taken from any of them."""
+
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, unit: str, reason: str, **told: Any) -> None:
+        """`unit`: requests or tokens, the error's type. `reason`: which limit of which scope, for metrics."""
+        super().__init__(message, **told)
+        self.type = unit
+        self.reason = reason
+
+
 class InternalError(ApiError):
     """A bug of ours."""
 
@@ -129,6 +152,14 @@ class LedgerUnavailableError(ApiError):
     status = 503
     type = "service_unavailable_error"
     code = "ledger_unavailable"
+
+
+class LimiterUnavailableError(ApiError):
+    """Redis is away, and RATE_LIMIT_ON_FAILURE=closed."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "limiter_unavailable"
 
 
 class UpstreamTimeoutError(ApiError):

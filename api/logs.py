@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 _MAX_LINES = 10_000
-_GATHER_S = 0.05  # lines of this long are written together: a thread that wakes for each costs the event loop dearly
+_GATHER_S = 0.2  # lines of this long are written together: a thread that wakes for each costs the event loop dearly
 _STOP_S = 2.0
 
 

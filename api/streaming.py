@@ -7,8 +7,7 @@ not change between events is encoded once per choice, so a token costs the escap
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ KEEPALIVE = b": keepalive\n\n"
 # A stream's status is decided by its first token, or by this much waiting for it: until then a worker that dies is an
 # honest 503, and clients that give up on silent streams still hear something in time.
 DECIDE_S = 5.0
+LOOK_AFTER_S = 0.02  # how soon a client that went away is missed, at the latest
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -91,20 +91,35 @@ def completion_id(request_id: str) -> str:
     return "chatcmpl-" + request_id.removeprefix("req_")
 
 
-@contextlib.asynccontextmanager
-async def leaving(receive: Receive, on_leave: Callable[[], None]) -> AsyncIterator[None]:
-    """Inside, a client that goes away calls `on_leave` at once, whatever the body of the block waits for."""
+class leaving:  # noqa: N801 (read as a `with` statement)
+    """Inside, a client that goes away calls `on_leave`, whatever the body of the block waits for.
 
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
+    Most answers are over before it is worth a task to look whether their client is still there: it looks from
+    `LOOK_AFTER_S` on.
+    """
+
+    __slots__ = ("_on_leave", "_receive", "_timer", "_watcher")
+
+    def __init__(self, receive: Receive, on_leave: Callable[[], None]) -> None:
+        self._receive = receive
+        self._on_leave = on_leave
+        self._watcher: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._look)
+
+    def __exit__(self, *_exception: object) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _look(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        on_leave()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watcher.cancel()
+        self._on_leave()
 
 
 class ChatEventStream(Response):
@@ -128,7 +143,7 @@ class ChatEventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = self._stream
         try:
-            async with leaving(receive, stream.leave):
+            with leaving(receive, stream.leave):
                 await stream.start()
                 first = await stream.first(DECIDE_S)
                 if stream.left:

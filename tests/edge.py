@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from api.auth.keys import mint
 from api.config import Settings
 from api.main import create_app
+from api.protocol import Protocol
 from api.state import AppState
 from api.storage import keys, schema, tenants
 from api.storage.session import open_pool
@@ -74,7 +75,7 @@ async def add_keys(database_url: str) -> tuple[str, str]:
 async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
     """The app under uvicorn, as `api.main` runs it, on a free port."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, loop="none", http="httptools", access_log=False, log_level="warning",
+        app, host="127.0.0.1", port=0, loop="none", http=Protocol, access_log=False, log_level="warning",
         timeout_graceful_shutdown=2, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -187,8 +187,7 @@ class Session:
     async def _write(self) -> None:
         try:
             while True:
-                await self._to_send.wait()
-                await asyncio.sleep(0)  # what the same turn of the loop still brings goes along
+                await self._to_send.wait()  # until the next turn of the loop: what this one brings goes along
                 self._to_send.clear()
                 starts, self._starts = self._starts, []
                 cancels, self._cancels = self._cancels, []

@@ -41,8 +41,9 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["log"] = {}
         exchange = _Exchange(receive, send)
+        state = scope.setdefault("state", {})
+        state["log"], state["exchange"] = {}, exchange
         started_s = time.perf_counter()
         metrics.REQUESTS_IN_FLIGHT.inc()
         try:

@@ -20,8 +20,9 @@ class Chat(ChatApi):
 
     async def create_chat_completion(self, request: Request, body: s.ChatCompletionRequest) -> Response:
         check_chat(body)
-        request.state.log["model"] = body.model
-        stream = self._state.chat.admit(body, principal_of(request), request.state.request_id)
+        state = request.scope["state"]
+        state["log"]["model"] = body.model
+        stream = self._state.chat.admit(body, principal_of(request), state["request_id"])
         if body.stream:
             settings, options = self._state.settings, body.stream_options
             include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
@@ -35,7 +36,7 @@ class Chat(ChatApi):
 
     async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: ChatStream) -> Response:
         choices = [ChoiceCollector(index) for index in range(stream.choices)]
-        async with leaving(request.receive, stream.leave):
+        with leaving(request.receive, stream.leave):
             await stream.start()
             while not stream.over:
                 for delta in await stream.next():

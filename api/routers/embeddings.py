@@ -21,10 +21,11 @@ class Embeddings(EmbeddingsApi):
 
     async def create_embedding(self, request: Request, body: s.EmbeddingRequest) -> Response:
         inputs = check_embedding(body)
-        request.state.log["model"] = body.model
+        state = request.scope["state"]
+        state["log"]["model"] = body.model
         dimensions = body.dimensions if isinstance(body.dimensions, int) else 0
         vectors = await self._state.embeddings.embed(
-            body.model, inputs, dimensions, principal_of(request), request.state.request_id
+            body.model, inputs, dimensions, principal_of(request), state["request_id"]
         )
         rows = vectors.rows()
         embeddings: list[str] | list[msgspec.Raw]

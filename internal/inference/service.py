@@ -38,11 +38,30 @@ class Outbox:
         self.running: dict[int, Generation] = {}
         self.closed = False
         self._events: list[pb.Event] = []
+        self._silent: set[int] = set()  # handles that have generated nothing yet
         self._filled = asyncio.Event()
+        self._urgent = asyncio.Event()
 
-    def put(self, event: pb.Event) -> None:
+    def opened(self, generation: Generation) -> None:
+        self.running[generation.handle] = generation
+        self._silent.add(generation.handle)
+
+    def ended(self, generation: Generation) -> bool:
+        """False when it was over before."""
+        self._silent.discard(generation.handle)
+        return self.running.pop(generation.handle, None) is not None
+
+    def put(self, event: pb.Event, kind: str | None) -> None:
+        """A caller waits for the first token and for the end; the tokens between them are in no hurry."""
         self._events.append(event)
         self._filled.set()
+        if kind == "delta":
+            if event.handle not in self._silent:
+                return
+            self._silent.discard(event.handle)
+        elif kind == "accepted":
+            return
+        self._urgent.set()
 
     async def take(self) -> list[pb.Event]:
         """Waits for events and returns all there are. Empty only when the outbox was closed."""
@@ -51,35 +70,44 @@ class Outbox:
             await self._filled.wait()
             await asyncio.sleep(0)  # what the same turn of the loop still brings goes along
         events, self._events = self._events, []
+        self._urgent.clear()
         return events
+
+    async def rest(self, pause_s: float) -> None:
+        """Lets events gather for so long, or until one comes that is urgent."""
+        timer = asyncio.get_running_loop().call_later(pause_s, self._urgent.set)
+        try:
+            await self._urgent.wait()
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         self.closed = True
         self._filled.set()
+        self._urgent.set()
 
 
 class Pace:
     """Frames leave at most once in an interval, after a burst of `BURST` at any pace (a GCRA).
 
-    A model that steps faster than that gains nothing from more frames: each costs a wake-up here, one at the edge and
-    a socket write for every stream in it. So the interval grows with the requests that run: nothing for a few of
-    them, 3 ms for 30 and more. Slower steps are never held back.
+    A frame costs a wake-up here, one at the edge, and a socket write for every stream in it, much more than the tokens
+    themselves. So the interval grows with the requests that run: nothing to speak of for one, 24 ms for 16 and more,
+    which no reader can see. Steps that are slower than that are never held back, nor are first tokens and ends.
     """
 
-    PER_REQUEST_S = 0.0001
-    MOST_S = 0.003
+    PER_REQUEST_S = float(__import__("os").environ.get("PER_REQUEST_S", "0.0015"))
+    MOST_S = float(__import__("os").environ.get("MOST_S", "0.024"))
     BURST = 4
 
     def __init__(self) -> None:
         self._due_s = 0.0
 
-    async def frame_sent(self, running: int) -> None:
+    def pause_s(self, running: int) -> float:
+        """How long to wait after a frame that was sent now."""
         interval_s = min(running * self.PER_REQUEST_S, self.MOST_S)
         now_s = asyncio.get_running_loop().time()
         self._due_s = max(self._due_s, now_s) + interval_s
-        ahead_s = self._due_s - now_s - self.BURST * interval_s
-        if ahead_s > 0:
-            await asyncio.sleep(min(ahead_s, self.MOST_S))
+        return min(self._due_s - now_s - self.BURST * interval_s, self.MOST_S)
 
 
 class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
@@ -99,10 +127,11 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             outbox = generation.owner
             assert isinstance(outbox, Outbox)
             event.handle = generation.handle
-            if event.HasField("finished") or event.HasField("failed"):
+            kind = event.WhichOneof("kind")
+            if kind in ("finished", "failed"):
                 self._ended(outbox, generation, event)
             if not outbox.closed:
-                outbox.put(event)
+                outbox.put(event, kind)
 
     async def idle(self) -> None:
         """Returns when nothing runs."""
@@ -122,7 +151,8 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             pace = Pace()
             while events := await outbox.take():
                 await context.write(pb.SessionFrame(events=events))
-                await pace.frame_sent(len(outbox.running))
+                if (pause_s := pace.pause_s(len(outbox.running))) > 0:
+                    await outbox.rest(pause_s)
         finally:
             self._abandon(outbox)
             reader.cancel()
@@ -178,10 +208,10 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         except WorkerError as error:
             refusal = error.event()
             refusal.handle = handle
-            outbox.put(refusal)
+            outbox.put(refusal, "failed")
             return
         generation = Generation(request_id=request_id, request=request, owner=outbox, handle=handle)
-        outbox.running[handle] = generation
+        outbox.opened(generation)
         self.running += 1
         self._idle.clear()
         self._receipts.opened(generation)
@@ -195,7 +225,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             raise ModelNotFoundError(f"this worker serves {name!r}, not {request.model!r}", "model")
 
     def _ended(self, outbox: Outbox, generation: Generation, event: pb.Event) -> None:
-        if outbox.running.pop(generation.handle, None) is None:
+        if not outbox.ended(generation):
             return
         self._receipts.closed(generation, event)
         self.running -= 1

@@ -1,0 +1,40 @@
+"""The one door through which failures leave: always `{"error": {...}}`, whatever raised.
+
+What is raised before the answer began is the answer. Bugs go on to the access log's net, which tells them without
+their trace.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import ApiError, InvalidRequestError, MethodNotAllowedError, NotFoundError
+from api.middleware import reject
+
+
+class ErrorsMiddleware:
+    """Innermost, so that what it answers passes every other layer. One layer instead of Starlette's two, which would
+    wrap every chunk that is sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (ApiError, HTTPException) as error:
+            if scope["state"]["exchange"].status:
+                raise  # the answer has begun
+            await reject(send, error if isinstance(error, ApiError) else from_starlette(error, scope))
+
+
+def from_starlette(error: HTTPException, scope: Scope) -> ApiError:
+    """What Starlette itself refuses: unknown paths, wrong methods."""
+    where = f"{scope['method']} {scope['path'][:200]}"
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        return MethodNotAllowedError(f"Not allowed: {where}. This path has: {allow}.", headers={"Allow": allow})
+    if error.status_code == 404:
+        return NotFoundError(f"Invalid URL ({where}). The API is described at /docs.")
+    return InvalidRequestError(str(error.detail))
