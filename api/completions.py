@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from api.clients.session import Delta, TokenLogprob, Usage
+from api.clients.session import Delta, TokenLogprob
 from api.generated import schemas as s
-from api.services.chat import FINISH_NAMES
+from api.services.chat import FINISH_NAMES, ChatStream
 
 
 class ChoiceCollector:
@@ -53,9 +53,10 @@ class ChoiceCollector:
         )
 
 
-def usage_of(usage: Usage) -> s.CompletionUsage:
+def usage_of(stream: ChatStream) -> s.CompletionUsage:
     """Details are sub-counts, never extra."""
-    return s.CompletionUsage(
+    usage = stream.usage()
+    shown = s.CompletionUsage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
@@ -67,6 +68,9 @@ def usage_of(usage: Usage) -> s.CompletionUsage:
             rejected_prediction_tokens=0,
         ),
     )
+    if stream.exhausted:
+        shown.code = "budget_exhausted"
+    return shown
 
 
 def logprobs_of(tokens: Iterable[TokenLogprob]) -> s.ChoiceLogprobs:

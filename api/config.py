@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 AuthMode = Literal["strict", "all_except_health", "off", "auto"]
+RateLimitOnFailure = Literal["local", "closed", "open"]
 
 
 class SettingsError(Exception):
@@ -34,6 +35,10 @@ class Settings:
     # Secret for the digests of API keys; lives outside the database.
     key_pepper: str = ""
     key_cache_ttl_s: float = 5.0
+
+    # What holds while Redis is away. local: limits divided by the live processes | closed: 503 | open: no limits.
+    rate_limit_on_failure: RateLimitOnFailure = "local"
+    rate_limit_timeout_s: float = 0.05  # Redis is away when it has not answered for so long
 
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0

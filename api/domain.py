@@ -8,6 +8,37 @@ from typing import Literal
 Scope = Literal["inference", "usage", "admin"]
 
 
+LimitName = Literal[
+    "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `burst + amount × t / window` in any time t; for concurrent requests, at most `amount` at once."""
+
+    name: LimitName
+    amount: int
+    burst: int | None = None  # None: as `limits/dimensions.py` has it
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the tier, the project and the key say together. Empty: without limits."""
+
+    key: tuple[Limit, ...] = ()
+    project: tuple[Limit, ...] = ()
+    # By model, each within the project; `*` is every model that is not named.
+    models: tuple[tuple[str, tuple[Limit, ...]], ...] = ()
+
+    def of_model(self, model: str) -> tuple[Limit, ...]:
+        by_name = dict(self.models)
+        return by_name.get(model, by_name.get("*", ()))
+
+
+UNLIMITED = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Whoever an API key stands for. Organisation ⊃ project ⊃ key."""
@@ -17,6 +48,7 @@ class Principal:
     key_id: str
     scopes: frozenset[str]
     models: frozenset[str] | None = None  # None: every model
+    limits: Limits = UNLIMITED
 
     def may_use(self, model: str) -> bool:
         return self.models is None or model in self.models

@@ -92,6 +92,18 @@ class RequestTimeoutError(ApiError):
     code = "request_timeout"
 
 
+class ConflictError(ApiError):
+    """Something else has to end first, or has happened already."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
+
+
+class IdempotencyKeyReusedError(InvalidRequestError):
+    code = "idempotency_key_reused"
+
+
 class RequestTooLargeError(ApiError):
     status = 413
     type = "invalid_request_error"
@@ -120,7 +132,7 @@ class RateLimitError(ApiError):
     code = "rate_limit_exceeded"
 
     def __init__(self, message: str, *, unit: str, reason: str, **told: Any) -> None:
-        """`unit`: requests or tokens, the error's type. `reason`: which limit of which scope, for metrics."""
+        """`unit`: requests or tokens, the error's type. `reason`: SCOPE:LIMIT:WHY, for metrics."""
         super().__init__(message, **told)
         self.type = unit
         self.reason = reason

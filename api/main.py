@@ -26,6 +26,7 @@ from api.middleware.access_log import AccessLogMiddleware
 from api.middleware.authenticate import AuthenticateMiddleware
 from api.middleware.body_limit import BodyLimitMiddleware
 from api.middleware.errors import ErrorsMiddleware
+from api.middleware.idempotency import IdempotencyMiddleware
 from api.middleware.request_id import RequestIdMiddleware
 from api.protocol import Protocol
 from api.routers.chat import Chat
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = Edge(title="NovAI", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     # The last one added is the first one to see a request.
     app.add_middleware(ErrorsMiddleware)
+    app.add_middleware(IdempotencyMiddleware, idempotency=lambda: app.state.novai.idempotency)
     app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys)
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     if settings.cors_origins:

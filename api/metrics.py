@@ -25,6 +25,21 @@ TOKENS = Counter("novai_tokens", "Tokens of recorded requests", ["model", "kind"
 OUTCOMES = Counter("novai_outcomes", "How recorded requests ended", ["model", "outcome"], registry=REGISTRY)
 USAGE_WAITING = Gauge("novai_usage_waiting", "Usage records that PostgreSQL has not taken yet", registry=REGISTRY)
 USAGE_LOST = Counter("novai_usage_lost", "Usage records given up; each is in the log", registry=REGISTRY)
+LEDGER_EVENTS = Counter(
+    "novai_ledger_events", "Settlements that came late or cost more than held", ["kind"], registry=REGISTRY
+)
+LEDGER_SWEPT = Counter("novai_ledger_swept", "Holds closed for processes that died", ["how"], registry=REGISTRY)
+LEDGER_DRIFT = Gauge(
+    "novai_ledger_drift", "Rows that break an invariant of the ledger", ["invariant"], registry=REGISTRY
+)
+RATE_LIMIT_REFUSALS = Counter(
+    "novai_rate_limit_refusals", "Requests that did not fit a limit", ["scope", "limit", "why"], registry=REGISTRY
+)
+RATE_LIMIT_DEGRADED = Gauge("novai_rate_limit_degraded", "1 while Redis does not answer", registry=REGISTRY)
+RATE_LIMIT_UNSHARED = Counter("novai_rate_limit_unshared", "Requests judged without Redis", registry=REGISTRY)
+RATE_LIMIT_SETTLEMENTS_LOST = Counter(
+    "novai_rate_limit_settlements_lost", "Settlements that Redis never took", registry=REGISTRY
+)
 LOG_LINES_DROPPED = Counter("novai_log_lines_dropped", "Log lines that found no room", registry=REGISTRY)
 
 
@@ -48,6 +63,11 @@ def count_usage(record: UsageRecord) -> None:
         _ttft(record.model).observe(record.ttft_ms / 1e3)
 
 
+def count_refusal(reason: str) -> None:
+    """`reason`: SCOPE:LIMIT:WHY."""
+    _refusal_counter(reason).inc()
+
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -55,6 +75,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 @cache
 def _request_counter(route: str, method: str, status: int) -> Counter:
     return REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _refusal_counter(reason: str) -> Counter:
+    return RATE_LIMIT_REFUSALS.labels(*reason.split(":"))
 
 
 @cache

@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from api.auth.keys import KeyRing
 from api.clients.hosts import Hosts
 from api.config import Settings
-from api.ledger.usage import UsageRecorder
+from api.ledger.holds import Ledger
+from api.ledger.price_book import PriceBook
+from api.ledger.reconcile import Reconciler
+from api.ledger.sweeper import Sweeper
+from api.limits.limiter import Limiter
+from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
 from api.services.catalog import Catalog
 from api.services.chat import ChatService
 from api.services.embeddings import EmbeddingService
+from api.services.idempotency import Idempotency
+from api.services.receipts import receipts_of
+from api.storage.holds import open_ledger_pool
 from api.storage.session import Database, open_pool
 
 
@@ -27,11 +35,16 @@ class AppState:
     catalog: Catalog
     chat: ChatService
     embeddings: EmbeddingService
+    idempotency: Idempotency
+    limiter: Limiter
+    ledger: Ledger
+    prices: PriceBook
     draining: bool = False
 
     async def checks(self) -> dict[str, str]:
         """What readiness depends on, each `ok` or what is wrong."""
         checks = {"process": "draining" if self.draining else "ok", "database": await self._database_check()}
+        checks["prices"] = "ok" if self.prices.loaded else "not read yet"
         unready = self.hosts.unready()
         checks |= {f"model:{name}": reason for name, reason in unready.items()}
         return checks | ({} if unready else {"models": "ok"})
@@ -60,16 +73,40 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         keys = KeyRing(database, settings.key_pepper, settings.key_cache_ttl_s)
         stack.push_async_callback(keys.aclose)
         await keys.start()
-        usage = UsageRecorder(database)
-        stack.push_async_callback(usage.aclose)
+        idempotency = Idempotency(database)
+        stack.push_async_callback(idempotency.aclose)
+        await idempotency.start()
+        prices = PriceBook(database)
+        stack.push_async_callback(prices.aclose)
+        await prices.start()
+        ledger_database = await open_ledger_pool(settings.database_url, settings.db_timeout_s)
+        stack.push_async_callback(ledger_database.aclose)
+        ledger = Ledger(ledger_database)
+        stack.push_async_callback(ledger.aclose)
+        await ledger.start()
+        processes = LiveProcesses(database)
+        stack.push_async_callback(processes.aclose)
+        await processes.start()
+        limiter = Limiter(
+            settings.redis_url,
+            settings.rate_limit_on_failure,
+            settings.rate_limit_timeout_s,
+            processes=lambda: processes.count,
+        )
+        stack.push_async_callback(limiter.aclose)
+        await limiter.start()
         hosts = Hosts(dict.fromkeys(addresses), settings.novai_grpc_token)
         stack.push_async_callback(hosts.aclose)
         await hosts.start()
+        sweeper = Sweeper(ledger, prices, receipts_of(hosts))
+        stack.push_async_callback(sweeper.aclose)
+        await sweeper.start()
+        reconciler = Reconciler(database)
+        stack.push_async_callback(reconciler.aclose)
+        await reconciler.start()
         catalog = Catalog(hosts)
-        admission = Admission(settings.max_requests_in_flight)
-        chat = ChatService(
-            catalog, admission, hosts, usage, settings.first_token_timeout_s, settings.inter_token_timeout_s
-        )
+        admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
+        chat = ChatService(catalog, admission, hosts, settings.first_token_timeout_s, settings.inter_token_timeout_s)
         stack.push_async_callback(chat.aclose)
-        embeddings = EmbeddingService(catalog, admission, hosts, usage, settings.first_token_timeout_s)
-        yield AppState(settings, database, keys, hosts, catalog, chat, embeddings)
+        embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
+        yield AppState(settings, database, keys, hosts, catalog, chat, embeddings, idempotency, limiter, ledger, prices)

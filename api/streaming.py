@@ -59,8 +59,7 @@ class ChunkEncoder:
         return b"".join(self._events(delta))
 
     def usage(self, stream: ChatStream) -> bytes:
-        assert stream.finished is not None
-        return self._head + b'],"usage":' + encode(usage_of(stream.finished.usage)) + b"}\n\n"
+        return self._head + b'],"usage":' + encode(usage_of(stream)) + b"}\n\n"
 
     def _events(self, delta: Delta) -> list[bytes]:
         choice = self._choice[delta.choice]
@@ -149,11 +148,11 @@ class ChatEventStream(Response):
                 if stream.left:
                     return
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await self._body(send, first)
+                await self._body(send, first, scope["state"])
         finally:
             await stream.aclose()
 
-    async def _body(self, send: Send, first: Sequence[Delta]) -> None:
+    async def _body(self, send: Send, first: Sequence[Delta], state: dict[str, Any]) -> None:
         stream = self._stream
         chunks = ChunkEncoder(stream, self._include_usage)
         writer = StallingWriter(send, self._write_timeout_s, stream.leave)
@@ -168,6 +167,7 @@ class ChatEventStream(Response):
                     waiting = KEEPALIVE
         except ApiError as error:
             await stream.aclose()
+            state["broken"] = True
             await writer.write(b"data: " + encode(error.body()) + b"\n\n", last=True)
             return
         # Settled before the client is told that all is done: who saw [DONE] was recorded exactly once.

@@ -9,6 +9,7 @@ RUNS = [
     ["bench.edge"],
     ["bench.engine", "models/novai-tiny/novai-tiny.Q8_0.gguf"],
     ["bench.embeddings"],
+    ["bench.limiter"],
 ]
 
 

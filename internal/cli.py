@@ -21,6 +21,8 @@ WORDS = {
     "keys": Word("api.admin", "create, list, rotate and revoke API keys", ("keys",)),
     "projects": Word("api.admin", "create and list projects", ("projects",)),
     "organisations": Word("api.admin", "create and list organisations", ("organisations",)),
+    "limits": Word("api.admin", "show and change the rate limits of projects and keys", ("limits",)),
+    "tiers": Word("api.admin", "show and change the rate limits that projects have by default", ("tiers",)),
     "models": Word("internal.dev.models", "what models.yaml serves, and whether its files are there"),
     "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
     "api": Word("api.main", "run one process of the API"),

@@ -24,6 +24,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     replicas: int = 1
     created: int = 0  # unix seconds; 0: the file's own time
     owned_by: str = "novai"
+    free: bool = False  # runs without a price; without either it is refused
     options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
 
     def encode(self) -> str:

@@ -20,11 +20,12 @@ from api.config import Settings
 from api.main import create_app
 from api.protocol import Protocol
 from api.state import AppState
-from api.storage import keys, schema, tenants
+from api.storage import keys, prices, schema, tenants
 from api.storage.session import open_pool
 from tests.workers import Worker, host, ready, worker
 
 PEPPER = "pepper of the tests"
+PRICE = (1_000_000_000, 250_000_000, 4_000_000_000)  # nano-USD per million tokens: $1, $0.25, $4
 T = TypeVar("T")
 
 
@@ -57,12 +58,14 @@ class Edge:
 
 
 async def add_keys(database_url: str) -> tuple[str, str]:
-    """An organisation and a project with two keys: one for inference, one for administration."""
+    """A post-paid project with two keys: one for inference, one for administration. Prices of the scripted models."""
     async with contextlib.AsyncExitStack() as stack:
         database = await open_pool(database_url)
         stack.push_async_callback(database.aclose)
         await tenants.add_organisation(database, "org_test", "test")
         await tenants.add_project(database, "proj_test", "org_test", "test")
+        for model in ("scripted", "other"):
+            await prices.add(database, model, *PRICE)
         plain: list[str] = []
         for name, scopes in (("dev", ["inference", "usage"]), ("admin", ["inference", "usage", "admin"])):
             key, record = mint(PEPPER, "proj_test", name, scopes=scopes)
@@ -105,6 +108,7 @@ async def local_host(replicas: int, options: dict[str, Any]) -> AsyncIterator[tu
 @contextlib.asynccontextmanager
 async def open_edge(
     database_url: str,
+    redis_url: str,
     replicas: int = 1,
     worker_options: dict[str, Any] | None = None,
     host_address: str = "",
@@ -119,6 +123,7 @@ async def open_edge(
             host_address, workers = await stack.enter_async_context(local_host(replicas, worker_options or {}))
         settings = Settings(
             database_url=database_url,
+            redis_url=redis_url,
             inference_grpc_host=host_address,
             key_pepper=PEPPER,
             auth_mode="strict",
@@ -127,18 +132,18 @@ async def open_edge(
         app = create_app(settings)
         url = await stack.enter_async_context(serving(app, settings))
         edge = Edge(app, url, key, admin_key, settings, workers, asyncio.get_running_loop())
-        while edge.state.hosts.unready():
+        while set((await edge.state.checks()).values()) != {"ok"}:
             await asyncio.sleep(0.01)
         yield edge
 
 
 @contextlib.contextmanager
-def edge_in_thread(database_url: str, **options: Any) -> Iterator[Edge]:
+def edge_in_thread(database_url: str, redis_url: str, **options: Any) -> Iterator[Edge]:
     """An edge on a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="edge")
     thread.start()
-    context = open_edge(database_url, **options)
+    context = open_edge(database_url, redis_url, **options)
     try:
         edge = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(30)
         try:

@@ -11,6 +11,7 @@ believed for `_UNHEARD_TTL_S`, so that a revocation is in force within a second 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import logging
 import math
@@ -122,6 +123,10 @@ class KeyRing:
         self._pepper = pepper
         self._ttl_s = ttl_s
         self._known: dict[bytes, _Known] = {}
+        # OpenSSL's HMAC costs more than all else of an authentication: the digests of known keys, by a hash of the
+        # key under a secret of this process.
+        self._digests: dict[bytes, bytes] = {}
+        self._secret = secrets.token_bytes(32)
         self._unknown: dict[bytes, tuple[float, str]] = {}  # digest → believed until (monotonic), what to answer
         self._waiting: dict[bytes, asyncio.Future[KeyRecord | None]] = {}  # lookups not begun yet
         self._changes = 0  # notices seen: what was read while one arrived may be from before it
@@ -149,12 +154,16 @@ class KeyRing:
         """Raises AuthenticationError (401), or LedgerUnavailableError (503) when nobody can tell."""
         if len(presented) != _CHARS:
             raise incorrect_key(presented)
-        key_digest = digest(self._pepper, presented)
+        fingerprint = hashlib.blake2b(
+            presented.encode(errors="surrogatepass"), digest_size=16, key=self._secret
+        ).digest()
+        key_digest = self._digests.get(fingerprint) or digest(self._pepper, presented)
         known = self._known.get(key_digest)
         if known is None or not self._is_fresh(known):
             if not is_well_formed(presented):
                 raise incorrect_key(presented)
             known = await self._ask(key_digest, presented, known)
+            _put(self._digests, fingerprint, key_digest, _MAX_KNOWN)
         if known.expires_at_s <= time.time():
             raise _expired(known)
         return known.principal
@@ -191,6 +200,7 @@ class KeyRing:
                 key_id=record.id,
                 scopes=frozenset(record.scopes),
                 models=None if record.models is None else frozenset(record.models),
+                limits=record.limits,
             ),
             masked(presented),
             math.inf if record.expires_at is None else record.expires_at.timestamp(),

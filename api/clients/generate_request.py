@@ -17,6 +17,9 @@ from api.generated import schemas as s
 T = TypeVar("T")
 
 
+TEMPLATE_BYTES, MESSAGE_BYTES = 512, 32
+
+
 def given(value: T | UnsetType | None, default: T) -> T:
     """The value, or the default when it is absent or null: the contract treats both alike."""
     return default if value is None or value is UNSET else value
@@ -39,6 +42,12 @@ def from_chat(body: s.ChatCompletionRequest, cache_salt: str) -> pb.GenerateRequ
         cache_salt=cache_salt,
         constraint=constraint(body.response_format),
     )
+
+
+def most_prompt_tokens(request: pb.GenerateRequest) -> int:
+    """More than the prompt will probably have: a token has at least one byte, and a template adds some of its own to
+    every message. What it has is known when the worker has accepted it."""
+    return request.ByteSize() + TEMPLATE_BYTES + MESSAGE_BYTES * len(request.chat.messages)
 
 
 def sampling(body: s.ChatCompletionRequest) -> pb.Sampling:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 import grpc
 import grpc.aio
@@ -28,7 +29,14 @@ Finished = pb.Finished
 Failed = pb.Failed
 ToolCallDelta = pb.ToolCallDelta
 TokenLogprob = pb.TokenLogprob
+Receipt = pb.Receipt
 Usage = pb.Usage
+
+
+def length(choice: int) -> Delta:
+    """The end of a choice that may not go on."""
+    return pb.Delta(choice=choice, finish=pb.LENGTH)
+
 
 # Without all three a silent partition is noticed after 39 s and a hung peer after 60 s; with them in about one.
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
@@ -148,6 +156,17 @@ class Session:
 
     def forget(self, call: Call) -> None:
         self.calls.pop(call.handle, None)
+
+    async def receipts(self, request_ids: Sequence[str], timeout_s: float = 1.0) -> Sequence[Receipt]:
+        """What the worker knows of these requests. Raises ConnectionError."""
+        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        try:
+            answer = await stub.GetReceipts(
+                pb.GetReceiptsRequest(request_ids=request_ids), metadata=self._metadata, timeout=timeout_s
+            )
+        except grpc.aio.AioRpcError as error:
+            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
+        return answer.receipts
 
     async def aclose(self) -> None:
         """Cuts the stream; the worker cancels what still runs on it. Idempotent."""

@@ -230,6 +230,7 @@ class CompletionUsage(Struct, kw_only=True):
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
     completion_tokens_details: CompletionTokensDetails
+    code: Literal["budget_exhausted"] | UnsetType = UNSET
 
 
 class ToolCallDelta(Struct, kw_only=True):

@@ -1,4 +1,5 @@
-"""Pure ASGI middleware, outermost first: request_id → access_log → cors → body_limit → authenticate → errors.
+"""Pure ASGI middleware, outermost first: request_id → access_log → cors → body_limit → authenticate → idempotency
+→ errors.
 
 No BaseHTTPMiddleware: it costs more per streamed chunk than everything else together. A `send` that is wrapped here
 is a plain function that hands on the inner awaitable, so that a chunk meets no further coroutine.

@@ -22,12 +22,16 @@ class Chat(ChatApi):
         check_chat(body)
         state = request.scope["state"]
         state["log"]["model"] = body.model
-        stream = self._state.chat.admit(body, principal_of(request), state["request_id"])
+        stream = await self._state.chat.admit(body, principal_of(request), state["request_id"])
         if body.stream:
             settings, options = self._state.settings, body.stream_options
             include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
             return ChatEventStream(
-                stream, include_usage, answer_headers(request), settings.keepalive_s, settings.write_timeout_s
+                stream,
+                include_usage,
+                answer_headers(request) | stream.headers,
+                settings.keepalive_s,
+                settings.write_timeout_s,
             )
         try:
             return await self._whole(request, body, stream)
@@ -51,10 +55,12 @@ class Chat(ChatApi):
             created=stream.created_s,
             model=stream.model,
             choices=[choice.choice(with_logprobs=body.logprobs is True) for choice in choices],
-            usage=usage_of(stream.finished.usage),
+            usage=usage_of(stream),
             service_tier="default",
             system_fingerprint=None,
         )
         if not absent(body.metadata):
             completion.metadata = body.metadata
-        return Response(encode(completion), headers=answer_headers(request), media_type="application/json")
+        return Response(
+            encode(completion), headers=answer_headers(request) | stream.headers, media_type="application/json"
+        )

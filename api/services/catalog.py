@@ -22,6 +22,7 @@ class Model:
     context_length: int
     dimensions: int
     replicas: int
+    free: bool = False  # runs without a price
 
 
 class Catalog:
@@ -79,4 +80,5 @@ def describe(name: str, replicas: list[Replica]) -> Model:
         context_length=state.context_length,
         dimensions=state.dimensions,
         replicas=len(usable),
+        free=state.free,
     )

@@ -13,17 +13,19 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from api.clients.generate_request import from_chat
+from api.clients.generate_request import from_chat, most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
-from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest
+from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import Outcome, Principal, TokenUsage, UsageRecord
 from api.errors import ApiError, OverloadedError, UpstreamError, UpstreamTimeoutError
 from api.generated import schemas as s
-from api.ledger.usage import UsageRecorder
-from api.services.admission import Admission, Ticket
+from api.limits.dimensions import estimate_tokens
+from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.catalog import Catalog
 
+OPERATION = "createChatCompletion"
+DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
 FINISH_NAMES: dict[int, Literal["stop", "length", "tool_calls", "content_filter"]] = {
     1: "stop",
@@ -42,26 +44,36 @@ class ChatService:
         catalog: Catalog,
         admission: Admission,
         hosts: Hosts,
-        usage: UsageRecorder,
         first_token_timeout_s: float,
         inter_token_timeout_s: float,
     ) -> None:
         self.hosts = hosts
-        self.usage = usage
         self.first_token_timeout_s = first_token_timeout_s
         self.inter_token_timeout_s = inter_token_timeout_s
         self._catalog = catalog
         self._admission = admission
         self._settling: set[asyncio.Task[None]] = set()
 
-    def admit(self, body: s.ChatCompletionRequest, principal: Principal, request_id: str) -> ChatStream:
+    async def admit(self, body: s.ChatCompletionRequest, principal: Principal, request_id: str) -> ChatStream:
         """An admitted stream, not yet started. Whoever calls this calls `ChatStream.aclose`.
 
-        Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError.
+        Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError, RateLimitError,
+        LimiterUnavailableError, LedgerUnavailableError.
         """
         model = self._catalog.resolve(body.model, "chat", principal)
         request = from_chat(body, cache_salt=principal.organisation_id)
-        ticket = self._admission.admit(principal)
+        choices, context = max(1, request.n), model.context_length or UNBOUNDED
+        quote = Quote(
+            request_id=request_id,
+            operation=OPERATION,
+            started_at_s=time.time(),
+            prompt_tokens=most_prompt_tokens(request),
+            completion_tokens=choices * min(request.max_tokens or context, context),
+            estimated_tokens=estimate_tokens(
+                request.ByteSize(), choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)
+            ),
+        )
+        ticket = await self._admission.admit(principal, model, quote)
         return ChatStream(self, request, ticket, model.id, request_id, streamed=bool(body.stream))
 
     def settle(self, stream: ChatStream) -> asyncio.Task[None]:
@@ -100,13 +112,19 @@ class ChatStream:
         self._ticket = ticket
         self._streamed = streamed
         self._started_s = time.monotonic()
-        self._started_at_s = time.time()
         self._first_token_s: float | None = None
         self._tokens = 0
         self._finish_reason = ""
         self._left = False
         self._left_s = 0.0
         self._accepted = False
+        self._prompt_tokens = 0  # known when it is accepted
+        self._unfinished = set(range(self.choices))
+        self._covered = UNBOUNDED  # tokens of output that the hold pays for
+        self._extend_at = UNBOUNDED  # tokens after which more is held
+        self._extension: asyncio.Task[None] | None = None
+        self.exhausted = False  # ended because the money did
+        self._delivered = 0  # tokens of output, when it is exhausted
         self._early: list[Delta] = []
         self._failed: Failed | None = None
         self._tried: list[Replica] = []
@@ -118,11 +136,23 @@ class ChatStream:
     async def start(self) -> None:
         """Hands the request to a worker; returns when it has accepted: valid, fits, has a slot or a place in the queue.
 
-        Raises InvalidRequestError, ContextLengthExceededError, OverloadedError, UpstreamTimeoutError.
+        Raises InvalidRequestError, ContextLengthExceededError, OverloadedError, UpstreamTimeoutError,
+        InsufficientQuotaError, LedgerUnavailableError.
         """
-        self._submit()
+        if self._ticket.eager:
+            self._submit()
+        try:
+            await self._ticket.take_hold()
+        except ApiError as error:
+            self.error = error
+            if self._call is not None:
+                self._call.cancel()
+            raise
+        if self._call is None:
+            self._submit()
         while not self._accepted and self.finished is None:
-            self._early += await self.next()  # a quick worker accepts and answers in one frame
+            self._early += await self._read()  # a quick worker accepts and answers in one frame
+        self._cover()
 
     async def first(self, wait_s: float) -> Sequence[Delta]:
         """The first deltas, or none after `wait_s`. Raises what ended the stream before them."""
@@ -138,10 +168,16 @@ class ChatStream:
 
         Raises the ApiError that ended the stream; after that and after `finished` it must not be called again.
         """
+        if self._early:
+            deltas, self._early = self._early, []
+        else:
+            deltas = await self._read()
+        if self._tokens > self._extend_at:
+            deltas = await self._within(deltas)
+        return deltas
+
+    async def _read(self) -> list[Delta]:
         assert self._call is not None
-        if self._accepted and self._early:
-            early, self._early = self._early, []
-            return early
         if self._failed is not None:
             return self._refused(self._failed)
         try:
@@ -157,11 +193,13 @@ class ChatStream:
                 self._tokens += delta.tokens
                 if delta.finish:
                     self._finish_reason = FINISH_NAMES[delta.finish]
+                    self._unfinished.discard(delta.choice)
             elif kind == "finished":
                 self.finished = event.finished
                 self._tried[-1].worked()
             elif kind == "accepted":
                 self._accepted = True
+                self._prompt_tokens = event.accepted.prompt_tokens
             else:
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:
@@ -189,6 +227,55 @@ class ChatStream:
         if self._call is not None:
             self._call.cancel()
 
+    # ------------------------------------------------------------------ money
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """How the caller's limits stand."""
+        return dict(self._ticket.headers)
+
+    def _cover(self) -> None:
+        """More is held when half of what is left is used: long before it is needed."""
+        self._covered = self._ticket.covered_tokens(self._prompt_tokens)
+        missing = self._covered < self._ticket.quote.completion_tokens
+        self._extend_at = (self._tokens + self._covered) // 2 if missing else UNBOUNDED
+
+    async def _within(self, deltas: list[Delta]) -> list[Delta]:
+        """What of the deltas is covered by the hold, which is extended on the way."""
+        if self.exhausted:
+            return []
+        if self._extension is None:
+            self._extension = asyncio.create_task(self._extend())
+        if self._tokens <= self._covered:
+            return deltas
+        await asyncio.shield(self._extension)
+        if self._tokens <= self._covered:
+            return deltas
+        return self._cut(deltas)
+
+    async def _extend(self) -> None:
+        if await self._ticket.extend(self._prompt_tokens, self._tokens):
+            self._cover()
+            self._extension = None  # otherwise there is no more to be had
+
+    def _cut(self, deltas: list[Delta]) -> list[Delta]:
+        """The answer ends here: what is not covered is neither delivered nor charged."""
+        assert self._call is not None
+        self._call.cancel()
+        self.exhausted = True
+        self._extend_at = -1
+        self._delivered = self._tokens - sum(delta.tokens for delta in deltas)
+        kept = []
+        for delta in deltas:
+            if self._delivered + delta.tokens > self._covered:
+                break
+            self._delivered += delta.tokens
+            kept.append(delta)
+        ended = {delta.choice for delta in kept if delta.finish}
+        cut = {delta.choice for delta in deltas if delta.finish} - ended
+        self._finish_reason = "length"
+        return kept + [length(choice) for choice in sorted(self._unfinished | cut)]
+
     # ------------------------------------------------------------------ the one door
 
     async def aclose(self) -> None:
@@ -196,6 +283,8 @@ class ChatStream:
         if self._settlement is None:
             running = self._call is not None and self.finished is None and self.error is None
             self._settlement = self._service.settle(self) if running else self.settle()
+        if self._extension is not None:
+            self._extension.cancel()
         if self._settlement is not None:
             await asyncio.shield(self._settlement)
 
@@ -217,42 +306,48 @@ class ChatStream:
             self._call.forget()
         for replica in self._tried[-1:]:
             replica.outstanding -= 1
-        self._ticket.close()
-        return self._service.usage.enqueue(self._record()) if self._accepted else None
+        if self._accepted and self._ticket.hold is not None:
+            return self._ticket.settle(self._record())
+        return self._ticket.release()
 
     async def _await_end(self) -> None:
         """What the worker generated until it heard of the cancellation, if it can still say."""
         try:
             async with asyncio.timeout(CANCEL_WAIT_S):
                 while self.finished is None:
-                    await self.next()
+                    await self._read()
         except (TimeoutError, ApiError):
             return
 
     def _record(self) -> UsageRecord:
         now = time.monotonic()
-        tokens = TokenUsage(completion_tokens=self._tokens)
-        if self.finished is not None:
-            usage = self.finished.usage
-            tokens = TokenUsage(
-                usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens
-            )
         return UsageRecord(
             request_id=self.request_id,
             principal=self._ticket.principal,
-            operation="createChatCompletion",
+            operation=OPERATION,
             model=self.model,
             replica=self._tried[-1].target,
             outcome=self._outcome(),
             finish_reason=self._finish_reason,
             provenance="engine" if self.finished is not None else "estimated",
-            tokens=tokens,
+            tokens=self.usage(),
             status=self.error.status if self.error and not self._streamed else 499 if self._left else self.status,
             streamed=self._streamed,
-            started_at_s=self._started_at_s,
+            started_at_s=self._ticket.quote.started_at_s,
             ttft_ms=None if self._first_token_s is None else (self._first_token_s - self._started_s) * 1e3,
             duration_ms=(now - self._started_s) * 1e3,
         )
+
+    def usage(self) -> TokenUsage:
+        """What is charged: what the engine says, once it has finished."""
+        if self.finished is None:
+            return TokenUsage(self._prompt_tokens, 0, self._tokens)
+        usage = self.finished.usage
+        tokens = TokenUsage(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
+        if self.exhausted:  # what came after the cut was not delivered
+            tokens.completion_tokens = self._delivered
+            tokens.reasoning_tokens = min(tokens.reasoning_tokens, self._delivered)
+        return tokens
 
     def _outcome(self) -> Outcome:
         if self.error is not None:

@@ -9,39 +9,49 @@ from api.clients.embedding import Inputs, Vectors
 from api.clients.hosts import Hosts
 from api.domain import Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
-from api.ledger.usage import UsageRecorder
-from api.services.admission import Admission
+from api.limits.dimensions import estimate_tokens
+from api.services.admission import Admission, Quote
 from api.services.catalog import Catalog
 
 TRIES = 2
+OPERATION = "createEmbedding"
+INPUT_TOKENS = 8  # that a model adds to every input, at most
 
 
 class EmbeddingService:
-    def __init__(
-        self, catalog: Catalog, admission: Admission, hosts: Hosts, usage: UsageRecorder, timeout_s: float
-    ) -> None:
+    def __init__(self, catalog: Catalog, admission: Admission, hosts: Hosts, timeout_s: float) -> None:
         self._catalog = catalog
         self._admission = admission
         self._hosts = hosts
-        self._usage = usage
         self._timeout_s = timeout_s
 
     async def embed(
         self, model: str, inputs: Inputs, dimensions: int, principal: Principal, request_id: str
-    ) -> Vectors:
-        """Vectors of all inputs, in order. Raises what the catalog, admission and the worker raise."""
+    ) -> tuple[Vectors, dict[str, str]]:
+        """Vectors of all inputs, in order, and headers that say how the caller's limits stand. Raises what the
+        catalog, admission and the worker raise."""
         found = self._catalog.resolve(model, "embedding", principal)
-        ticket = self._admission.admit(principal)
-        started_at_s, started_s = time.time(), time.monotonic()
+        size = size_of(inputs)
+        quote = Quote(
+            request_id=request_id,
+            operation=OPERATION,
+            started_at_s=time.time(),
+            prompt_tokens=size + INPUT_TOKENS * len(inputs),
+            completion_tokens=0,
+            estimated_tokens=estimate_tokens(size, 0) if isinstance(inputs[0], str) else size,
+        )
+        ticket = await self._admission.admit(principal, found, quote)
+        started_s = time.monotonic()
         try:
+            await ticket.take_hold()
             vectors, replica = await self._embed(found.id, inputs, dimensions, request_id)
-        finally:
-            ticket.close()
-        duration_ms = (time.monotonic() - started_s) * 1e3
+        except BaseException:
+            ticket.release()  # what was not delivered is not charged
+            raise
         record = UsageRecord(
             request_id=request_id,
             principal=principal,
-            operation="createEmbedding",
+            operation=OPERATION,
             model=found.id,
             replica=replica,
             outcome="finished",
@@ -50,12 +60,12 @@ class EmbeddingService:
             tokens=TokenUsage(prompt_tokens=vectors.prompt_tokens),
             status=200,
             streamed=False,
-            started_at_s=started_at_s,
+            started_at_s=quote.started_at_s,
             ttft_ms=None,
-            duration_ms=duration_ms,
+            duration_ms=(time.monotonic() - started_s) * 1e3,
         )
-        await asyncio.shield(self._usage.record(record))
-        return vectors
+        await asyncio.shield(ticket.settle(record))
+        return vectors, dict(ticket.headers)
 
     async def _embed(self, model: str, inputs: Inputs, dimensions: int, request_id: str) -> tuple[Vectors, str]:
         """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: an
@@ -79,3 +89,8 @@ class EmbeddingService:
                 return vectors, replica.target
             finally:
                 replica.outstanding -= 1
+
+
+def size_of(inputs: Inputs) -> int:
+    """Bytes of texts, or token ids: a text has no more tokens than bytes."""
+    return sum(len(item.encode(errors="surrogatepass")) if isinstance(item, str) else len(item) for item in inputs)

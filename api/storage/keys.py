@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.domain import UNLIMITED, Limits
+from api.storage.limits import effective
 from api.storage.session import Database
 
 CHANNEL = "novai_keys"  # the migrations' triggers notify it; payload: digest in hex, or `*`
@@ -28,12 +30,15 @@ class KeyRecord:
     rotated_to: str | None = None
     organisation_id: str = ""
     archived: bool = False  # its project or organisation is
+    limits: Limits = UNLIMITED
 
 
 _COLUMNS = """
 k.id, k.project_id, k.digest, k.last4, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-k.rotated_to, p.organisation_id, (p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived
+k.rotated_to, p.organisation_id, (p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived,
+t.limits AS tier_limits, p.limits AS project_limits, k.limits AS key_limits
 FROM api_keys k JOIN projects p ON p.id = k.project_id JOIN organisations o ON o.id = p.organisation_id
+JOIN tiers t ON t.name = p.tier
 """
 _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
@@ -51,6 +56,7 @@ SET rotated_to = $2, expires_at = least(coalesce(expires_at, 'infinity'), now() 
 WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL AND coalesce(expires_at, 'infinity') > now()
 RETURNING id
 """
+_INHERIT = "UPDATE api_keys SET limits = old.limits FROM api_keys old WHERE api_keys.id = $2 AND old.id = $1"
 
 
 async def by_digest(
@@ -89,6 +95,7 @@ async def succeed(database: Database, key_id: str, successor: KeyRecord, overlap
     async with database.connection() as connection, connection.transaction():
         await connection.execute(_ADD, *_values(successor))
         if await connection.fetchrow(_SUCCEED, key_id, successor.id, overlap_s) is not None:
+            await connection.execute(_INHERIT, key_id, successor.id)
             return True
         await connection.execute("DELETE FROM api_keys WHERE id = $1", successor.id)
         return False
@@ -102,4 +109,7 @@ def _values(record: KeyRecord) -> tuple[object, ...]:
 def _record(row: object) -> KeyRecord:
     fields = dict(row)  # type: ignore[call-overload]
     models = fields.pop("models")
-    return KeyRecord(scopes=tuple(fields.pop("scopes")), models=None if models is None else tuple(models), **fields)
+    limits = effective(*(fields.pop(f"{owner}_limits") for owner in ("tier", "project", "key")))
+    return KeyRecord(
+        scopes=tuple(fields.pop("scopes")), models=None if models is None else tuple(models), limits=limits, **fields
+    )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NoReturn
 
 import asyncpg
@@ -21,8 +21,10 @@ from api.errors import LedgerUnavailableError
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_MS = 2000
+_AWAY = "The service cannot reach its database at the moment. Please try again shortly."
 # How long nobody tries after a connection attempt failed.
 _PAUSE_S = 0.5
+_TRIES = 3
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
 _LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -37,10 +39,17 @@ AWAY: tuple[type[BaseException], ...] = (
 )
 
 
-async def open_pool(database_url: str, size: int = 8, timeout_s: float = 5.0) -> Database:
+class NotSentError(LedgerUnavailableError):
+    """PostgreSQL is away, and the statement never left this process."""
+
+
+async def open_pool(
+    database_url: str, size: int = 8, timeout_s: float = 5.0, settings: Mapping[str, str] | None = None
+) -> Database:
     """A pool of at most `size` connections, opened when first used. Close it with `aclose()`.
 
-    Does not wait for PostgreSQL. Raises ValueError for a URL that can never work.
+    `settings` are PostgreSQL's, for every connection of the pool. Does not wait for PostgreSQL. Raises ValueError for
+    a URL that can never work.
     """
     check_url(database_url)
     pool = await asyncpg.create_pool(
@@ -50,7 +59,7 @@ async def open_pool(database_url: str, size: int = 8, timeout_s: float = 5.0) ->
         timeout=timeout_s,
         command_timeout=timeout_s,
         max_inactive_connection_lifetime=300.0,
-        server_settings={"application_name": "novai", "jit": "off"},
+        server_settings={"application_name": "novai", "jit": "off", **(settings or {})},
         # A connection is given back as it was taken: no statement here changes its session. Saves a round trip.
         reset=_keep_session,
     )
@@ -92,6 +101,15 @@ class Database:
         async with self.connection(timeout_s) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, timeout=timeout_s)
             return rows
+
+    async def fetch_idempotent(
+        self, statement: str, *arguments: Any, timeout_s: float | None = None
+    ) -> list[asyncpg.Record]:
+        """`fetch`, tried again after a deadlock or a serialization failure, in which nothing was done."""
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(asyncpg.TransactionRollbackError):
+                return await self.fetch(statement, *arguments, timeout_s=timeout_s)
+        return await self.fetch(statement, *arguments, timeout_s=timeout_s)
 
     async def fetchrow(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> asyncpg.Record | None:
         async with self.connection(timeout_s) as connection:
@@ -156,7 +174,7 @@ class Database:
         now = time.monotonic()
         if self._suspect:
             if now < self._ask_again_at:
-                raise unavailable()
+                raise _not_sent()
             self._ask_again_at = now + timeout_s  # this caller finds out; the others need not wait for it
         try:
             connection = await self.pool.acquire(timeout=timeout_s)
@@ -166,7 +184,7 @@ class Database:
             if not self._suspect:
                 logger.error("PostgreSQL is away: %s", describe(error))
             self._suspect_now()
-            raise unavailable() from error
+            raise _not_sent() from error
         if self._suspect:
             logger.warning("PostgreSQL is back.")
             self._suspect = False
@@ -189,9 +207,11 @@ def check_url(database_url: str) -> None:
 
 
 def unavailable() -> LedgerUnavailableError:
-    return LedgerUnavailableError(
-        "The service cannot reach its database at the moment. Please try again shortly.", retry_after_ms=RETRY_AFTER_MS
-    )
+    return LedgerUnavailableError(_AWAY, retry_after_ms=RETRY_AFTER_MS)
+
+
+def _not_sent() -> NotSentError:
+    return NotSentError(_AWAY, retry_after_ms=RETRY_AFTER_MS)
 
 
 def describe(error: BaseException) -> str:

@@ -12,10 +12,13 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -23,7 +26,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -39,6 +44,30 @@ metadata = MetaData(
 def _created_at() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
+
+def _clock(name: str) -> Column[object]:
+    """The moment itself, not that of the transaction."""
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp())
+
+
+def _limits() -> Column[object]:
+    """What `storage/limits.py` says it is."""
+    return Column("limits", JSONB, nullable=False, server_default=text("'{}'"))
+
+
+def _limits_check() -> CheckConstraint:
+    return CheckConstraint("jsonb_typeof(limits) = 'object'", name="limits")
+
+
+# What projects have by default. A row named `default` is always there.
+tiers = Table(
+    "tiers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _limits(),
+    _created_at(),
+    _limits_check(),
+)
 
 organisations = Table(
     "organisations",
@@ -57,7 +86,10 @@ projects = Table(
     Column("name", Text, nullable=False),
     _created_at(),
     Column("archived_at", DateTime(timezone=True)),
+    Column("tier", ForeignKey("tiers.name"), nullable=False, server_default="default"),
+    _limits(),  # they override the tier's
     UniqueConstraint("organisation_id", "name"),
+    _limits_check(),
 )
 
 api_keys = Table(
@@ -75,6 +107,8 @@ api_keys = Table(
     Column("revoked_at", DateTime(timezone=True)),
     # A rotated key works until its `expires_at`, which rotation brings forward: the overlap.
     Column("rotated_to", ForeignKey("api_keys.id")),
+    _limits(),  # they override the project's
+    _limits_check(),
     CheckConstraint("octet_length(digest) = 32", name="digest_length"),
     CheckConstraint("cardinality(scopes) > 0", name="some_scope"),
     Index("ix_api_keys_project_id", "project_id"),
@@ -100,9 +134,11 @@ usage = Table(
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("streamed", Boolean, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True), primary_key=True),
     Column("ttft_ms", Double),
     Column("duration_ms", Double, nullable=False),
+    Column("price_version", Integer, nullable=False, server_default="0"),  # 0: free by configuration
+    Column("cost_nusd", BigInteger, nullable=False, server_default="0"),  # what was charged
     CheckConstraint("outcome IN ('finished', 'client_left', 'upstream_broke', 'refused')", name="outcome"),
     CheckConstraint("provenance IN ('engine', 'provider', 'estimated')", name="provenance"),
     CheckConstraint(
@@ -110,7 +146,195 @@ usage = Table(
         " AND cached_tokens BETWEEN 0 AND prompt_tokens AND reasoning_tokens BETWEEN 0 AND completion_tokens",
         name="tokens",
     ),
+    CheckConstraint("cost_nusd >= 0", name="cost"),
     Index("ix_usage_project_id_started_at", "project_id", "started_at"),
+    Index("ix_usage_started_at", "started_at", postgresql_using="brin"),
+    postgresql_partition_by="RANGE (started_at)",  # a month each, in the schema usage_months
 )
 
-__all__ = ["api_keys", "metadata", "organisations", "projects", "usage"]
+# Sums of usage by hour and by day, written with it. Usage is read here.
+usage_rollups = Table(
+    "usage_rollups",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("width_s", Integer, primary_key=True, autoincrement=False),
+    Column("bucket", DateTime(timezone=True), primary_key=True),  # its beginning
+    Column("key_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("organisation_id", Text, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("broken", BigInteger, nullable=False),  # of the requests: not finished, through no fault of the client
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_nusd", BigInteger, nullable=False),
+    CheckConstraint("width_s IN (3600, 86400)", name="width"),
+    postgresql_with={"fillfactor": 50},
+)
+
+# Append-only. Of the versions of a model the one with the latest date that has come is in force.
+prices = Table(
+    "prices",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("input_nusd_per_mtok", BigInteger, nullable=False),  # nano-USD for a million tokens
+    Column("cached_nusd_per_mtok", BigInteger, nullable=False),
+    Column("output_nusd_per_mtok", BigInteger, nullable=False),
+    _created_at(),
+    CheckConstraint(
+        "input_nusd_per_mtok >= 0 AND output_nusd_per_mtok >= 0"
+        " AND cached_nusd_per_mtok BETWEEN 0 AND input_nusd_per_mtok",
+        name="amounts",
+    ),
+    CheckConstraint("version > 0", name="version"),
+)
+
+# What holds must fit: the prepaid credits of a project, and budgets of projects and keys.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("scope_id", Text, nullable=False),  # the project's id, or that of one of its keys
+    Column("kind", Text, nullable=False),
+    Column("limit_nusd", BigInteger, nullable=False),  # of credits: all that was paid in
+    Column("opening_nusd", BigInteger, nullable=False),  # of what was spent: not found in the holds that are kept
+    Column("spent_nusd", BigInteger, nullable=False),
+    Column("held_nusd", BigInteger, nullable=False),
+    Column("floor_nusd", BigInteger, nullable=False),  # spent and held when a lower limit was set
+    Column("period", Date, nullable=False),  # of a month: its first day; spent and held are of that month
+    Column("thresholds", ARRAY(SmallInteger), nullable=False),  # percent
+    _created_at(),
+    UniqueConstraint("scope_id", "kind"),
+    CheckConstraint("kind IN ('credits', 'month', 'total')", name="kind"),
+    CheckConstraint("kind <> 'credits' OR scope_id = project_id", name="credits_of_project"),
+    CheckConstraint("spent_nusd >= 0 AND held_nusd >= 0", name="not_negative"),
+    CheckConstraint("spent_nusd + held_nusd <= greatest(limit_nusd, floor_nusd)", name="not_overdrawn"),
+    Index("ix_budgets_project_id", "project_id"),
+    postgresql_with={"fillfactor": 50},
+)
+
+# A threshold of a budget that was passed: once in a period.
+budget_alerts = Table(
+    "budget_alerts",
+    metadata,
+    Column("budget_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("period", Date, primary_key=True),
+    Column("threshold", SmallInteger, primary_key=True, autoincrement=False),
+    Column("project_id", Text, nullable=False),
+    Column("scope_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("limit_nusd", BigInteger, nullable=False),
+    Column("spent_nusd", BigInteger, nullable=False),
+    _clock("created_at"),
+)
+
+# Money set aside for a request. Opened once, raised while open, closed once.
+holds = Table(
+    "holds",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("organisation_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("price_version", Integer, nullable=False),
+    Column("amount_nusd", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("account", Text, nullable=False),  # that a settlement debits
+    Column("budget_ids", ARRAY(BigInteger), nullable=False),  # those it was counted in
+    Column("month", Date, nullable=False),  # that monthly budgets count it for
+    Column("owner", Text, nullable=False),  # the process whose lease keeps it
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    _clock("created_at"),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("closed_by", Text),
+    CheckConstraint("state IN ('open', 'settled', 'released')", name="state"),
+    CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed"),
+    CheckConstraint("amount_nusd >= 0", name="amount"),
+    CheckConstraint("account IN ('credits', 'receivable')", name="account"),
+    Index("ix_holds_created_at", "created_at", postgresql_using="brin"),
+    Index("ix_holds_owner", "owner", postgresql_where=text("state = 'open'")),
+)
+
+# Processes that hold money. One that does not renew its lease is dead.
+ledger_processes = Table(
+    "ledger_processes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),  # it has held the lease without a gap
+    Column("lease_until", DateTime(timezone=True), nullable=False),
+)
+
+# Append-only. An amount goes from one account of a project to another; balances are sums of these rows.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("request_id", Text, primary_key=True),  # of a credit: its own id
+    Column("kind", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("amount_nusd", BigInteger, nullable=False),
+    _clock("created_at"),
+    CheckConstraint("amount_nusd >= 0", name="amount"),
+    CheckConstraint(
+        "kind = 'fund' AND debit = 'cash' AND credit = 'credits'"
+        " OR kind = 'post' AND debit IN ('credits', 'receivable') AND credit = 'revenue'"
+        " OR kind = 'outage' AND debit = 'expense:outage' AND credit = 'revenue'",
+        name="accounts",
+    ),
+    Index("ix_transfers_created_at", "created_at", postgresql_using="brin"),
+)
+
+# What should not have happened, and did no harm: see `api/storage/settlements.py`.
+ledger_events = Table(
+    "ledger_events",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("amount_nusd", BigInteger, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    _clock("created_at"),
+    CheckConstraint("kind IN ('late_settlement', 'overrun')", name="kind"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_digest", LargeBinary, nullable=False),  # SHA-256
+    Column("owner", Text, nullable=False),  # the request that runs, or ran
+    Column("lease_until", DateTime(timezone=True)),  # while it runs
+    Column("status", SmallInteger),  # when it is done
+    Column("headers", LargeBinary),  # msgpack
+    Column("body", LargeBinary),  # null: too large to be kept
+    _created_at(),
+    CheckConstraint("(status IS NULL) = (lease_until IS NOT NULL)", name="state"),
+    Index("ix_idempotency_created_at", "created_at"),
+)
+
+__all__ = [
+    "api_keys",
+    "budget_alerts",
+    "budgets",
+    "holds",
+    "idempotency",
+    "ledger_events",
+    "ledger_processes",
+    "metadata",
+    "organisations",
+    "prices",
+    "projects",
+    "tiers",
+    "transfers",
+    "usage",
+    "usage_rollups",
+]

@@ -36,6 +36,8 @@ class Receipts:
         state = (
             pb.Receipt.FAILED if failed else pb.Receipt.CANCELLED if event.finished.cancelled else pb.Receipt.FINISHED
         )
+        if generation.abandoned:
+            state = pb.Receipt.ABANDONED
         usage = event.failed.usage if failed else event.finished.usage
         now = self._clock()
         self._ended[generation.request_id] = (

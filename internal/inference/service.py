@@ -236,6 +236,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         """The caller is gone: nothing it started may go on."""
         outbox.close()
         for generation in list(outbox.running.values()):
+            generation.abandoned = True
             self._backend.cancel(generation)
 
     async def _events(self, call: pb.CompleteRequest, context: Context) -> AsyncGenerator[pb.Event]:

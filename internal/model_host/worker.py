@@ -119,6 +119,7 @@ class Worker:
             created=self.model.created or report.created,
             backend=report.backend or self.model.backend,
             owned_by=self.model.owned_by,
+            free=self.model.free,
             vocabulary_size=report.vocabulary_size,
             truncatable_dimensions=report.truncatable_dimensions,
         )

@@ -82,6 +82,7 @@ def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                 continue
             operation = item[method]
             parameters = [resolve(spec, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
+            parameters = [p for p in parameters if p["in"] != "header"]  # middleware reads those
             body = resolve(spec, operation.get("requestBody", {})).get("content", {}).get("application/json")
             status = next(code for code in operation["responses"] if code.startswith("2"))
             answer = resolve(spec, operation["responses"][status]).get("content", {}).get("application/json")

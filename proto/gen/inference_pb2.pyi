@@ -1051,12 +1051,16 @@ class Receipt(_message.Message):
         FINISHED: Receipt._State.ValueType  # 1
         CANCELLED: Receipt._State.ValueType  # 2
         FAILED: Receipt._State.ValueType  # 3
+        ABANDONED: Receipt._State.ValueType  # 4
+        """cancelled because its caller was gone"""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     RUNNING: Receipt.State.ValueType  # 0
     FINISHED: Receipt.State.ValueType  # 1
     CANCELLED: Receipt.State.ValueType  # 2
     FAILED: Receipt.State.ValueType  # 3
+    ABANDONED: Receipt.State.ValueType  # 4
+    """cancelled because its caller was gone"""
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int

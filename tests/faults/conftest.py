@@ -45,7 +45,9 @@ class System:
 
 
 @pytest.fixture
-def start_system(postgres_url: str, tmp_path: Path) -> Iterator[Callable[[int], AbstractContextManager[System]]]:
+def start_system(
+    postgres_url: str, redis_url: str, tmp_path: Path
+) -> Iterator[Callable[[int], AbstractContextManager[System]]]:
     """Starts a system with that many replicas of `scripted`, and one of `other`."""
 
     @contextlib.contextmanager
@@ -59,7 +61,7 @@ def start_system(postgres_url: str, tmp_path: Path) -> Iterator[Callable[[int], 
         with (tmp_path / "host.log").open("wb") as log:
             host = subprocess.Popen([sys.executable, "-m", "internal.host"], env=env, stdout=log, stderr=log)
         try:
-            with database(postgres_url) as url, edge_in_thread(url, host_address=address) as edge:
+            with database(postgres_url) as url, edge_in_thread(url, redis_url, host_address=address) as edge:
                 yield System(edge, host)
         finally:
             children = psutil.Process(host.pid).children(recursive=True)

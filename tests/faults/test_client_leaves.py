@@ -17,8 +17,8 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-async def edge(fresh_database: str) -> AsyncIterator[Edge]:
-    async with open_edge(fresh_database, worker_options={"step_ms": 5.0}) as running:
+async def edge(fresh_database: str, redis_url: str) -> AsyncIterator[Edge]:
+    async with open_edge(fresh_database, redis_url, worker_options={"step_ms": 5.0}) as running:
         yield running
 
 

@@ -42,6 +42,7 @@ class Generation:
     owner: object = None
     handle: int = 0
     usage: pb.Usage = field(default_factory=pb.Usage)  # kept up to date by the backend; read by receipts
+    abandoned: bool = False  # cancelled because its caller was gone
 
 
 Publish = Callable[[Sequence[tuple[Generation, pb.Event]]], None]

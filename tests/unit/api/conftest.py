@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from api.admin import main
 from api.domain import Principal, TokenUsage, UsageRecord
 from api.storage import schema, tenants
 from api.storage.session import Database, open_pool
 from api.storage.tenants import Project
 from tests.conftest import database, execute
+
+PEPPER = "a pepper"
+Novai = Callable[..., Any]
+
+# The ledger refuses to be emptied; a session that plays a replica fires no triggers.
+EMPTY = """
+SET session_replication_role = replica;
+TRUNCATE usage, usage_rollups, holds, transfers, prices, budgets, budget_alerts, ledger_events, ledger_processes,
+    api_keys, projects, organisations
+"""
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +42,7 @@ def shared_url(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def migrated_url(shared_url: str) -> str:
     """URL of a migrated database with empty tables."""
-    execute(shared_url, "TRUNCATE usage, api_keys, projects, organisations")
+    execute(shared_url, EMPTY)
     return shared_url
 
 
@@ -71,3 +84,20 @@ def usage_record() -> Callable[..., UsageRecord]:
         return UsageRecord(**(defaults | fields))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def novai(migrated_url: str, capsys: pytest.CaptureFixture[str]) -> Novai:
+    """`novai …`: what it printed, parsed when it was asked for JSON. `fails=True`: the one line of its error."""
+
+    def run(line: str, *, fails: bool = False, **env: str) -> Any:
+        capsys.readouterr()
+        status = main(line.split(), {"DATABASE_URL": migrated_url, "KEY_PEPPER": PEPPER} | env)
+        said = capsys.readouterr()
+        assert status == (1 if fails else 0), said
+        if fails:
+            assert said.err.startswith("error: ") and said.err.count("\n") == 1 and not said.out
+            return said.err
+        return json.loads(said.out) if "--json" in line else said.out
+
+    return run

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from gen import inference_pb2 as pb
 
@@ -21,17 +22,20 @@ from internal.errors import InternalError, OverloadedError, UnavailableError, Wo
 from internal.inference.backends.base import Generation, ModelInfo, Publish
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
 from internal.inference.backends.llamacpp.engine import Engine, Events
+from internal.inference.backends.llamacpp.kv_cache import Cache
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
-    MOST_SEQUENCES,
+    Layout,
     Options,
-    cells_of,
     context_length_of,
+    layout_of,
     options_of,
     usable_cores,
 )
+from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
 from internal.inference.backends.llamacpp.prompts import Prompts
 from internal.inference.backends.llamacpp.slots import Request
+from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from internal.inference.chat_template import ChatTemplate
 
 log = logging.getLogger("novai.llamacpp")
@@ -148,15 +152,15 @@ class LlamaCppBackend:
         options = self._options
         model = self._model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
         context_length = context_length_of(options, model.trained_context)
-        settings = _context_settings(options, cells_of(options, context_length, 4 * model.kv_values_per_cell))
-        self._context = Context(model, settings)
+        layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
+        self._context = Context(model, _context_settings(options, layout))
         self._prompts = Prompts(model, _chat_template(self._config, options, model), context_length)
         device = "cpu" if options.n_gpu_layers == 0 else "gpu:0"
         self._info = self._info_of(device, context_length, model.vocabulary_size)
         engine = Engine(
             self._context,
+            _cache_of(self._context, layout),
             slots=options.slots,
-            sequences=settings.sequences,
             batch=options.n_batch,
             emit=self._emit,
             on_broken=self._on_broken,
@@ -185,12 +189,18 @@ class LlamaCppBackend:
         )
 
 
-def _context_settings(options: Options, cells: int) -> ContextSettings:
+def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
+    if layout.unified:
+        return PrefixCache(context, context.cells, layout.sequences)
+    return StreamCache(context, context.stream_length, layout.sequences)
+
+
+def _context_settings(options: Options, layout: Layout) -> ContextSettings:
     threads = options.threads or usable_cores()
     return ContextSettings(
-        cells=cells,
-        # One more than run at once, so that a new one can be opened before another is given up.
-        sequences=min(options.slots + 1 + options.prefix_sequences, MOST_SEQUENCES),
+        unified=layout.unified,
+        cells=layout.cells,
+        sequences=layout.sequences,
         batch=options.n_batch,
         ubatch=options.ubatch,
         threads=threads,

@@ -1,7 +1,8 @@
-"""The working memory of a model: one KV cache shared by all sequences, and one batch to decode with.
+"""The working memory of a model: a KV cache for all sequences, and one batch to decode with.
 
 Belongs to one thread. Cells and sequences are llama.cpp's: a cell keeps one token of one or more sequences and is free
-when it belongs to none.
+when it belongs to none. The cells are one pool for all sequences (`unified`), or each sequence has its own, as many as
+any other: a stream.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ContextSettings:
-    cells: int
+    unified: bool
+    cells: int  # of all sequences together
     sequences: int
-    batch: int  # tokens of one batch at most
+    batch: int  # tokens of one batch at most, those that bridge gaps not counted
     ubatch: int
     threads: int
     threads_batch: int
@@ -66,26 +68,30 @@ class Context:
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = settings.cells
         parameters.n_seq_max = settings.sequences
-        parameters.n_batch = max(settings.batch, settings.sequences)  # llama.cpp aborts when it is smaller
+        parameters.n_batch = settings.batch + settings.sequences  # llama.cpp aborts when it is less than sequences
         parameters.n_ubatch = min(settings.ubatch, parameters.n_batch)
         parameters.n_threads = settings.threads
         parameters.n_threads_batch = settings.threads_batch
         parameters.flash_attn_type = FLASH_ATTENTION[settings.flash_attention]
         parameters.type_k = CACHE_TYPES[settings.cache_type_k]
         parameters.type_v = CACHE_TYPES[settings.cache_type_v]
-        parameters.kv_unified = True  # prefixes are shared between sequences without copying
+        parameters.kv_unified = settings.unified
         parameters.swa_full = True  # a sliding window would forget prefixes that others want to share
         parameters.no_perf = True
         self.pointer: Any = llama.llama_init_from_model(model.pointer, parameters)
         if not self.pointer:
-            raise WorkerError(f"no memory for {settings.cells} cells of KV cache: lower the option `cells` or `slots`")
+            raise WorkerError(
+                f"no memory for {settings.cells} cells of KV cache: lower `cells`, `slots`, `context_length`"
+            )
         self._memory: Any = llama.llama_get_memory(self.pointer)
         if not self._memory:
             self.free()
             raise WorkerError("this model keeps no KV cache; the llamacpp backend serves decoder-only transformers")
         self.cells: int = llama.llama_n_ctx(self.pointer)  # llama.cpp rounds up
+        self.stream_length: int = llama.llama_n_ctx_seq(self.pointer)  # all cells when they are one pool
+        self._unified = settings.unified
         self._vocabulary_size = model.vocabulary_size
-        self._batch = _Batch(settings.batch)
+        self._batch = _Batch(parameters.n_batch)
 
     def free(self) -> None:
         if self.pointer:
@@ -95,6 +101,7 @@ class Context:
     def decode(self, chunks: Sequence[Chunk]) -> Logits:
         """Computes the chunks in one step, `batch` tokens together at most.
 
+        Of streams, those whose sequences follow one another are computed together, so chunks come in that order.
         Returns the logits of the chunks that want them, in their order: float32 [rows, vocabulary]. They are
         llama.cpp's own memory, valid until the next call, and may be written to. Raises DecodeError.
         """
@@ -107,11 +114,18 @@ class Context:
         address = llama.llama_get_logits(self.pointer)
         return np.ctypeslib.as_array(address, (rows, self._vocabulary_size))
 
-    # SequenceMemory of the prefix cache
+    # SequenceMemory
 
     def copy(self, source: int, target: int, end: int) -> None:
-        """Makes the first `end` tokens of `source` belong to `target` too. Nothing is computed or moved."""
-        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+        """Makes the first `end` tokens of `source` all that `target` holds.
+
+        In one pool of cells nothing is moved: they belong to both. A stream is copied whole, when the next step begins.
+        """
+        if self._unified:
+            llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+        else:
+            llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+            self.remove(target, end)
 
     def remove(self, sequence: int, start: int) -> None:
         """Takes the tokens from position `start` on out of the sequence."""

@@ -12,14 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from gen import inference_pb2 as pb
 
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
 from internal.inference.backends.llamacpp.context import Chunk, Context, DecodeError, Logits
+from internal.inference.backends.llamacpp.kv_cache import Cache
 from internal.inference.backends.llamacpp.pace import Pace
-from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
 from internal.inference.backends.llamacpp.sampling import NOT_FINITE, logprob, sample
 from internal.inference.backends.llamacpp.scheduler import Scheduler, Work
 from internal.inference.backends.llamacpp.slots import Choice, Request
@@ -45,15 +46,15 @@ class Engine:
     def __init__(
         self,
         context: Context,
+        cache: Cache[Any],
         *,
         slots: int,
-        sequences: int,
         batch: int,
         emit: Callable[[Events], None],
         on_broken: Callable[[], None],
     ) -> None:
         self._context = context
-        self._cache = PrefixCache(context, context.cells, sequences)
+        self._cache = cache
         self._scheduler = Scheduler(self._cache, slots)
         self._pace = Pace(batch)
         self._batch = batch
@@ -152,6 +153,7 @@ class Engine:
         work = self._scheduler.plan(self._pace.prefill_budget)
         if not work:
             return False
+        work.sort(key=_sequence)
         self._note_started()
         logits = self._decode(work)
         if logits is None:
@@ -189,16 +191,22 @@ class Engine:
 
     def _decode(self, work: Sequence[Work]) -> Logits | None:
         """The logits of the work that samples; None when the step was given up."""
-        chunks = []
-        for part in work:
-            lease, tokens = part.task.lease, part.task.tokens
-            assert lease is not None
-            chunks.append(Chunk(lease.sequence, part.start, tokens[part.start : part.start + part.count], part.samples))
+        chunks = [
+            Chunk(_sequence(part), part.start, part.task.tokens[part.start : part.start + part.count], part.samples)
+            for part in work
+        ]
+        bridges = self._cache.bridges([chunk.sequence for chunk in chunks])
+        if bridges:
+            chunks += [Chunk(sequence, length, [0], wants_logits=False) for sequence, length in bridges]
+            chunks.sort(key=lambda chunk: chunk.sequence)
         try:
             logits = self._context.decode(chunks)
         except DecodeError as error:
             self._decode_failed(work, error)
             return None
+        finally:
+            for sequence, length in bridges:
+                self._context.remove(sequence, length)
         self._failures = 0
         return logits
 
@@ -276,3 +284,8 @@ class Engine:
             request.cancelled = True
             self._cancel(request)
         self._flush()
+
+
+def _sequence(part: Work) -> int:
+    assert part.task.lease is not None
+    return part.task.lease.sequence

@@ -14,7 +14,8 @@ were decoded since it was last used, and leaves before the rent exceeds what com
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+
+from internal.inference.backends.llamacpp.kv_cache import SequenceMemory, common_prefix
 
 # Decoded tokens after which reading over a cell has cost as much as computing it again. Measured on 30 M and 0.5 B
 # models on CPU: 5 000 to 11 000.
@@ -31,16 +32,6 @@ GHOST_TOKENS = 16
 MOST_GHOSTS = 512
 # Evicting frees at least so many cells at once, so that it is not done for every token.
 EVICTION_CELLS = 64
-
-
-class SequenceMemory(Protocol):
-    """The KV cache itself."""
-
-    def copy(self, source: int, target: int, end: int) -> None:
-        """Makes the first `end` tokens of `source` belong to `target` too."""
-
-    def remove(self, sequence: int, start: int) -> None:
-        """Takes the tokens from position `start` on out of the sequence."""
 
 
 class Node:
@@ -183,11 +174,15 @@ class PrefixCache:
             self._evict(min(self._evictable(), key=lambda node: node.last_use), cells - self.free)
         return True
 
+    def bridges(self, _sequences: Sequence[int]) -> list[tuple[int, int]]:
+        """In one pool of cells it does not matter which sequences run."""
+        return []
+
     def decoded(self, tokens: int) -> None:
         """So many tokens were decoded: the measure of rent."""
         self._decoded += tokens
 
-    def expire(self) -> None:
+    def tidy(self) -> None:
         """Lets go of what has paid too much rent."""
         while gone := [node for node in self._evictable() if self._decoded - node.used_at > self._lifetime(node)]:
             for node in gone:
@@ -318,21 +313,6 @@ class PrefixCache:
             before, each.pins = each.pins, each.pins + change
             if not before or not each.pins:
                 self._pinned += change * len(each.tokens)
-
-
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """Length of what two token lists (of one type) begin with alike."""
-    length = min(len(left), len(right))
-    if left[:length] == right[:length]:
-        return length
-    low, high = 0, length  # equal up to low, not up to high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _any_tail(node: Node) -> Lease:

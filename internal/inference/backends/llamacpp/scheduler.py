@@ -14,14 +14,15 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from internal.inference.backends.llamacpp.prefix_cache import Lease, PrefixCache, common_prefix
+from internal.inference.backends.llamacpp.kv_cache import Cache, Lease, common_prefix
 
 # Tokens that must be shared with a running prefill to be worth waiting for it.
 WORTH_WAITING = 16
 # Free cells for each running task when another one is admitted, so that it is not thrown out a moment later.
 HEADROOM = 16
-EXPIRE_STEPS = 8
+TIDY_STEPS = 8
 
 
 class Task:
@@ -61,9 +62,9 @@ class Work:
 
 
 class Scheduler:
-    """See the module. Changes of the KV cache go through the prefix cache, at once."""
+    """See the module. Changes of the KV cache go through `cache`, at once."""
 
-    def __init__(self, cache: PrefixCache, slots: int) -> None:
+    def __init__(self, cache: Cache[Any], slots: int) -> None:
         self._cache = cache
         self._slots = slots
         self._steps = 0
@@ -115,8 +116,8 @@ class Scheduler:
             self._cache.append(part.task.lease, part.task.tokens[part.start : part.start + part.count])
         self._cache.decoded(sum(part.count == 1 for part in work))
         self._steps += 1
-        if self._steps % EXPIRE_STEPS == 0:
-            self._cache.expire()
+        if self._steps % TIDY_STEPS == 0:
+            self._cache.tidy()
 
     def give_way(self) -> bool:
         """Preempts the youngest task; False when no other one is running."""

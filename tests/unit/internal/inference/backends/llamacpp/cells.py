@@ -52,3 +52,55 @@ class Cells:
     @property
     def sequences_in_use(self) -> int:
         return sum(bool(cells) for cells in self._sequences)
+
+
+class Streams:
+    """As above, for sequences with cells of their own. As llama.cpp does, it copies contents when something is written,
+    all of a stream and in the order asked for, while lengths change at once."""
+
+    def __init__(self, length: int, sequences: int) -> None:
+        self.computed = 0  # tokens written, ever
+        self.copies = 0
+        self._length = length
+        self._cells: list[list[Cell]] = [[] for _ in range(sequences)]
+        self._lengths = [0] * sequences
+        self._queued: list[tuple[int, int]] = []
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        assert source != target
+        assert 0 < end <= self._lengths[source]
+        self._queued.append((source, target))
+        self._lengths[target] = end
+        self.copies += 1
+
+    def remove(self, sequence: int, start: int) -> None:
+        self._lengths[sequence] = min(self._lengths[sequence], start)
+
+    def write(self, sequence: int, start: int, tokens: Sequence[int], salt: str) -> None:
+        self._execute()
+        assert start == self._lengths[sequence]
+        self._cells[sequence][start:] = [Cell(token, salt) for token in tokens]
+        self._lengths[sequence] += len(tokens)
+        self.computed += len(tokens)
+        assert self._lengths[sequence] <= self._length
+
+    def pass_through(self, sequence: int, start: int) -> None:
+        """Computes a token that does not stay."""
+        self.write(sequence, start, [-1], "nobody's")
+        self.remove(sequence, start)
+        self.computed -= 1
+
+    def tokens(self, sequence: int) -> list[int]:
+        return [cell.token for cell in self._held(sequence)]
+
+    def salts(self, sequence: int) -> set[str]:
+        return {cell.salt for cell in self._held(sequence)}
+
+    def _held(self, sequence: int) -> list[Cell]:
+        self._execute()
+        return self._cells[sequence][: self._lengths[sequence]]
+
+    def _execute(self) -> None:
+        for source, target in self._queued:
+            self._cells[target] = self._cells[source][:]
+        self._queued.clear()

@@ -16,6 +16,7 @@ from bench.make_gguf import Shape, byte_vocabulary, write_gguf
 from internal.config import ModelConfig
 from internal.inference.backends.base import Generation
 from internal.inference.backends.llamacpp import LlamaCppBackend
+from internal.inference.backends.llamacpp.stream_cache import StreamCache
 
 TINY = Shape(dim=64, layers=2, heads=2, kv_heads=2, ff=128, context=2048, type="F32")
 
@@ -121,10 +122,14 @@ class Engine:
     def cancel(self, answer: Answer) -> None:
         self.backend.cancel(answer.generation)
 
-    def cells_in_use(self) -> int:
-        """Cells of running sequences. Asked between steps only."""
+    def held(self) -> tuple[int, dict[int, int]]:
+        """How many sequences are running, and the length of all that are not empty. Asked between steps only."""
         cache = self.backend._engine._cache  # type: ignore[union-attr]
-        return cache._cells - cache.available
+        if isinstance(cache, StreamCache):
+            leases: list[Any] = cache._streams
+        else:
+            leases = [tail for node in cache.nodes() for tail in node.tails]
+        return sum(lease.running for lease in leases), {x.sequence: x.length for x in leases if x.length}
 
 
 def request(prompt: str | Sequence[int] | pb.Chat, **fields: Any) -> pb.GenerateRequest:
@@ -140,15 +145,21 @@ def request(prompt: str | Sequence[int] | pb.Chat, **fields: Any) -> pb.Generate
 Start = Callable[..., Awaitable[Engine]]
 
 
+@pytest.fixture(params=["streams", "unified"])
+def layout(request: pytest.FixtureRequest) -> str:
+    """Of the KV cache."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def start(tiny_gguf: Path) -> AsyncIterator[Start]:
+async def start(tiny_gguf: Path, layout: str) -> AsyncIterator[Start]:
     """Starts backends on the tiny model, with options; they are closed after the test."""
     async with AsyncExitStack() as stack:
 
         async def started(path: Path = tiny_gguf, **options: Any) -> Engine:
             # An f32 cache: with f16, what is computed again in other chunks may round to a neighbouring value, and a
             # draw that falls between the two differs.
-            options = {"threads": 1, "cache_type_k": "f32", "cache_type_v": "f32"} | options
+            options = {"threads": 1, "cache_type_k": "f32", "cache_type_v": "f32", "kv": layout} | options
             engine = Engine(
                 LlamaCppBackend(
                     ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(path), options=options)

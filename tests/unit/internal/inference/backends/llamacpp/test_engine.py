@@ -17,6 +17,7 @@ from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Answe
 
 RANDOM = random.Random(7)
 PROMPT = "def hello(name):\n    return"
+UNIFIED = pytest.mark.parametrize("layout", ["unified"])
 
 
 def prompt(length: int, seed: int = 0) -> list[int]:
@@ -229,6 +230,7 @@ async def test_salts_are_strangers(start: Start) -> None:
     assert (await engine.run(prompt(100), cache_salt="b")).usage.cached_tokens == 0
 
 
+@UNIFIED
 async def test_preemption_changes_nothing_but_the_time(start: Start) -> None:
     # 4 requests of 60 + 200 tokens do not fit into 512 cells together.
     engine = await start(cells=512, context_length=400, slots=4)
@@ -266,7 +268,7 @@ async def test_interactive_displaces_batch_which_ends_the_same(start: Start) -> 
 
 async def test_a_long_prompt_does_not_stop_streams(start: Start) -> None:
     """Between two tokens of a stream no step may carry the whole of a long prompt."""
-    engine = await start(context_length=2048, cells=4096)
+    engine = await start(context_length=2048)
     stream = engine.submit(prompt(10), max_tokens=2000)
     await stream.until(lambda: stream.tokens() > 30)
     before = stream.tokens()
@@ -440,9 +442,10 @@ async def test_closing_ends_everything_as_cancelled(start: Start) -> None:
     assert late.failure.code == pb.UNAVAILABLE
 
 
-async def test_nothing_leaks_under_any_load(start: Start) -> None:
+async def test_nothing_leaks_under_any_load(start: Start, layout: str) -> None:
     """Random requests, cancelled at random: afterwards every sequence outside of the prefix cache is empty."""
-    engine = await start(slots=4, cells=700, context_length=300, prefix_sequences=3, n_batch=48, queue_limit=100)
+    cells = {"cells": 700} if layout == "unified" else {}
+    engine = await start(slots=4, context_length=300, prefix_sequences=3, n_batch=48, queue_limit=100, **cells)
     answers = []
     for number in range(60):
         answers.append(
@@ -465,11 +468,11 @@ async def test_nothing_leaks_under_any_load(start: Start) -> None:
         assert answer.usage.completion_tokens == sum(delta.tokens for e in answer.events if (delta := e.delta).tokens)
     backend = engine.backend
     assert not backend._requests
-    assert engine.cells_in_use() == 0
-    cache, context = backend._engine._cache, backend._context  # type: ignore[union-attr]
+    running, held = engine.held()
+    assert running == 0
+    context = backend._context
     assert context is not None
-    held = {tail.sequence: tail.node.end for node in cache.nodes() for tail in node.tails}
-    for sequence in range(4 + 1 + 3):
-        assert context.length(sequence) == held.get(sequence, 0)
-    cache.clear()
-    assert all(context.length(sequence) == 0 for sequence in range(4 + 1 + 3))
+    sequences = range(4 + (layout == "unified") + 3)
+    assert {sequence: length for sequence in sequences if (length := context.length(sequence))} == held
+    backend._engine._cache.clear()  # type: ignore[union-attr]
+    assert not any(context.length(sequence) for sequence in sequences)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from internal.inference.backends.llamacpp import prefix_cache
-from internal.inference.backends.llamacpp.prefix_cache import Lease, PrefixCache, common_prefix
+from internal.inference.backends.llamacpp.kv_cache import common_prefix
+from internal.inference.backends.llamacpp.prefix_cache import Lease, PrefixCache
 from tests.unit.internal.inference.backends.llamacpp.cells import Cells
 
 TOKENS = st.lists(st.integers(0, 2), min_size=1, max_size=40)
@@ -147,11 +148,11 @@ def test_rent_lets_go_of_what_nobody_wants_and_keeps_what_was_shared() -> None:
         house.compute(run)
         house.end(run)
     house.cache.decoded(prefix_cache.RENT_TOKENS - 1)
-    house.cache.expire()
+    house.cache.tidy()
     assert house.cache.match("a", [*shared, 0, 0], 42)[0] == 40  # found once, so still worth its rent
     assert house.memory.used == 40
     house.cache.decoded(2)
-    house.cache.expire()
+    house.cache.tidy()
     assert house.memory.used == 0
     house.check()
 
@@ -163,7 +164,7 @@ def test_what_is_never_wanted_leaves_ever_sooner_and_what_is_missed_stays_longer
         house.compute(run)
         house.end(run)
         house.cache.decoded(prefix_cache.RENT_TOKENS)
-        house.cache.expire()
+        house.cache.tidy()
     low = house.cache._chance
     assert low == prefix_cache.LEAST_CHANCE
     for number in range(90, 100):  # now they do
@@ -202,14 +203,14 @@ def test_the_tree_mirrors_the_cells_a_thousand_times() -> None:
 def live_through_anything(rng: random.Random) -> None:
     house = House(cells=rng.choice([60, 200]), sequences=rng.choice([5, 12]))
     for _ in range(rng.randint(1, 40)):
-        act = rng.choice(["start", "compute", "compute", "grow", "end", "drop", "expire", "reserve"])
+        act = rng.choice(["start", "compute", "compute", "grow", "end", "drop", "tidy", "reserve"])
         if act == "start" and len(house.runs) < 4:
             house.start(some_tokens(rng), rng.choice("ab"))
         elif act == "reserve":
             house.cache.reserve(rng.randint(0, 60))
-        elif act == "expire":
+        elif act == "tidy":
             house.cache.decoded(3000)
-            house.cache.expire()
+            house.cache.tidy()
         elif house.runs:
             run = rng.choice(house.runs)
             if act == "grow":

@@ -1,0 +1,86 @@
+"""Organisations and projects, and finding the one that was meant."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+
+from api.administration.words import AdminError, Words, opened, show, text
+from api.auth.keys import is_well_formed
+from api.config import Settings
+from api.storage import keys, tenants
+from api.storage.keys import KeyRecord
+from api.storage.session import Database
+from api.storage.tenants import Project
+
+DEFAULT = "default"
+
+
+def add_words(words: Words) -> None:
+    verbs = words.group("projects", "projects")
+    create = verbs.word("create", create_project, "make a project")
+    create.add_argument("name", type=text)
+    create.add_argument("--organisation", help=f"id or name (default: {DEFAULT})")
+    verbs.word("list", list_projects, "all projects")
+
+    verbs = words.group("organisations", "organisations")
+    verbs.word("create", create_organisation, "make an organisation").add_argument("name", type=text)
+    verbs.word("list", list_organisations, "all organisations")
+
+
+async def create_organisation(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        made = await tenants.add_organisation(database, new_id("org"), options.name)
+    if made is None:
+        raise AdminError(f"There is an organisation named {options.name!r} already.")
+    show(options, made, f"Created organisation {made.name} ({made.id}).")
+
+
+async def list_organisations(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        show(options, await tenants.organisations(database))
+
+
+async def create_project(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        organisation = await tenants.find_organisation(database, options.organisation or DEFAULT)
+        if organisation is None:
+            raise AdminError(f"No organisation {options.organisation or DEFAULT!r}. See `novai organisations list`.")
+        made = await tenants.add_project(database, new_id("proj"), organisation.id, options.name)
+    if made is None:
+        raise AdminError(f"Organisation {organisation.name} has a project named {options.name!r} already.")
+    show(options, made, f"Created project {made.organisation}/{made.name} ({made.id}).")
+
+
+async def list_projects(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        show(options, await tenants.projects(database))
+
+
+# ---------------------------------------------------------------- for other groups of words
+
+
+async def the_project(database: Database, id_or_name: str, organisation: str | None) -> Project:
+    """Raises AdminError when there is none, or more than one."""
+    found = await tenants.find_projects(database, id_or_name, organisation)
+    if not found:
+        raise AdminError(f"No project {id_or_name!r}. See `novai projects list`, or make it: `novai projects create`.")
+    if len(found) > 1:
+        organisations = ", ".join(project.organisation for project in found)
+        raise AdminError(
+            f"Several organisations have a project {id_or_name!r}: {organisations}. Say which: --organisation O."
+        )
+    return found[0]
+
+
+async def the_key(database: Database, id_or_key: str) -> KeyRecord:
+    """By id; a whole key is understood too, since that is what people have at hand. Raises AdminError."""
+    key_id = id_or_key.split("-")[2] if is_well_formed(id_or_key) else id_or_key
+    found = await keys.find(database, key_id)
+    if found is None:
+        raise AdminError(f"No key with the id {key_id[:40]!r}. See `novai keys list`.")
+    return found
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"

@@ -1,0 +1,90 @@
+"""Whether the ledger is right: its invariants, looked at all the time, and all of them by `novai ledger verify`.
+
+The cheap ones run every minute over what was made in the last minutes, in one process at a time; how many rows break a
+rule is the metric `novai_ledger_drift`. It is zero, or somebody has to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from api import metrics
+from api.errors import LedgerUnavailableError
+from api.storage import invariants as rows
+from api.storage.invariants import INVARIANTS, Invariant, Offence
+from api.storage.session import Database
+
+logger = logging.getLogger(__name__)
+
+CHECK_S = 60.0
+WINDOW_S = 300.0  # longer than a check's interval: a row is looked at more than once
+TIMEOUT_S = 30.0  # of one check in the background
+VERIFY_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One invariant, and the rows that break it: at most a hundred."""
+
+    invariant: Invariant
+    offences: Sequence[Offence]
+
+
+async def verify(database: Database, timeout_s: float = VERIFY_TIMEOUT_S) -> list[Finding]:
+    """Every invariant over everything there is. `timeout_s` is for each."""
+    return [Finding(i, await rows.offences(database, i, None, timeout_s)) for i in INVARIANTS]
+
+
+class Reconciler:
+    """One per process. `start()` begins to check, `aclose()` ends that."""
+
+    def __init__(self, database: Database, *, check_s: float = CHECK_S, window_s: float = WINDOW_S) -> None:
+        self._database = database
+        self._check_s = check_s
+        self._window_s = window_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_checking(), name="ledger-reconciler")
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def check(self) -> list[Finding]:
+        """The cheap invariants over the last minutes. Nothing when another process is at it. Raises
+        LedgerUnavailableError."""
+        since = datetime.now(UTC) - timedelta(seconds=self._window_s)
+        findings: list[Finding] = []
+        async with rows.turn(self._database) as ours:
+            for invariant in INVARIANTS if ours else ():
+                if invariant.cheap:
+                    found = await rows.offences(self._database, invariant, since, TIMEOUT_S)
+                    findings.append(Finding(invariant, found))
+        for finding in findings:
+            _report(finding)
+        return findings
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_s)
+            try:
+                await self.check()
+            except LedgerUnavailableError:
+                continue
+            except Exception:
+                logger.exception("The ledger cannot be checked; trying again in %g s", self._check_s)
+
+
+def _report(finding: Finding) -> None:
+    name = finding.invariant.name
+    metrics.LEDGER_DRIFT.labels(name).set(len(finding.offences))
+    for offence in finding.offences[:3]:
+        logger.error("The ledger breaks %s (%s): %s: %s", name, finding.invariant.rule, *offence)

@@ -1,0 +1,151 @@
+"""Closes what a dead process left open.
+
+A process that stops renewing its lease is dead, or as good as dead: what it held is taken over, and the worker that
+ran the request says what it generated. A client that had left pays for that; what our death broke is free and booked as
+our expense. When nobody can say, the hold is given back. Whoever closes a hold first is right: a process that comes
+back and settles too late finds it closed, and an event says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from api import metrics
+from api.domain import Principal, TokenUsage, UsageRecord
+from api.errors import LedgerUnavailableError
+from api.ledger.holds import PAYS, Ledger
+from api.ledger.price_book import PriceBook
+from api.ledger.pricing import cost_nusd
+from api.ledger.settlements import Closing, request_id
+from api.storage import holds as rows
+from api.storage.holds import HoldRow
+from api.storage.settlements import Settlement
+
+logger = logging.getLogger(__name__)
+
+SWEEP_S = 1.0
+GRACE_S = 2.0  # how long the worker has to say how the request ended
+RECEIPTS_TIMEOUT_S = 1.0
+LIMIT = 256  # holds of one sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a worker says about a request that it does not run any more."""
+
+    replica: str
+    tokens: TokenUsage
+    client_left: bool  # cancelled by its edge, and not because that edge was gone
+
+
+# The receipts that are known of these requests of one model; those that still run are left out. May raise anything.
+Receipts = Callable[[str, Sequence[str]], Awaitable[Mapping[str, Receipt]]]
+
+
+class Sweeper:
+    """One per process. `start()` begins to sweep, `aclose()` ends that; what was taken over is then left to others."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        prices: PriceBook,
+        receipts: Receipts,
+        *,
+        sweep_s: float = SWEEP_S,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._ledger = ledger
+        self._prices = prices
+        self._receipts = receipts
+        self._sweep_s = sweep_s
+        self._grace_s = grace_s
+        self._taken: dict[str, tuple[float, HoldRow]] = {}  # by request: when (monotonic), what
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_sweeping(), name="ledger-sweeper")
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def sweep(self) -> int:
+        """Takes over what nobody holds a lease of, and closes what can be closed; returns how many it closed. Raises
+        LedgerUnavailableError."""
+        ledger = self._ledger
+        running = [*ledger.open, *self._taken]
+        now = time.monotonic()
+        for row in await rows.claim(ledger.database, ledger.owner, ledger.lease_s, running, LIMIT):
+            self._taken[row.request_id] = (now, row)
+        if not self._taken:
+            return 0
+        receipts = await self._ask()
+        settled = [self._settlement(row, receipts[name]) for name, (_, row) in self._taken.items() if name in receipts]
+        released = [
+            row
+            for name, (since_s, row) in self._taken.items()
+            if name not in receipts and now - since_s >= self._grace_s
+        ]
+        closings: list[Closing] = [*settled, *released]
+        for closing in closings:
+            how = closing.record.outcome if isinstance(closing, Settlement) else "released"
+            metrics.LEDGER_SWEPT.labels(how).inc()
+            logger.warning("Closing the hold of %s, whose process is gone: %s.", request_id(closing), how)
+            del self._taken[request_id(closing)]
+        await asyncio.gather(*map(ledger.close, closings))
+        return len(closings)
+
+    async def _ask(self) -> dict[str, Receipt]:
+        by_model: dict[str, list[str]] = {}
+        for name, (_, row) in self._taken.items():
+            by_model.setdefault(row.model, []).append(name)
+        answers = await asyncio.gather(*(self._ask_one(model, names) for model, names in by_model.items()))
+        return {name: receipt for answer in answers for name, receipt in answer.items()}
+
+    async def _ask_one(self, model: str, names: list[str]) -> Mapping[str, Receipt]:
+        try:
+            async with asyncio.timeout(RECEIPTS_TIMEOUT_S):
+                return await self._receipts(model, names)
+        except Exception as error:  # noqa: BLE001 — whatever it is, the worker has not said anything
+            logger.warning("No receipts of %s: %r", model, error)
+            return {}
+
+    def _settlement(self, row: HoldRow, receipt: Receipt) -> Settlement:
+        price = self._prices.find(row.model, row.price_version)
+        assert price is not None, f"the price {row.model}/{row.price_version} of a hold was never deleted"
+        left = receipt.client_left
+        record = UsageRecord(
+            request_id=row.request_id,
+            principal=Principal(row.organisation_id, row.project_id, row.key_id, frozenset()),
+            operation=row.operation,
+            model=row.model,
+            replica=receipt.replica,
+            outcome="client_left" if left else "upstream_broke",
+            finish_reason="",
+            provenance="engine",
+            tokens=receipt.tokens,
+            status=499 if left else 502,
+            streamed=False,  # nobody is left who knows
+            started_at_s=row.started_at_s,
+            ttft_ms=None,
+            duration_ms=max(0.0, (time.time() - row.started_at_s) * 1e3),
+        )
+        cost = cost_nusd(price, receipt.tokens)
+        return Settlement(record, row.price_version, cost, pays=PAYS[record.outcome], held=True)
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_s)
+            try:
+                await self.sweep()
+            except LedgerUnavailableError:
+                continue  # leases are judged again when PostgreSQL is back
+            except Exception:
+                logger.exception("The sweeper failed; it tries again")

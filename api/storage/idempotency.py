@@ -1,0 +1,88 @@
+"""SQL for the answers that are kept under an Idempotency-Key.
+
+A row is *running* (a lease, no status) or *done* (a status). A running row whose lease has passed belongs to nobody:
+its process died, and the next request takes it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.storage.session import Database
+
+_CLAIM = """
+INSERT INTO idempotency AS i (project_id, route, key, body_digest, owner, lease_until)
+VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 second')
+ON CONFLICT (project_id, route, key) DO UPDATE
+SET body_digest = $4, owner = $5, lease_until = now() + $6 * interval '1 second', status = NULL, headers = NULL,
+    body = NULL, created_at = now()
+WHERE i.lease_until < now() OR i.created_at < now() - $7 * interval '1 second'
+RETURNING 1
+"""
+_READ = """
+SELECT body_digest, status, headers, body FROM idempotency WHERE project_id = $1 AND route = $2 AND key = $3
+"""
+_FINISH = """
+UPDATE idempotency SET status = $5, headers = $6, body = $7, lease_until = NULL
+WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
+"""
+_DROP = """
+DELETE FROM idempotency WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
+"""
+_RENEW = """
+UPDATE idempotency SET lease_until = now() + $2 * interval '1 second' WHERE owner = ANY($1::text[]) AND status IS NULL
+"""
+_EXPIRE = """
+DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM idempotency WHERE created_at < now() - $1 * interval '1 second' LIMIT 1000))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer is kept: the primary key."""
+
+    project_id: str
+    route: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is there. `status` None: still running. `body` None of an answer that is done: it was too large to keep."""
+
+    body_digest: bytes
+    status: int | None
+    headers: bytes | None
+    body: bytes | None
+
+
+async def claim(
+    database: Database, place: Place, body_digest: bytes, owner: str, lease_s: float, kept_s: float
+) -> Kept | None:
+    """None when the place is now `owner`'s; else what is there."""
+    at = (place.project_id, place.route, place.key)
+    while True:
+        if await database.fetchrow(_CLAIM, *at, body_digest, owner, lease_s, kept_s) is not None:
+            return None
+        if (row := await database.fetchrow(_READ, *at)) is not None:  # it may have gone in between
+            return Kept(*row)
+
+
+async def finish(database: Database, place: Place, owner: str, status: int, headers: bytes, body: bytes | None) -> None:
+    await database.execute(_FINISH, place.project_id, place.route, place.key, owner, status, headers, body)
+
+
+async def drop(database: Database, place: Place, owner: str) -> None:
+    """The request did not begin: the key is as if it had never come."""
+    await database.execute(_DROP, place.project_id, place.route, place.key, owner)
+
+
+async def renew(database: Database, owners: Sequence[str], lease_s: float) -> None:
+    await database.execute(_RENEW, owners, lease_s)
+
+
+async def expire(database: Database, kept_s: float) -> bool:
+    """Removes some of what is older; True when there may be more."""
+    return not (await database.execute(_EXPIRE, kept_s)).endswith(" 0")

@@ -1,0 +1,62 @@
+"""SQL for the months of `usage`: a partition for each, made ahead, dropped when it is too old."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from api.storage.session import Database
+
+_ADD = "SELECT usage_add_month(to_timestamp(at)) FROM unnest($1::float8[]) AS at"
+_ADD_AHEAD = "SELECT usage_add_month(now() + n * interval '1 month') FROM generate_series(0, 2) AS n"
+_MONTHS = """
+SELECT to_date(right(relname, 7), 'YYYY_MM') AS month FROM pg_class
+WHERE relnamespace = 'usage_months'::regnamespace AND relkind = 'r' ORDER BY month
+"""
+_DROP = "DROP TABLE usage_months.usage_{:%Y_%m}"
+# Closed holds say nothing that usage and transfers do not: they go with the usage of their month, a batch at a time.
+# What they had posted stays in the budgets that they drew on.
+_FORGET = """
+WITH old AS (
+    DELETE FROM holds WHERE request_id = ANY (ARRAY (
+        SELECT request_id FROM holds
+        WHERE state <> 'open' AND started_at < $1 AND created_at < $1 + interval '1 day' LIMIT 10000
+    )) RETURNING request_id, budget_ids
+), posted AS (
+    SELECT id, sum(amount_nusd) AS amount_nusd
+    FROM old CROSS JOIN unnest(budget_ids) AS id JOIN transfers t ON t.request_id = old.request_id AND t.kind = 'post'
+    GROUP BY id
+), kept AS (
+    UPDATE budgets b SET opening_nusd = b.opening_nusd + p.amount_nusd FROM posted p
+    WHERE b.id = p.id AND b.kind <> 'month'
+)
+SELECT count(*) AS forgotten FROM old
+"""
+
+
+async def add(database: Database, times_s: Iterable[float]) -> None:
+    """The months of these times (unix seconds), unless they are there."""
+    await database.execute(_ADD, sorted(times_s))
+
+
+async def add_ahead(database: Database) -> None:
+    """This month and the next two."""
+    await database.execute(_ADD_AHEAD)
+
+
+async def months(database: Database) -> list[dt.date]:
+    """The months there are, as their first days."""
+    return [row["month"] for row in await database.fetch(_MONTHS)]
+
+
+async def drop_before(database: Database, month: dt.date) -> list[dt.date]:
+    """Drops raw usage of the months before this one, with the holds it came from; returns what was dropped. Rollups,
+    transfers and prices stay."""
+    dropped = [old for old in await months(database) if old < month]
+    for old in dropped:
+        await database.execute(_DROP.format(old))
+    if dropped:
+        until = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC)
+        while (row := await database.fetchrow(_FORGET, until)) is not None and row["forgotten"]:
+            pass
+    return dropped

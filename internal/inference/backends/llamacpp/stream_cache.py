@@ -1,0 +1,238 @@
+"""Which tokens the KV cache holds, where every sequence has cells of its own: llama.cpp's streams.
+
+Attention of a sequence reads no cells but its own, so a step costs what runs and not what is kept. In return a prefix
+that two sequences need is there twice: it is copied. A copy moves a whole stream, about as much memory traffic as
+computing ten tokens takes.
+
+llama.cpp computes sequences together when their numbers follow one another; where one is missing it reads all weights
+again. So those that run are kept side by side: a new one takes the place that leaves the fewest gaps, and what this
+overwrites is copied to where less is lost. A gap that opens when one ends is bridged by computing a token of the idle
+sequence and forgetting it; a gap that stays is closed by moving a running sequence into it.
+
+Pure: it changes the real cache only through `SequenceMemory`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from internal.inference.backends.llamacpp.kv_cache import SequenceMemory, common_prefix
+
+# Tokens from which on copying is cheaper than computing.
+WORTH_COPYING = 16
+# Tokens that nobody has come back for yet, and which are worth a copy to somewhere else all the same.
+WORTH_KEEPING = 256
+# Idle sequences in one gap for which a token each costs less than reading the weights again.
+MOST_BRIDGED = 4
+WIDTH = array("i").itemsize  # bytes
+
+
+class Stream:
+    """A sequence and its tokens: who runs holds it until `close`; afterwards the cache keeps it."""
+
+    __slots__ = ("hit", "last_use", "packed", "running", "salt", "sequence")
+
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
+        self.running = False
+        self.salt = ""
+        self.packed = bytearray()  # the tokens, so that comparing thousands of them takes no time
+        self.hit = 0  # so many of the first tokens were found by later requests
+        self.last_use = 0  # order of uses
+
+    @property
+    def length(self) -> int:
+        """Tokens computed."""
+        return len(self.packed) // WIDTH
+
+    @property
+    def tokens(self) -> list[int]:
+        return array("i", bytes(self.packed)).tolist()
+
+    def shares(self, salt: str, packed: Sequence[int]) -> int:
+        """Tokens that it begins with as the packed ones do."""
+        return common_prefix(self.packed, packed) // WIDTH if salt == self.salt else 0
+
+    def cut(self, length: int) -> None:
+        del self.packed[length * WIDTH :]
+        self.hit = min(self.hit, length)
+
+
+class StreamCache:
+    """See the module. `sequences` is how many streams there are, `length` how many tokens each holds.
+
+    At most `sequences` can be running at once, and none of them longer than its stream; the caller sees to that.
+    """
+
+    available = 1 << 40  # nobody's cells are anybody else's: whoever finds a stream finds room
+
+    def __init__(self, memory: SequenceMemory, length: int, sequences: int) -> None:
+        self._memory = memory
+        self._length = length
+        self._streams = [Stream(sequence) for sequence in range(sequences)]
+        self._uses = 0
+
+    # ------------------------------------------------------------------ running sequences
+
+    def match(self, salt: str, tokens: Sequence[int], limit: int) -> tuple[int, int]:
+        """How many of the first `limit` tokens are there already; no cell is short, so none count."""
+        return self._find(salt, _pack(tokens[:limit]))[1], 0
+
+    def open(self, salt: str, tokens: Sequence[int], limit: int) -> Stream:
+        """A sequence that begins with as many of the first `limit` tokens as are there already."""
+        wanted = _pack(tokens[:limit])
+        source, shared = self._find(salt, wanted)
+        stream = self._vacate(self._place(source, shared), source, shared)
+        kept = stream.shares(salt, wanted)
+        if shared >= kept + WORTH_COPYING:
+            self._memory.copy(source.sequence, stream.sequence, shared)
+            self._use(source)
+            source.hit = max(source.hit, shared)
+            stream.packed, kept = source.packed[: shared * WIDTH], shared
+        elif kept < stream.length:
+            self._memory.remove(stream.sequence, kept)
+        stream.salt, stream.running = salt, True
+        stream.cut(kept)
+        stream.hit = kept
+        self._use(stream)
+        return stream
+
+    def append(self, lease: Stream, tokens: Sequence[int]) -> None:
+        """Tokens of a running sequence were computed."""
+        lease.packed += _pack(tokens)
+
+    def close(self, lease: Stream, *, keep: bool = True) -> None:
+        """The sequence runs no more. `keep`: others may still use it."""
+        lease.running = False
+        self._use(lease)
+        if not keep:
+            self._forget(lease)
+
+    # ------------------------------------------------------------------ between steps
+
+    def reserve(self, _cells: int) -> bool:
+        """There is always room."""
+        return True
+
+    def bridges(self, sequences: Sequence[int]) -> list[tuple[int, int]]:
+        """Sequences whose numbers are missing in short gaps between these (ascending), with their lengths.
+
+        Only where each of them is shorter than one that is asked for: attention of all looks as far as the longest.
+        """
+        if len(sequences) == sequences[-1] - sequences[0] + 1:
+            return []
+        lengths = {stream.sequence: stream.length for stream in self._streams}
+        most = min(max(lengths[sequence] for sequence in sequences), self._length - 1)
+        found = []
+        for left, right in pairwise(sequences):
+            gap = range(left + 1, right)
+            if len(gap) <= MOST_BRIDGED and all(lengths[sequence] <= most for sequence in gap):
+                found += [(sequence, lengths[sequence]) for sequence in gap]
+        return found
+
+    def decoded(self, _tokens: int) -> None:
+        """What is kept costs nothing."""
+
+    def tidy(self) -> None:
+        """Closes a gap between running sequences, if there is one, by moving the first or the last of them."""
+        running = sorted((stream for stream in self._streams if stream.running), key=_number)
+        numbers = [stream.sequence for stream in running]
+        spread = _spread(numbers)
+        if not spread:
+            return
+        moves = [
+            (_spread([*rest, idle.sequence]), moved.sequence, idle)
+            for moved, rest in ((running[-1], numbers[:-1]), (running[0], numbers[1:]))
+            for idle in self._idle()
+        ]
+        best, number, idle = min(moves, key=lambda move: (move[0], move[2].last_use))
+        if best >= spread:
+            return
+        moved = next(stream for stream in running if stream.sequence == number)
+        place = self._vacate(idle, moved, 0)
+        self._memory.copy(moved.sequence, place.sequence, moved.length)
+        moved.sequence, place.sequence = place.sequence, moved.sequence
+        place.salt, place.packed, place.hit, place.last_use = moved.salt, moved.packed[:], 0, 0
+
+    def clear(self) -> None:
+        """Forgets everything that no running sequence needs."""
+        for stream in self._idle():
+            self._forget(stream)
+
+    # ------------------------------------------------------------------ which stream
+
+    def _find(self, salt: str, packed: bytes) -> tuple[Stream, int]:
+        """The stream that shares the most tokens with the packed ones, an idle one if possible, and how many."""
+        shares = [(stream.shares(salt, packed), not stream.running, stream) for stream in self._streams]
+        shared, _, stream = max(shares, key=lambda share: share[:2])
+        return stream, shared
+
+    def _place(self, source: Stream, shared: int) -> Stream:
+        """The idle stream to run on: with the fewest gaps, then where the least is lost."""
+        idle = self._idle()
+        running = [stream.sequence for stream in self._streams if stream.running]
+        spreads = {stream: _spread([*running, stream.sequence]) for stream in idle}
+        least = min(spreads.values())
+        places = [stream for stream in idle if spreads[stream] == least]
+        if source in places and not self._loses(source, shared):
+            return source
+        return self._cheapest(places)
+
+    def _cheapest(self, streams: Iterable[Stream]) -> Stream:
+        """The least recently used of those that are worth nothing; else of all."""
+        by_age = sorted(streams, key=lambda stream: (stream.last_use, stream.sequence))
+        return next((stream for stream in by_age if not self._loses(stream, 0)), by_age[0])
+
+    def _loses(self, stream: Stream, kept: int) -> bool:
+        """Whether too much would be gone with what follows the first `kept` tokens of a stream."""
+        if stream.length < kept + WORTH_KEEPING and stream.hit < kept + WORTH_COPYING:
+            return False
+        others = (other.shares(stream.salt, stream.packed) for other in self._streams if other is not stream)
+        held = max(others, default=0)
+        held = max(held, kept)
+        return stream.length >= held + WORTH_KEEPING or stream.hit >= held + WORTH_COPYING
+
+    def _vacate(self, place: Stream, source: Stream, kept: int) -> Stream:
+        """Copies what a stream would lose to where less is lost; returns who has the place then.
+
+        `source` is about to be read, so it is not overwritten.
+        """
+        if not self._loses(place, kept if place is source else 0):
+            return place
+        others = [stream for stream in self._idle() if stream is not place and stream is not source]
+        if not others:
+            return place
+        victim = self._cheapest(others)
+        if victim.last_use > place.last_use and self._loses(victim, 0):
+            return place
+        self._memory.copy(place.sequence, victim.sequence, place.length)
+        victim.sequence, place.sequence = place.sequence, victim.sequence
+        victim.salt, victim.packed, victim.hit = place.salt, place.packed[:], 0
+        return victim
+
+    def _idle(self) -> list[Stream]:
+        return [stream for stream in self._streams if not stream.running]
+
+    def _use(self, stream: Stream) -> None:
+        self._uses += 1
+        stream.last_use = self._uses
+
+    def _forget(self, stream: Stream) -> None:
+        self._memory.remove(stream.sequence, 0)
+        stream.cut(0)
+        stream.last_use = 0
+
+
+def _number(stream: Stream) -> int:
+    return stream.sequence
+
+
+def _pack(tokens: Sequence[int]) -> bytes:
+    return array("i", tokens).tobytes()
+
+
+def _spread(numbers: Iterable[int]) -> int:
+    """How far apart they are: idle numbers between them, where a gap counts no more than reading the weights again."""
+    return sum(min(right - left - 1, MOST_BRIDGED + 1) for left, right in pairwise(sorted(numbers)))
