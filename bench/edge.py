@@ -2,8 +2,9 @@
 
 python -m bench.edge [--rounds 3]
 
-Prints one JSON line: medians of the rounds. `added_ms` is the whole latency of a request at concurrency 1, since the
-scripted backend answers at once. Memory is that of the api process before and after 20 000 requests.
+Prints one JSON line: medians of the rounds. `priced`: with keys, limits, money and usage; `free`: a model that costs
+nothing, so nothing is held. `added_ms` is the whole latency of a request at concurrency 1, since the scripted backend
+answers at once. Memory is that of the api process before and after 20 000 requests.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ MODELS = Path(__file__).parent / "models.scripted.yaml"
 REQUESTS = ["--concurrency", "32", "--requests", "4000", "--max-tokens", "1"]
 LONGER = ["--concurrency", "32", "--requests", "1500", "--max-tokens", "64"]
 CHUNKS = ["--concurrency", "32", "--requests", "1000", "--max-tokens", "64", "--stream"]
+SHOWN = {"priced": "scripted", "free": "free"}
 SINGLE = ["--concurrency", "1", "--requests", "500", "--max-tokens", "1"]
 
 
-def load(stack: Stack, *options: str) -> dict[str, Any]:
+def load(stack: Stack, *options: str, model: str = "scripted") -> dict[str, Any]:
     """One run of bench.load in a process of its own."""
-    command = [sys.executable, "-m", "bench.load", "--url", stack.url, "--key", stack.key, "--model", "scripted"]
+    command = [sys.executable, "-m", "bench.load", "--url", stack.url, "--key", stack.key, "--model", model]
     answer = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(answer.stdout)
     if result["errors"]:
@@ -43,33 +45,28 @@ def main() -> None:
     with running(models=MODELS) as stack:
         load(stack, *REQUESTS)  # warm
         warm_mb = stack.rss_mb("api.main")
-        rounds = [
-            (load(stack, *REQUESTS), load(stack, *LONGER), load(stack, *CHUNKS), load(stack, *SINGLE))
-            for _ in range(a.rounds)
-        ]
+        rounds = [{name: measured(stack, name) for name in ("scripted", "free")} for _ in range(a.rounds)]
         grown_mb = stack.rss_mb("api.main")
-        done = sum(sum(run["codes"].values()) for each in rounds for run in each)
+        done = sum(sum(run["codes"].values()) for each in rounds for runs in each.values() for run in runs)
         while done < 20_000:
             done += sum(load(stack, *REQUESTS)["codes"].values())
-        print(
-            json.dumps(
-                {
-                    "bench": "edge",
-                    "requests_per_s": statistics.median(r[0]["rps"] for r in rounds),
-                    "requests_per_s_64_tokens": statistics.median(r[1]["rps"] for r in rounds),
-                    "chunks_per_s": statistics.median(r[2]["chunks_per_s"] for r in rounds),
-                    "added_ms_p50": statistics.median(r[3]["latency_ms"][0] for r in rounds),
-                    "added_ms_p95": statistics.median(r[3]["latency_ms"][1] for r in rounds),
-                    "api_rss_mb": {
-                        "warm": warm_mb,
-                        "rounds": grown_mb,
-                        "after": stack.rss_mb("api.main"),
-                        "requests": done,
-                    },
-                    "ready_s": stack.ready_s,
-                }
-            )
-        )
+        memory = {"warm": warm_mb, "rounds": grown_mb, "after": stack.rss_mb("api.main"), "requests": done}
+        result = {name: medians([each[model] for each in rounds]) for name, model in SHOWN.items()}
+        print(json.dumps({"bench": "edge", **result, "api_rss_mb": memory, "ready_s": stack.ready_s}))
+
+
+def measured(stack: Stack, model: str) -> tuple[dict[str, Any], ...]:
+    return tuple(load(stack, *options, model=model) for options in (REQUESTS, LONGER, CHUNKS, SINGLE))
+
+
+def medians(rounds: list[tuple[dict[str, Any], ...]]) -> dict[str, float]:
+    return {
+        "requests_per_s": statistics.median(r[0]["rps"] for r in rounds),
+        "requests_per_s_64_tokens": statistics.median(r[1]["rps"] for r in rounds),
+        "chunks_per_s": statistics.median(r[2]["chunks_per_s"] for r in rounds),
+        "added_ms_p50": statistics.median(r[3]["latency_ms"][0] for r in rounds),
+        "added_ms_p95": statistics.median(r[3]["latency_ms"][1] for r in rounds),
+    }
 
 
 if __name__ == "__main__":

@@ -119,7 +119,9 @@ async def measure(url: str, seconds: float) -> dict[str, Any]:
         pool = await stack.enter_async_context(contextlib.aclosing(await open_ledger_pool(url)))
         ledger = await stack.enter_async_context(contextlib.aclosing(Ledger(pool)))
         await ledger.start()
-        await prices.add(database, "bench", *(getattr(PRICE, f"{kind}_nusd_per_mtok") for kind in ("input", "cached", "output")))
+        await prices.add(
+            database, "bench", *(getattr(PRICE, f"{kind}_nusd_per_mtok") for kind in ("input", "cached", "output"))
+        )
         for projects, monthly in ((1, False), (1000, False), (1000, True)):
             await prepare(database, projects, monthly)
             await alone(ledger)  # every connection has its plans

@@ -14,6 +14,15 @@ class ConfigError(Exception):
     """A setting that cannot work. The message names the setting and says what to write instead."""
 
 
+class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """USD for a million tokens, as text: `"0.05"`. Set by `novai seed` for a model that has no price yet; from then on
+    `novai prices set` is what counts."""
+
+    input: str
+    output: str
+    cached_input: str = ""  # empty: as input
+
+
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One row of `models.yaml`: a model and how it is served."""
 
@@ -24,7 +33,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     replicas: int = 1
     created: int = 0  # unix seconds; 0: the file's own time
     owned_by: str = "novai"
-    free: bool = False  # runs without a price; without either it is refused
+    free: bool = False  # runs without a price; with neither, requests are refused
+    price: FirstPrice | None = None
     options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
 
     def encode(self) -> str:

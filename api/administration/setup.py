@@ -13,7 +13,10 @@ from api.administration.tenancy import DEFAULT, new_id, the_project
 from api.administration.words import AdminError, Words, opened, show
 from api.auth.keys import digest, mint
 from api.config import Settings
-from api.storage import keys, tenants
+from api.domain import LimitName
+from api.ledger.pricing import parse_usd
+from api.storage import budgets, keys, limits, prices, tenants
+from api.storage.limits import Rule
 from api.storage.session import Database
 from api.storage.tenants import Organisation, Project
 
@@ -22,6 +25,12 @@ SEEDED = (
     ("dev", "api_key", ("inference", "usage")),
     ("dev-admin", "admin_key", ("inference", "usage", "admin")),
 )
+# Met by what runs away, not by a test suite.
+WIDE: dict[LimitName, Rule] = {
+    "requests_per_minute": Rule(600_000, 100_000),
+    "tokens_per_minute": Rule(1_000_000_000),
+    "concurrent_requests": Rule(2000),
+}
 
 
 def add_words(words: Words) -> None:
@@ -30,6 +39,23 @@ def add_words(words: Words) -> None:
     seeding.add_argument(
         "--file", type=Path, required=True, help="where the two keys are written, readable by you only"
     )
+    seeding.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="MODEL=INPUT:CACHED:OUTPUT",
+        help="USD for a million tokens of a model that has no price yet; may be repeated",
+    )
+    seeding.add_argument("--tier", help="a tier of wide limits for the project; made if it is not there")
+    seeding.add_argument("--credits", type=amount, default=0, metavar="USD", help="prepaid credit of the project, once")
+
+
+def amount(text: str) -> int:
+    """Nano-USD. For argparse."""
+    try:
+        return parse_usd(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 async def migrate(settings: Settings, options: argparse.Namespace) -> None:
@@ -45,6 +71,11 @@ async def seed(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         organisation = await _organisation(database, DEFAULT)
         project = await _project(database, organisation, DEFAULT)
+        await _set_first_prices(database, options.price)
+        if options.tier:
+            await _assign_first_tier(database, project, options.tier)
+        if options.credits:
+            await budgets.add_credits(database, project.id, options.credits, f"seed {project.id}", ())
         current = _read_seed(options.file)
         if await _all_work(database, settings.key_pepper, current):
             show(options, {"file": str(options.file), "created": False}, f"{options.file}: the keys work.")
@@ -57,6 +88,27 @@ async def seed(settings: Settings, options: argparse.Namespace) -> None:
             await keys.add(database, record)
         _write_private(options.file, json.dumps(plain, indent=1) + "\n")
         show(options, {"file": str(options.file), "created": True}, f"{options.file}: made two keys.")
+
+
+async def _assign_first_tier(database: Database, project: Project, tier: str) -> None:
+    """A tier that is there stays as it is, and so does a project that was given one."""
+    if tier in await limits.tiers(database):
+        return
+    await limits.add_tier(database, tier)
+    await limits.change(database, "tier", tier, lambda document: document.project.update(WIDE))
+    await limits.assign_tier(database, project.id, tier)
+
+
+async def _set_first_prices(database: Database, given: list[str]) -> None:
+    priced = {row.model for row in await prices.all_prices(database)}
+    for text in given:
+        model, _, amounts = text.rpartition("=")
+        usd = amounts.split(":")
+        if not model or len(usd) != 3:
+            raise AdminError(f"--price {text!r}: write MODEL=INPUT:CACHED:OUTPUT, e.g. tiny=0.05:0.01:0.20")
+        if model not in priced:
+            of_input, of_cached, of_output = map(parse_usd, usd)
+            await prices.add(database, model, of_input, of_cached, of_output)
 
 
 async def _organisation(database: Database, name: str) -> Organisation:

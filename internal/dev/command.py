@@ -64,6 +64,7 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
         host=given.host,
         port=given.port,
         models=models,
+        prices={row.name: row.price for row in rows if row.price is not None},
         state=state,
         secrets=load_secrets(state),
         database_url=os.environ.get("DATABASE_URL", ""),
@@ -78,7 +79,7 @@ def default_models() -> Path:
 
 def chat_model(file: Path) -> ModelConfig:
     path = str(file.absolute())
-    return ModelConfig(name=file.stem, kind="chat", backend="llamacpp", path=path, options=DEFAULT_OPTIONS)
+    return ModelConfig(name=file.stem, kind="chat", backend="llamacpp", path=path, options=DEFAULT_OPTIONS, free=True)
 
 
 async def run(rows: Sequence[Service], settings: StackSettings, *, keep: bool = False) -> int:

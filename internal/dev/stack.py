@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from internal.config import FirstPrice
 from internal.dev import postgres_server, redis_server
 from internal.dev.probes import grpc_serving, http_ok, says
 from internal.dev.processes import free_port
 from internal.dev.state import Secrets
 from internal.dev.supervisor import Service
 
+CREDITS_USD = "1000"  # nobody runs out of it by hand, or with a test suite
 DRAIN_S = "5"  # who presses Ctrl-C does not want to wait for half a minute
 
 
@@ -26,6 +28,7 @@ class StackSettings:
     models: Path
     state: Path
     secrets: Secrets
+    prices: Mapping[str, FirstPrice] = field(default_factory=dict)  # by model
     database_url: str = ""  # empty: a PostgreSQL of our own
     redis_url: str = ""  # empty: a Redis of our own
 
@@ -49,7 +52,7 @@ def services(settings: StackSettings) -> list[Service]:
         ),
         Service(
             name="seed",
-            argv=module("api.admin", "seed", "--file", str(settings.state / "seed.json")),
+            argv=module("api.admin", "seed", "--file", str(settings.state / "seed.json"), *prices_of(settings)),
             env=edge,
             after=["migrate"],
             advice="If keys and database do not match, delete {state}/seed.json and {state}/postgres.",
@@ -79,6 +82,15 @@ def services(settings: StackSettings) -> list[Service]:
 
 def module(name: str, *arguments: str) -> Sequence[str]:
     return (sys.executable, "-m", name, *arguments)
+
+
+def prices_of(settings: StackSettings) -> Sequence[str]:
+    """The first prices, as `novai seed` takes them, and credit to spend."""
+    prices = [
+        f"--price={name}={price.input}:{price.cached_input or price.input}:{price.output}"
+        for name, price in settings.prices.items()
+    ]
+    return [*prices, "--credits", CREDITS_USD, "--tier", "developer"]
 
 
 def postgres(folder: Path, port: int) -> Service:

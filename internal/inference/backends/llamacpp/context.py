@@ -89,7 +89,7 @@ class Context:
             raise WorkerError("this model keeps no KV cache; the llamacpp backend serves decoder-only transformers")
         self.cells: int = llama.llama_n_ctx(self.pointer)  # llama.cpp rounds up
         self.stream_length: int = llama.llama_n_ctx_seq(self.pointer)  # all cells when they are one pool
-        self._unified = settings.unified
+        self.unified = settings.unified
         self._vocabulary_size = model.vocabulary_size
         self._batch = _Batch(parameters.n_batch)
 
@@ -121,7 +121,7 @@ class Context:
 
         In one pool of cells nothing is moved: they belong to both. A stream is copied whole, when the next step begins.
         """
-        if self._unified:
+        if self.unified:
             llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
         else:
             llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)

@@ -17,16 +17,24 @@ IDLE_STEP_S = 0.1
 LEAST_IDLE_TOKENS = 64
 LEARNING_RATE = 0.2
 FIRST_CHUNK = 32  # while nothing is measured
+MOST_SURPRISE = 3
+# Prefill that takes less than this part of the second pass it needs would waste the machine.
+LEAST_OF_PASS = 0.5
 SAMPLES = 31
 
 
 class Pace:
-    """Learns from every step. `batch`: tokens of one step at most."""
+    """Learns from every step. `batch`: tokens of one step at most.
 
-    def __init__(self, batch: int) -> None:
+    `two_passes`: beside streams that decode, prefill reads the weights a second time (see `stream_cache.py`).
+    """
+
+    def __init__(self, batch: int, *, two_passes: bool = False) -> None:
         self._batch = batch
+        self._two_passes = two_passes
         self._decode_s: dict[int, deque[float]] = {}  # by the number of streams that decoded
         self._token_s = 0.0  # of one prefill token
+        self._tokens = 0.0  # that this was learned from, the latest counting most
 
     def observe(self, decoding: int, prefilled: int, step_s: float) -> None:
         """A step with so many tokens of each kind took so long."""
@@ -34,9 +42,15 @@ class Pace:
             self._decode_s.setdefault(decoding, deque(maxlen=SAMPLES)).append(step_s)
             return
         # The first estimate comes from a whole step; prefill has not been cheaper than a tenth of its step.
-        spent = step_s - (self._decoding_s(decoding) if decoding and self._decode_s else 0.0)
-        sample = max(spent, step_s / 10) / prefilled
-        self._token_s += (sample - self._token_s) * (LEARNING_RATE if self._token_s else 1.0)
+        spent = step_s
+        if decoding and self._decode_s:
+            spent = max(step_s - self._decoding_s(decoding) - self._pass_s(), step_s / 10)
+        if self._token_s:  # a step that someone interrupted says little
+            spent = min(spent, MOST_SURPRISE * self._token_s * prefilled)
+        # By tokens, not by steps: what else a step spends weighs most on the smallest.
+        before = self._tokens * (1 - LEARNING_RATE)
+        self._tokens = before + prefilled
+        self._token_s = (self._token_s * before + spent) / self._tokens
 
     def prefill_budget(self, decoding: int, joining: int) -> int:
         """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill."""
@@ -45,8 +59,14 @@ class Pace:
             return min(FIRST_CHUNK, room) if decoding else room
         if decoding:
             allowed_s = STRETCH * self._decoding_s(decoding + joining) - self._decoding_s(decoding)
+            pass_s = self._pass_s()
+            allowed_s = max(allowed_s - pass_s, pass_s * LEAST_OF_PASS)
             return min(max(int(allowed_s / self._token_s), 1), room)
         return min(max(int(IDLE_STEP_S / self._token_s), LEAST_IDLE_TOKENS), room)
+
+    def _pass_s(self) -> float:
+        """What a second reading of the weights takes: as much as a step of one stream."""
+        return max(self._decoding_s(1) - self._token_s, 0.0) if self._two_passes else 0.0
 
     def _decoding_s(self, streams: int) -> float:
         """A step of so many streams: as measured, or from the nearest measured, a token costing what prefill does."""

@@ -144,13 +144,18 @@ class Scheduler:
             return True
         if len(self.running) >= self._slots:
             return False
+        promised = sum(len(other.tokens) - (other.until if other.leader else other.computed) for other in self.running)
+        wanted = len(task.tokens) + HEADROOM * (len(self.running) + 1)
+        room = self._cache.available - promised - wanted
+        return room >= 0 or room + self._spared(task) >= 0
+
+    def _spared(self, task: Task) -> int:
+        """Cells that a task will not need, because it shares them."""
         leader, shared = self._leader(task)
         if leader is None:
             shared, unpinned = self._cache.match(task.salt, task.tokens, len(task.tokens) - 1)
             shared -= unpinned  # those cells are available only until the task uses them
-        promised = sum(len(other.tokens) - (other.until if other.leader else other.computed) for other in self.running)
-        wanted = len(task.tokens) - shared + HEADROOM * (len(self.running) + 1)
-        return promised + wanted <= self._cache.available
+        return shared
 
     def _start(self, task: Task) -> None:
         """Gives a task its sequence, unless it does better to wait for another one's prefix."""
@@ -166,16 +171,20 @@ class Scheduler:
         """The task that is computing the longest prefix of this one, and its length."""
         limit = len(task.tokens) - 1  # the last token is computed by everyone: its logits are wanted
         prompt = task.tokens[:limit]
-        found, _ = self._cache.match(task.salt, prompt, limit)
         best: Task | None = None
-        length = found + WORTH_WAITING - 1
+        length = WORTH_WAITING - 1
         for other in self.running:
             if other.lease is None or other.remaining == 1 or other.salt != task.salt or other.priority > task.priority:
                 continue
+            next_one = slice(other.computed, other.computed + 1)
+            if prompt[next_one] != other.tokens[next_one]:
+                continue  # shares nothing that is still to come
             shared = common_prefix(other.tokens, prompt)
             if shared > max(length, other.computed):
                 best, length = other, shared
-        return best, length if best else 0
+        if best is None or length < self._cache.match(task.salt, prompt, limit)[0] + WORTH_WAITING:
+            return None, 0
+        return best, length
 
     # ------------------------------------------------------------------ the step
 

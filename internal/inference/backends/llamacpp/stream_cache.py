@@ -55,10 +55,6 @@ class Stream:
         """Tokens that it begins with as the packed ones do."""
         return common_prefix(self.packed, packed) // WIDTH if salt == self.salt else 0
 
-    def cut(self, length: int) -> None:
-        del self.packed[length * WIDTH :]
-        self.hit = min(self.hit, length)
-
 
 class StreamCache:
     """See the module. `sequences` is how many streams there are, `length` how many tokens each holds.
@@ -87,15 +83,12 @@ class StreamCache:
         stream = self._vacate(self._place(source, shared), source, shared)
         kept = stream.shares(salt, wanted)
         if shared >= kept + WORTH_COPYING:
-            self._memory.copy(source.sequence, stream.sequence, shared)
+            self._copy(source, stream, shared)
             self._use(source)
             source.hit = max(source.hit, shared)
-            stream.packed, kept = source.packed[: shared * WIDTH], shared
-        elif kept < stream.length:
-            self._memory.remove(stream.sequence, kept)
-        stream.salt, stream.running = salt, True
-        stream.cut(kept)
-        stream.hit = kept
+        else:
+            self._cut(stream, kept)
+        stream.salt, stream.hit, stream.running = salt, stream.length, True
         self._use(stream)
         return stream
 
@@ -152,9 +145,9 @@ class StreamCache:
             return
         moved = next(stream for stream in running if stream.sequence == number)
         place = self._vacate(idle, moved, 0)
-        self._memory.copy(moved.sequence, place.sequence, moved.length)
+        self._copy(moved, place, moved.length)
         moved.sequence, place.sequence = place.sequence, moved.sequence
-        place.salt, place.packed, place.hit, place.last_use = moved.salt, moved.packed[:], 0, 0
+        place.last_use = 0
 
     def clear(self) -> None:
         """Forgets everything that no running sequence needs."""
@@ -176,7 +169,7 @@ class StreamCache:
         spreads = {stream: _spread([*running, stream.sequence]) for stream in idle}
         least = min(spreads.values())
         places = [stream for stream in idle if spreads[stream] == least]
-        if source in places and not self._loses(source, shared):
+        if shared and source in places and not self._loses(source, shared):
             return source
         return self._cheapest(places)
 
@@ -207,9 +200,8 @@ class StreamCache:
         victim = self._cheapest(others)
         if victim.last_use > place.last_use and self._loses(victim, 0):
             return place
-        self._memory.copy(place.sequence, victim.sequence, place.length)
+        self._copy(place, victim, place.length)
         victim.sequence, place.sequence = place.sequence, victim.sequence
-        victim.salt, victim.packed, victim.hit = place.salt, place.packed[:], 0
         return victim
 
     def _idle(self) -> list[Stream]:
@@ -219,9 +211,21 @@ class StreamCache:
         self._uses += 1
         stream.last_use = self._uses
 
+    def _copy(self, source: Stream, target: Stream, length: int) -> None:
+        if length:
+            self._memory.copy(source.sequence, target.sequence, length)
+            target.salt, target.packed, target.hit = source.salt, source.packed[: length * WIDTH], 0
+        else:
+            self._cut(target, 0)
+
+    def _cut(self, stream: Stream, length: int) -> None:
+        if length < stream.length:
+            self._memory.remove(stream.sequence, length)
+            del stream.packed[length * WIDTH :]
+            stream.hit = min(stream.hit, length)
+
     def _forget(self, stream: Stream) -> None:
-        self._memory.remove(stream.sequence, 0)
-        stream.cut(0)
+        self._cut(stream, 0)
         stream.last_use = 0
 
 

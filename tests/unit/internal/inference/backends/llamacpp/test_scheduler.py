@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
 from internal.inference.backends.llamacpp.scheduler import Scheduler, Task, Work
-from tests.unit.internal.inference.backends.llamacpp.cells import Cells
+from internal.inference.backends.llamacpp.stream_cache import StreamCache
+from tests.unit.internal.inference.backends.llamacpp.cells import Cells, Streams
 
 INTERACTIVE, BATCH = 0, 1
 
@@ -19,12 +21,15 @@ class Room:
     """A scheduler over lists instead of a model: every sampled token is the position's number."""
 
     def __init__(self, slots: int = 4, cells: int = 400, sequences: int = 16) -> None:
-        self.memory = Cells(cells, sequences)
-        self.cache = PrefixCache(self.memory, cells, sequences)
+        self.memory, self.cache = self.layout(cells, sequences)
         self.scheduler = Scheduler(self.cache, slots)
         self.slots = slots
         self.wanted: dict[Task, int] = {}  # tokens still to sample
         self.arrivals = 0
+
+    def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
+        memory = Cells(cells, sequences)
+        return memory, PrefixCache(memory, cells, sequences)
 
     def add(self, tokens: list[int], wanted: int = 3, priority: int = INTERACTIVE, salt: str = "") -> Task:
         self.arrivals += 1
@@ -68,7 +73,8 @@ class Room:
         # Whoever streams gets its token in every step, unless it had to give way.
         assert all(task in planned or task not in self.scheduler.running for task in decoding)
         assert len(self.scheduler.running) <= self.slots
-        assert self.cache.free == self.memory.size - self.memory.used
+        if isinstance(self.memory, Cells):
+            assert self.cache.free == self.memory.size - self.memory.used
         for task in self.scheduler.running:
             if task.lease is not None:
                 assert self.memory.tokens(task.lease.sequence) == task.tokens[: task.computed]
@@ -82,6 +88,18 @@ class Room:
             steps += 1
             assert steps < 5000, "it does not end"
         return steps
+
+
+class StreamRoom(Room):
+    """Every sequence with cells of its own."""
+
+    def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
+        memory = Streams(cells, sequences)
+        return memory, StreamCache(memory, cells, sequences)
+
+
+ROOMS = [Room, StreamRoom]
+in_both_layouts = pytest.mark.parametrize("house", ROOMS)
 
 
 def test_one_step_computes_a_prompt_and_samples() -> None:
@@ -112,8 +130,9 @@ def test_a_short_prompt_overtakes_a_long_one_that_still_moves() -> None:
     assert counts == {long: 4, short: 12}
 
 
-def test_a_shared_prompt_is_computed_once_by_those_that_come_together() -> None:
-    room = Room(slots=16, cells=2000, sequences=40)
+@in_both_layouts
+def test_a_shared_prompt_is_computed_once_by_those_that_come_together(house: type[Room]) -> None:
+    room = house(slots=16, cells=2000, sequences=40)
     system = [5] * 300
     for number in range(16):
         room.add([*system, 100 + number, 1], wanted=4)
@@ -121,16 +140,18 @@ def test_a_shared_prompt_is_computed_once_by_those_that_come_together() -> None:
     assert room.memory.computed == 300 + 16 * 2 + 16 * 3
 
 
-def test_n_choices_compute_the_prompt_once() -> None:
-    room = Room()
+@in_both_layouts
+def test_n_choices_compute_the_prompt_once(house: type[Room]) -> None:
+    room = house()
     for _ in range(3):
         room.add([5] * 100, wanted=2)
     room.finish()
     assert room.memory.computed == 100 + 2 * 1 + 3 * 1
 
 
-def test_who_waits_for_a_prefix_goes_on_alone_when_its_leader_is_gone() -> None:
-    room = Room()
+@in_both_layouts
+def test_who_waits_for_a_prefix_goes_on_alone_when_its_leader_is_gone(house: type[Room]) -> None:
+    room = house()
     leader = room.add([5] * 100 + [1])
     room.step(budget=10)
     follower = room.add([5] * 100 + [2])
@@ -161,8 +182,9 @@ def test_interactive_first_then_in_order() -> None:
     assert room.scheduler.waiting == [first, second, batch]
 
 
-def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards() -> None:
-    room = Room(slots=1)
+@in_both_layouts
+def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards(house: type[Room]) -> None:
+    room = house(slots=1)
     batch = room.add([1] * 40, wanted=10, priority=BATCH)
     room.step()
     room.step()
@@ -209,30 +231,33 @@ def test_the_oldest_prompt_is_never_starved_by_short_ones() -> None:
     assert steps <= 200 // 4 + 1
 
 
+@in_both_layouts
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_salts_do_not_wait_for_each_other(order: tuple[int, int]) -> None:
-    room = Room()
+def test_salts_do_not_wait_for_each_other(house: type[Room], order: tuple[int, int]) -> None:
+    room = house()
     for salt in order:
         room.add([5] * 100, salt=str(salt))
     room.finish()
     assert room.memory.computed == 2 * (100 + 2)
 
 
+@in_both_layouts
 @settings(max_examples=50, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_any_schedule_ends_and_leaves_nothing(rng: random.Random) -> None:
-    live_through_anything(rng)
+@given(rng=st.randoms(use_true_random=False))
+def test_any_schedule_ends_and_leaves_nothing(house: type[Room], rng: random.Random) -> None:
+    live_through_anything(house, rng)
 
 
-def test_any_schedule_ends_and_leaves_nothing_a_thousand_times() -> None:
+@in_both_layouts
+def test_any_schedule_ends_and_leaves_nothing_a_thousand_times(house: type[Room]) -> None:
     for seed in range(1000):
-        live_through_anything(random.Random(seed))
+        live_through_anything(house, random.Random(seed))
 
 
-def live_through_anything(rng: random.Random) -> None:
+def live_through_anything(house: type[Room], rng: random.Random) -> None:
     slots = rng.randint(1, 5)
     # One request always fits: 40 tokens of prompt and 15 of output.
-    room = Room(slots, cells=rng.randint(60, 300), sequences=slots + rng.randint(1, 8))
+    room = house(slots, cells=rng.randint(60, 300), sequences=slots + rng.randint(1, 8))
     prefixes = [rng.choices(range(3), k=rng.randint(1, 25)) for _ in range(rng.randint(1, 3))]
     budget = rng.randint(1, 40)
     for _ in range(rng.randint(1, 40)):
@@ -252,5 +277,7 @@ def live_through_anything(rng: random.Random) -> None:
     assert not room.scheduler.running
     assert not room.scheduler.waiting
     room.cache.clear()
-    assert room.memory.used == 0
-    assert room.memory.sequences_in_use == 0
+    assert not any(room.memory.tokens(sequence) for sequence in range(slots + 1))
+    if isinstance(room.memory, Cells):
+        assert room.memory.used == 0
+        assert room.memory.sequences_in_use == 0
