@@ -16,7 +16,7 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.domain import Principal
-from api.errors import ApiError, InvalidRequestError, UnsupportedContentTypeError
+from api.errors import ApiError, InvalidRequestError, PermissionDeniedError, UnsupportedContentTypeError
 
 log = logging.getLogger("novai.http")
 
@@ -80,6 +80,13 @@ class JsonCodec:
         chunk that is sent; the layer around the router catches them once."""
         return Endpoint(handler)
 
+    def require(self, request: Request, scope: str) -> None:
+        """Before the body is looked at. Raises PermissionDeniedError when the key lacks the scope."""
+        if scope not in principal_of(request).scopes:
+            raise PermissionDeniedError(
+                f"This key lacks the scope `{scope}`. Use one that has it.", code="missing_scope"
+            )
+
     async def body(self, request: Request, kind: type[T]) -> T:
         """The body as the Struct the spec names. Raises UnsupportedContentTypeError, InvalidRequestError."""
         content_type = request.headers.get("content-type", "application/json")
@@ -107,12 +114,11 @@ class JsonCodec:
                     f"Missing required query parameter: '{name}'.", param=name, code="missing_required_parameter"
                 )
             return default
-        try:
-            return msgspec.convert(given, kind, strict=False)
-        except msgspec.ValidationError as error:
-            raise InvalidRequestError(
-                f"Invalid value for '{name}': {error}.", param=name, code="invalid_value"
-            ) from None
+        return converted(given, name, kind)
+
+    def path(self, request: Request, name: str, kind: Any) -> Any:
+        """One parameter of the path, converted. Raises InvalidRequestError."""
+        return converted(request.path_params[name], name, kind)
 
     def answer(self, value: Any, status: int) -> Response:
         if isinstance(value, Response):
@@ -127,6 +133,14 @@ class JsonCodec:
                 )
         names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
         request.scope["state"]["ignored_params"] = ",".join(names)
+
+
+def converted(given: str, name: str, kind: Any) -> Any:
+    """A parameter's text as what the spec says it is. Raises InvalidRequestError."""
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(f"Invalid value for '{name}': {error}.", param=name, code="invalid_value") from None
 
 
 def principal_of(request: Request) -> Principal:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
@@ -62,8 +63,9 @@ async def add_keys(database_url: str) -> tuple[str, str]:
     async with contextlib.AsyncExitStack() as stack:
         database = await open_pool(database_url)
         stack.push_async_callback(database.aclose)
-        await tenants.add_organisation(database, "org_test", "test")
-        await tenants.add_project(database, "proj_test", "org_test", "test")
+        organisation = f"org_{secrets.token_hex(8)}"  # Redis is shared, and counts by organisation
+        await tenants.add_organisation(database, organisation, "test")
+        await tenants.add_project(database, "proj_test", organisation, "test")
         for model in ("scripted", "other"):
             await prices.add(database, model, *PRICE)
         plain: list[str] = []

@@ -168,6 +168,16 @@ class Session:
             raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
         return answer.receipts
 
+    async def count_tokens(self, request: GenerateRequest, timeout_s: float = 2.0) -> int:
+        """Tokens of its prompt. Raises ConnectionError, also for a prompt that cannot be read."""
+        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        call = pb.CountTokensRequest(request=request)
+        try:
+            answer = await stub.CountTokens(call, metadata=self._metadata, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
+        return int(answer.prompt_tokens)
+
     async def aclose(self) -> None:
         """Cuts the stream; the worker cancels what still runs on it. Idempotent."""
         self._break()

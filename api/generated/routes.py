@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from datetime import date
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Request, Response
+from msgspec import Meta
 
 from api.generated import schemas as s
 
@@ -18,7 +20,11 @@ class Codec(Protocol):
 
     def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...
 
+    def require(self, request: Request, scope: str) -> None: ...
+
     async def body(self, request: Request, kind: type[T]) -> T: ...
+
+    def path(self, request: Request, name: str, kind: Any) -> Any: ...
 
     def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...
 
@@ -31,6 +37,30 @@ OPERATIONS = {
     "createEmbedding": ("POST", "/v1/embeddings"),
     "listModels": ("GET", "/v1/models"),
     "retrieveModel": ("GET", "/v1/models/{model}"),
+    "listUsage": ("GET", "/v1/usage"),
+    "retrieveRequestUsage": ("GET", "/v1/usage/requests/{request_id}"),
+    "retrieveLimits": ("GET", "/v1/limits"),
+    "adminListProjects": ("GET", "/admin/v1/projects"),
+    "adminCreateProject": ("POST", "/admin/v1/projects"),
+    "adminArchiveProject": ("POST", "/admin/v1/projects/{project}/archive"),
+    "adminAssignTier": ("PUT", "/admin/v1/projects/{project}/tier"),
+    "adminListKeys": ("GET", "/admin/v1/keys"),
+    "adminCreateKey": ("POST", "/admin/v1/keys"),
+    "adminRevokeKey": ("POST", "/admin/v1/keys/{key_id}/revoke"),
+    "adminRotateKey": ("POST", "/admin/v1/keys/{key_id}/rotate"),
+    "adminListPrices": ("GET", "/admin/v1/prices"),
+    "adminSetPrice": ("POST", "/admin/v1/prices"),
+    "adminListBudgets": ("GET", "/admin/v1/budgets"),
+    "adminSetBudget": ("PUT", "/admin/v1/budgets"),
+    "adminClearBudget": ("DELETE", "/admin/v1/budgets"),
+    "adminListCredits": ("GET", "/admin/v1/credits"),
+    "adminAddCredits": ("POST", "/admin/v1/credits"),
+    "adminShowLimits": ("GET", "/admin/v1/limits"),
+    "adminSetLimits": ("PUT", "/admin/v1/limits"),
+    "adminClearLimits": ("DELETE", "/admin/v1/limits"),
+    "adminListTiers": ("GET", "/admin/v1/tiers"),
+    "adminSetTier": ("PUT", "/admin/v1/tiers/{tier}"),
+    "adminListAudit": ("GET", "/admin/v1/audit"),
     "getHealth": ("GET", "/healthz"),
     "getReadiness": ("GET", "/readyz"),
 }
@@ -97,13 +127,664 @@ def add_models(router: APIRouter, impl: ModelsApi, codec: Codec) -> None:
     )
 
     async def retrieve_model(request: Request) -> Response:
-        return codec.answer(await impl.retrieve_model(request, request.path_params["model"]), 200)
+        return codec.answer(
+            await impl.retrieve_model(request, codec.path(request, "model", Annotated[str, Meta(min_length=1)])), 200
+        )
 
     router.add_route(
         "/v1/models/{model:path}",
         codec.endpoint(retrieve_model),
         methods=["GET"],
         name="retrieveModel",
+        include_in_schema=False,
+    )
+
+
+class UsageApi(ABC):
+    @abstractmethod
+    async def list_usage(
+        self,
+        request: Request,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        group_by: str = "day,model",
+        model: str | None = None,
+        key_id: str | None = None,
+        project_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> s.UsagePage | Response:
+        """List what was used."""
+
+    @abstractmethod
+    async def retrieve_request_usage(self, request: Request, request_id: str) -> s.RequestUsage | Response:
+        """Explain the bill of a request."""
+
+
+def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
+    async def list_usage(request: Request) -> Response:
+        codec.require(request, "usage")
+        return codec.answer(
+            await impl.list_usage(
+                request,
+                codec.query(request, "start_date", date, None, False),
+                codec.query(request, "end_date", date, None, False),
+                codec.query(
+                    request,
+                    "group_by",
+                    Annotated[str, Meta(pattern="^(day|hour|model|key|project)(,(day|hour|model|key|project)){0,3}$")],
+                    "day,model",
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "model",
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "key_id",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "project_id",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=1000)], 100, False),
+                codec.query(request, "after", Annotated[str, Meta(min_length=1, max_length=4096)], None, False),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/usage", codec.endpoint(list_usage), methods=["GET"], name="listUsage", include_in_schema=False
+    )
+
+    async def retrieve_request_usage(request: Request) -> Response:
+        codec.require(request, "usage")
+        return codec.answer(
+            await impl.retrieve_request_usage(
+                request,
+                codec.path(request, "request_id", Annotated[str, Meta(max_length=64, pattern="^req_[A-Za-z0-9_-]+$")]),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/usage/requests/{request_id}",
+        codec.endpoint(retrieve_request_usage),
+        methods=["GET"],
+        name="retrieveRequestUsage",
+        include_in_schema=False,
+    )
+
+
+class LimitsApi(ABC):
+    @abstractmethod
+    async def retrieve_limits(self, request: Request, model: str | None = None) -> s.LimitStates | Response:
+        """Show what is left."""
+
+
+def add_limits(router: APIRouter, impl: LimitsApi, codec: Codec) -> None:
+    async def retrieve_limits(request: Request) -> Response:
+        return codec.answer(
+            await impl.retrieve_limits(
+                request,
+                codec.query(
+                    request,
+                    "model",
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/limits", codec.endpoint(retrieve_limits), methods=["GET"], name="retrieveLimits", include_in_schema=False
+    )
+
+
+class AdminApi(ABC):
+    @abstractmethod
+    async def admin_list_projects(self, request: Request) -> s.AdminProjectList | Response:
+        """List projects."""
+
+    @abstractmethod
+    async def admin_create_project(self, request: Request, body: s.AdminCreateProject) -> s.AdminProject | Response:
+        """Create a project."""
+
+    @abstractmethod
+    async def admin_archive_project(self, request: Request, project: str) -> s.AdminProject | Response:
+        """Archive a project."""
+
+    @abstractmethod
+    async def admin_assign_tier(
+        self, request: Request, body: s.AdminAssignTier, project: str
+    ) -> s.AdminProject | Response:
+        """Give a project another tier."""
+
+    @abstractmethod
+    async def admin_list_keys(self, request: Request, project: str | None = None) -> s.AdminKeyList | Response:
+        """List API keys."""
+
+    @abstractmethod
+    async def admin_create_key(self, request: Request, body: s.AdminCreateKey) -> s.AdminNewKey | Response:
+        """Create an API key."""
+
+    @abstractmethod
+    async def admin_revoke_key(self, request: Request, key_id: str) -> s.AdminKey | Response:
+        """Revoke an API key."""
+
+    @abstractmethod
+    async def admin_rotate_key(self, request: Request, body: s.AdminRotateKey, key_id: str) -> s.AdminNewKey | Response:
+        """Rotate an API key."""
+
+    @abstractmethod
+    async def admin_list_prices(self, request: Request) -> s.AdminPriceList | Response:
+        """List prices."""
+
+    @abstractmethod
+    async def admin_set_price(self, request: Request, body: s.AdminSetPrice) -> s.AdminPrice | Response:
+        """Set a model's price."""
+
+    @abstractmethod
+    async def admin_list_budgets(self, request: Request, project: str | None = None) -> s.BudgetList | Response:
+        """List budgets."""
+
+    @abstractmethod
+    async def admin_set_budget(self, request: Request, body: s.AdminSetBudget) -> s.Budget | Response:
+        """Set a budget."""
+
+    @abstractmethod
+    async def admin_clear_budget(
+        self,
+        request: Request,
+        project: str | None = None,
+        key_id: str | None = None,
+        kind: Literal["month", "total"] | None = None,
+    ) -> s.AdminCleared | Response:
+        """Remove a budget."""
+
+    @abstractmethod
+    async def admin_list_credits(self, request: Request, project: str | None = None) -> s.BudgetList | Response:
+        """Show credits."""
+
+    @abstractmethod
+    async def admin_add_credits(self, request: Request, body: s.AdminAddCredits) -> s.Budget | Response:
+        """Grant credits."""
+
+    @abstractmethod
+    async def admin_show_limits(
+        self, request: Request, project: str | None = None, key_id: str | None = None
+    ) -> s.AdminLimitList | Response:
+        """Show limits."""
+
+    @abstractmethod
+    async def admin_set_limits(self, request: Request, body: s.AdminSetLimits) -> s.AdminLimitList | Response:
+        """Set limits."""
+
+    @abstractmethod
+    async def admin_clear_limits(
+        self,
+        request: Request,
+        project: str | None = None,
+        key_id: str | None = None,
+        scope: Literal["project", "key", "model"] | None = None,
+        model: str | None = None,
+        name: Literal[
+            "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests"
+        ]
+        | None = None,
+    ) -> s.AdminLimitList | Response:
+        """Clear limits."""
+
+    @abstractmethod
+    async def admin_list_tiers(self, request: Request) -> s.AdminTierList | Response:
+        """List tiers."""
+
+    @abstractmethod
+    async def admin_set_tier(self, request: Request, body: s.AdminSetTier, tier: str) -> s.AdminTier | Response:
+        """Change a tier, or make one."""
+
+    @abstractmethod
+    async def admin_list_audit(
+        self, request: Request, limit: int = 100, after: str | None = None
+    ) -> s.AuditPage | Response:
+        """List changes."""
+
+
+def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
+    async def admin_list_projects(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_list_projects(request), 200)
+
+    router.add_route(
+        "/admin/v1/projects",
+        codec.endpoint(admin_list_projects),
+        methods=["GET"],
+        name="adminListProjects",
+        include_in_schema=False,
+    )
+
+    async def admin_create_project(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_create_project(request, await codec.body(request, s.AdminCreateProject)), 200
+        )
+
+    router.add_route(
+        "/admin/v1/projects",
+        codec.endpoint(admin_create_project),
+        methods=["POST"],
+        name="adminCreateProject",
+        include_in_schema=False,
+    )
+
+    async def admin_archive_project(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_archive_project(
+                request,
+                codec.path(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/projects/{project}/archive",
+        codec.endpoint(admin_archive_project),
+        methods=["POST"],
+        name="adminArchiveProject",
+        include_in_schema=False,
+    )
+
+    async def admin_assign_tier(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_assign_tier(
+                request,
+                await codec.body(request, s.AdminAssignTier),
+                codec.path(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/projects/{project}/tier",
+        codec.endpoint(admin_assign_tier),
+        methods=["PUT"],
+        name="adminAssignTier",
+        include_in_schema=False,
+    )
+
+    async def admin_list_keys(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_list_keys(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/keys",
+        codec.endpoint(admin_list_keys),
+        methods=["GET"],
+        name="adminListKeys",
+        include_in_schema=False,
+    )
+
+    async def admin_create_key(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_create_key(request, await codec.body(request, s.AdminCreateKey)), 200)
+
+    router.add_route(
+        "/admin/v1/keys",
+        codec.endpoint(admin_create_key),
+        methods=["POST"],
+        name="adminCreateKey",
+        include_in_schema=False,
+    )
+
+    async def admin_revoke_key(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_revoke_key(
+                request,
+                codec.path(
+                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/keys/{key_id}/revoke",
+        codec.endpoint(admin_revoke_key),
+        methods=["POST"],
+        name="adminRevokeKey",
+        include_in_schema=False,
+    )
+
+    async def admin_rotate_key(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_rotate_key(
+                request,
+                await codec.body(request, s.AdminRotateKey),
+                codec.path(
+                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/keys/{key_id}/rotate",
+        codec.endpoint(admin_rotate_key),
+        methods=["POST"],
+        name="adminRotateKey",
+        include_in_schema=False,
+    )
+
+    async def admin_list_prices(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_list_prices(request), 200)
+
+    router.add_route(
+        "/admin/v1/prices",
+        codec.endpoint(admin_list_prices),
+        methods=["GET"],
+        name="adminListPrices",
+        include_in_schema=False,
+    )
+
+    async def admin_set_price(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_set_price(request, await codec.body(request, s.AdminSetPrice)), 200)
+
+    router.add_route(
+        "/admin/v1/prices",
+        codec.endpoint(admin_set_price),
+        methods=["POST"],
+        name="adminSetPrice",
+        include_in_schema=False,
+    )
+
+    async def admin_list_budgets(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_list_budgets(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/budgets",
+        codec.endpoint(admin_list_budgets),
+        methods=["GET"],
+        name="adminListBudgets",
+        include_in_schema=False,
+    )
+
+    async def admin_set_budget(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_set_budget(request, await codec.body(request, s.AdminSetBudget)), 200)
+
+    router.add_route(
+        "/admin/v1/budgets",
+        codec.endpoint(admin_set_budget),
+        methods=["PUT"],
+        name="adminSetBudget",
+        include_in_schema=False,
+    )
+
+    async def admin_clear_budget(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_clear_budget(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "key_id",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(request, "kind", Literal["month", "total"], None, False),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/budgets",
+        codec.endpoint(admin_clear_budget),
+        methods=["DELETE"],
+        name="adminClearBudget",
+        include_in_schema=False,
+    )
+
+    async def admin_list_credits(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_list_credits(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/credits",
+        codec.endpoint(admin_list_credits),
+        methods=["GET"],
+        name="adminListCredits",
+        include_in_schema=False,
+    )
+
+    async def admin_add_credits(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_add_credits(request, await codec.body(request, s.AdminAddCredits)), 200)
+
+    router.add_route(
+        "/admin/v1/credits",
+        codec.endpoint(admin_add_credits),
+        methods=["POST"],
+        name="adminAddCredits",
+        include_in_schema=False,
+    )
+
+    async def admin_show_limits(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_show_limits(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "key_id",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/limits",
+        codec.endpoint(admin_show_limits),
+        methods=["GET"],
+        name="adminShowLimits",
+        include_in_schema=False,
+    )
+
+    async def admin_set_limits(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_set_limits(request, await codec.body(request, s.AdminSetLimits)), 200)
+
+    router.add_route(
+        "/admin/v1/limits",
+        codec.endpoint(admin_set_limits),
+        methods=["PUT"],
+        name="adminSetLimits",
+        include_in_schema=False,
+    )
+
+    async def admin_clear_limits(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_clear_limits(
+                request,
+                codec.query(
+                    request,
+                    "project",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "key_id",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(request, "scope", Literal["project", "key", "model"], None, False),
+                codec.query(
+                    request,
+                    "model",
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(
+                    request,
+                    "name",
+                    Literal[
+                        "requests_per_minute",
+                        "tokens_per_minute",
+                        "requests_per_day",
+                        "tokens_per_day",
+                        "concurrent_requests",
+                    ],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/limits",
+        codec.endpoint(admin_clear_limits),
+        methods=["DELETE"],
+        name="adminClearLimits",
+        include_in_schema=False,
+    )
+
+    async def admin_list_tiers(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(await impl.admin_list_tiers(request), 200)
+
+    router.add_route(
+        "/admin/v1/tiers",
+        codec.endpoint(admin_list_tiers),
+        methods=["GET"],
+        name="adminListTiers",
+        include_in_schema=False,
+    )
+
+    async def admin_set_tier(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_set_tier(
+                request,
+                await codec.body(request, s.AdminSetTier),
+                codec.path(
+                    request,
+                    "tier",
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/tiers/{tier}",
+        codec.endpoint(admin_set_tier),
+        methods=["PUT"],
+        name="adminSetTier",
+        include_in_schema=False,
+    )
+
+    async def admin_list_audit(request: Request) -> Response:
+        codec.require(request, "admin")
+        return codec.answer(
+            await impl.admin_list_audit(
+                request,
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=1000)], 100, False),
+                codec.query(request, "after", Annotated[str, Meta(min_length=1, max_length=4096)], None, False),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/audit",
+        codec.endpoint(admin_list_audit),
+        methods=["GET"],
+        name="adminListAudit",
         include_in_schema=False,
     )
 

@@ -148,6 +148,214 @@ class EmbeddingUsage(Struct, kw_only=True):
     total_tokens: int
 
 
+class UsageRow(Struct, kw_only=True):
+    requests: int
+    errors: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+    cost_usd: float
+    cost_nusd: int
+    date: str | UnsetType = UNSET
+    hour: str | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    key_id: str | UnsetType = UNSET
+    project_id: str | UnsetType = UNSET
+
+
+class RequestHold(Struct, kw_only=True):
+    state: Literal["open", "settled", "released"]
+    amount_nusd: int
+    account: Literal["credits", "receivable"]
+    held_at: float
+    closed_at: float | None
+
+
+class RequestPrice(Struct, kw_only=True):
+    version: int
+    input_nusd_per_mtok: int
+    cached_nusd_per_mtok: int
+    output_nusd_per_mtok: int
+
+
+class RequestUsed(Struct, kw_only=True):
+    provenance: Literal["engine", "provider", "estimated"]
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+    outcome: Literal["finished", "client_left", "upstream_broke", "refused"]
+    finish_reason: str
+    status: int
+    streamed: bool
+    replica: str
+    ttft_ms: float | None
+    duration_ms: float
+
+
+class RequestPaid(Struct, kw_only=True):
+    by: Literal["credits", "account", "operator", "nobody"]
+    cost_usd: float
+    cost_nusd: int
+    outage_nusd: int
+
+
+class RequestEvent(Struct, kw_only=True):
+    kind: Literal["late_settlement", "overrun"]
+    amount_nusd: int
+
+
+LimitScope: TypeAlias = Literal["key", "project", "model"]
+
+
+LimitName: TypeAlias = Literal[
+    "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests"
+]
+
+
+class Budget(Struct, kw_only=True):
+    object: Literal["budget"]
+    project_id: str
+    key_id: str | None
+    kind: Literal["credits", "month", "total"]
+    limit_nusd: int
+    spent_nusd: int
+    held_nusd: int
+    left_nusd: int
+    left_usd: float
+    alert_percents: list[int]
+
+
+class AdminProject(Struct, kw_only=True):
+    object: Literal["project"]
+    id: str
+    organisation_id: str
+    name: str
+    tier: str
+    created_at: int
+
+
+class AdminCreateProject(Struct, kw_only=True):
+    name: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+
+
+class AdminAssignTier(Struct, kw_only=True):
+    tier: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+
+
+class AdminKey(Struct, kw_only=True):
+    object: Literal["key"]
+    id: str
+    project_id: str
+    name: str
+    ends_in: str
+    scopes: list[str]
+    models: list[str] | None
+    state: Literal["active", "rotated", "expired", "revoked", "archived"]
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    rotated_to: str | None
+
+
+class AdminNewKey(Struct, kw_only=True):
+    key: str
+    info: AdminKey
+
+
+ModelName: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+
+
+KeyScope: TypeAlias = Literal["inference", "usage", "admin"]
+
+
+class AdminRotateKey(Struct, kw_only=True):
+    overlap_s: Annotated[int, Meta(ge=0, le=3155760000)]
+
+
+class AdminPrice(Struct, kw_only=True):
+    object: Literal["price"]
+    model: str
+    version: int
+    valid_from: float
+    input_nusd_per_mtok: int
+    cached_nusd_per_mtok: int
+    output_nusd_per_mtok: int
+
+
+class AdminSetPrice(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    input_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    cached_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    output_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    valid_from: Annotated[int, Meta(ge=0, le=253402300799)] | None | UnsetType = UNSET
+
+
+AlertPercent: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
+
+
+BudgetKind: TypeAlias = Literal["month", "total"]
+
+
+class AdminCleared(Struct, kw_only=True):
+    cleared: bool
+
+
+class AdminAddCredits(Struct, kw_only=True):
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    amount_usd: Annotated[float, Meta(gt=0.0, le=1000000000.0)]
+    id: Annotated[str, Meta(max_length=100, pattern="^[A-Za-z0-9_.:-]+$")] | UnsetType = UNSET
+    alert_percents: Annotated[list[AlertPercent], Meta(max_length=10)] | UnsetType = UNSET
+
+
+class AdminLimit(Struct, kw_only=True):
+    scope: LimitScope
+    model: str | None
+    name: LimitName
+    limit: int | None
+    burst: int | None
+    set_by: str | UnsetType = UNSET
+
+
+class AdminLimitRule(Struct, kw_only=True):
+    name: LimitName
+    limit: Annotated[int, Meta(ge=0, le=1000000000000)] | None
+    burst: Annotated[int, Meta(ge=1, le=10000000000000)] | None | UnsetType = UNSET
+
+
+class AdminSetLimits(Struct, kw_only=True):
+    limits: Annotated[list[AdminLimitRule], Meta(max_length=5, min_length=1)]
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+$")] | UnsetType = UNSET
+    scope: LimitScope | UnsetType = UNSET
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+
+
+class AdminTier(Struct, kw_only=True):
+    object: Literal["tier"]
+    name: str
+    limits: list[AdminLimit]
+
+
+class AdminSetTier(Struct, kw_only=True):
+    limits: Annotated[list[AdminLimitRule], Meta(max_length=5, min_length=1)]
+    scope: LimitScope | UnsetType = UNSET
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+
+
+class AuditEntry(Struct, kw_only=True):
+    id: str
+    created_at: float
+    actor: str
+    organisation_id: str | None
+    action: str
+    target: str
+    details: dict[str, Any]
+
+
 class Model(Struct, kw_only=True):
     id: str
     object: Literal["model"]
@@ -255,6 +463,93 @@ class EmbeddingResponse(Struct, kw_only=True):
     usage: EmbeddingUsage
 
 
+class UsagePage(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[UsageRow]
+    has_more: bool
+    next_after: str | None
+
+
+class RequestUsage(Struct, kw_only=True):
+    object: Literal["usage.request"]
+    request_id: str
+    state: Literal["running", "settled", "released"]
+    project_id: str
+    key_id: str
+    operation: str
+    model: str
+    started_at: float
+    explanation: str
+    hold: RequestHold | None
+    price: RequestPrice | None
+    used: RequestUsed | None
+    paid: RequestPaid | None
+    events: list[RequestEvent]
+
+
+class LimitState(Struct, kw_only=True):
+    scope: LimitScope
+    name: LimitName
+    limit: int
+    burst: int
+    used: int
+    remaining: int
+    reset_ms: int
+
+
+class BudgetList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[Budget]
+
+
+class AdminProjectList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminProject]
+
+
+class AdminKeyList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminKey]
+
+
+class AdminCreateKey(Struct, kw_only=True):
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    name: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    scopes: Annotated[list[KeyScope], Meta(max_length=3, min_length=1)] | UnsetType = UNSET
+    models: Annotated[list[ModelName], Meta(max_length=256, min_length=1)] | None | UnsetType = UNSET
+    expires_in_s: Annotated[int, Meta(ge=1, le=3155760000)] | None | UnsetType = UNSET
+
+
+class AdminPriceList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminPrice]
+
+
+class AdminSetBudget(Struct, kw_only=True):
+    kind: BudgetKind
+    limit_usd: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+$")] | UnsetType = UNSET
+    alert_percents: Annotated[list[AlertPercent], Meta(max_length=10)] | UnsetType = UNSET
+
+
+class AdminLimitList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminLimit]
+
+
+class AdminTierList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminTier]
+
+
+class AuditPage(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AuditEntry]
+    has_more: bool
+    next_after: str | None
+
+
 class ModelList(Struct, kw_only=True):
     object: Literal["list"]
     data: list[Model]
@@ -308,6 +603,16 @@ class ChoiceDelta(Struct, kw_only=True):
     refusal: str | None | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+
+
+class LimitStates(Struct, kw_only=True):
+    object: Literal["limits"]
+    organisation_id: str
+    project_id: str
+    key_id: str
+    model: str | None
+    limits: list[LimitState]
+    budgets: list[Budget]
 
 
 Content: TypeAlias = Annotated[list[UserContentPart], Meta(max_length=1024, min_length=1)]

@@ -26,6 +26,7 @@ from api.services.catalog import Model
 # one before, so that a long answer costs few commits.
 FIRST_STEP_TOKENS = 1024
 MOST_STEP_TOKENS = 16_384
+LEAST_STEP_TOKENS = 64
 # Who was refused for money within this time is asked for it before anything is computed.
 REFUSED_S = 5.0
 MOST_REFUSED = 10_000
@@ -69,10 +70,12 @@ class Ticket:
         """Whether the worker may begin before the hold stands."""
         return not self._admission.refused_lately(self.principal)
 
-    async def take_hold(self) -> None:
-        """Raises InsufficientQuotaError, LedgerUnavailableError; then nothing is held."""
+    async def take_hold(self, prompt_tokens: int | None = None) -> None:
+        """For a prompt of so many tokens; None: the quote's bound. Raises InsufficientQuotaError,
+        LedgerUnavailableError; then nothing is held."""
         quote = self.quote
-        amount = bound_nusd(self.price, quote.prompt_tokens, min(quote.completion_tokens, self._step))
+        prompt_tokens = quote.prompt_tokens if prompt_tokens is None else prompt_tokens
+        amount = bound_nusd(self.price, prompt_tokens, min(quote.completion_tokens, self._step))
         request = HoldRequest(
             quote.request_id, self.principal, quote.operation, self.price.model, self.price, amount, quote.started_at_s
         )
@@ -90,19 +93,22 @@ class Ticket:
         within = completion_tokens_within(self.price, prompt_tokens, self.hold.amount_nusd)
         return UNBOUNDED if within is None else within
 
-    async def extend(self, prompt_tokens: int, generated_tokens: int) -> bool:
-        """Holds for a further step of output, or for what is left of the request. False when the money does not
-        reach: the answer ends within what is covered."""
+    async def extend(self, prompt_tokens: int) -> bool:
+        """Holds for a further step of output, or for what is left of the request, or of the money. False when that
+        is not worth a step: the answer ends within what is covered."""
         assert self.hold is not None
+        covered = self.covered_tokens(prompt_tokens)
         self._step = min(2 * self._step, MOST_STEP_TOKENS)
-        wanted = min(max(self.quote.completion_tokens, 1), generated_tokens + self._step)
-        more_nusd = bound_nusd(self.price, prompt_tokens, wanted) - self.hold.amount_nusd
-        if more_nusd <= 0:
-            return True
-        try:
-            return await self._admission.ledger.extend(self.hold, more_nusd)
-        except LedgerUnavailableError:
-            return False
+        while self._step >= LEAST_STEP_TOKENS:
+            wanted = min(self.quote.completion_tokens, covered + self._step)
+            more_nusd = bound_nusd(self.price, prompt_tokens, wanted) - self.hold.amount_nusd
+            try:
+                if more_nusd <= 0 or await self._admission.ledger.extend(self.hold, more_nusd):
+                    return True
+            except LedgerUnavailableError:
+                return False
+            self._step //= 2
+        return False
 
     def settle(self, record: UsageRecord) -> asyncio.Future[None]:
         """Charges what was used. The future is done when that is durable, or after a second; it never fails."""

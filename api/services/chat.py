@@ -18,7 +18,7 @@ from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import Outcome, Principal, TokenUsage, UsageRecord
-from api.errors import ApiError, OverloadedError, UpstreamError, UpstreamTimeoutError
+from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
 from api.generated import schemas as s
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
@@ -142,7 +142,7 @@ class ChatStream:
         if self._ticket.eager:
             self._submit()
         try:
-            await self._ticket.take_hold()
+            await self._take_hold()
         except ApiError as error:
             self.error = error
             if self._call is not None:
@@ -234,6 +234,19 @@ class ChatStream:
         """How the caller's limits stand."""
         return dict(self._ticket.headers)
 
+    async def _take_hold(self) -> None:
+        """By the bytes of the prompt, which cost nothing to count; by its tokens when there is no money for that."""
+        try:
+            await self._ticket.take_hold()
+        except InsufficientQuotaError as refusal:
+            replica = self._service.hosts.pick(self.model)
+            assert replica.session is not None
+            try:
+                prompt_tokens = await replica.session.count_tokens(self._request)
+            except ConnectionError:
+                raise refusal from None
+            await self._ticket.take_hold(prompt_tokens)
+
     def _cover(self) -> None:
         """More is held when half of what is left is used: long before it is needed."""
         self._covered = self._ticket.covered_tokens(self._prompt_tokens)
@@ -254,9 +267,11 @@ class ChatStream:
         return self._cut(deltas)
 
     async def _extend(self) -> None:
-        if await self._ticket.extend(self._prompt_tokens, self._tokens):
+        while await self._ticket.extend(self._prompt_tokens):
             self._cover()
-            self._extension = None  # otherwise there is no more to be had
+            if self._tokens <= self._extend_at:
+                self._extension = None  # otherwise there is no more to be had
+                return
 
     def _cut(self, deltas: list[Delta]) -> list[Delta]:
         """The answer ends here: what is not covered is neither delivered nor charged."""

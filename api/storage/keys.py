@@ -43,7 +43,7 @@ JOIN tiers t ON t.name = p.tier
 _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
 _LIST = f"""SELECT {_COLUMNS}
-WHERE ($1::text IS NULL OR k.project_id = $1) ORDER BY k.created_at, k.id"""
+WHERE ($1::text IS NULL OR k.project_id = $1) AND ($2::text IS NULL OR p.organisation_id = $2) ORDER BY k.created_at, k.id"""
 _ADD = """
 INSERT INTO api_keys (id, project_id, digest, last4, name, scopes, models, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -72,8 +72,11 @@ async def find(database: Database, key_id: str) -> KeyRecord | None:
     return row and _record(row)
 
 
-async def list_keys(database: Database, project_id: str | None = None) -> list[KeyRecord]:
-    return [_record(row) for row in await database.fetch(_LIST, project_id)]
+async def list_keys(
+    database: Database, project_id: str | None = None, organisation_id: str | None = None
+) -> list[KeyRecord]:
+    """Of a project, of an organisation, or all there are; whatever their state."""
+    return [_record(row) for row in await database.fetch(_LIST, project_id, organisation_id)]
 
 
 async def add(database: Database, record: KeyRecord) -> None:

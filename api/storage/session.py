@@ -97,6 +97,12 @@ class Database:
         finally:
             await self._release(connection)
 
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        """All that is done with what this yields is one durable commit, or nothing if the block raises."""
+        async with self.connection() as connection, connection.transaction():
+            yield _Transaction(self, connection)
+
     async def fetch(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> list[asyncpg.Record]:
         async with self.connection(timeout_s) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, timeout=timeout_s)
@@ -198,6 +204,18 @@ class Database:
         # A connection that cannot be given back in order is closed by the pool; the statement's outcome stands.
         with contextlib.suppress(*AWAY):
             await self.pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
+
+
+class _Transaction(Database):
+    """The database, as seen through one connection in a transaction."""
+
+    def __init__(self, database: Database, connection: asyncpg.Connection) -> None:
+        super().__init__(database.pool, database._url, database.timeout_s)
+        self._connection = connection
+
+    @contextlib.asynccontextmanager
+    async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:
+        yield self._connection
 
 
 def check_url(database_url: str) -> None:

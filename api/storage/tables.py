@@ -321,8 +321,23 @@ idempotency = Table(
     Index("ix_idempotency_created_at", "created_at"),
 )
 
+# Append-only: who changed what by hand.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("organisation_id", Text),  # null: of the whole installation
+    Column("actor", Text, nullable=False),  # the id of an API key, or `cli`
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    _clock("created_at"),
+    Index("ix_audit_log_organisation_id_id", "organisation_id", "id"),
+)
+
 __all__ = [
     "api_keys",
+    "audit_log",
     "budget_alerts",
     "budgets",
     "holds",

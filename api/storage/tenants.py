@@ -23,6 +23,7 @@ class Project:
     organisation_id: str
     organisation: str  # its name
     name: str
+    tier: str
     created_at: datetime
 
 
@@ -36,12 +37,14 @@ INSERT INTO projects (id, organisation_id, name) VALUES ($1, $2, $3)
 ON CONFLICT (organisation_id, name) DO NOTHING RETURNING id
 """
 _PROJECTS = """
-SELECT p.id, p.organisation_id, o.name AS organisation, p.name, p.created_at
+SELECT p.id, p.organisation_id, o.name AS organisation, p.name, p.tier, p.created_at
 FROM projects p JOIN organisations o ON o.id = p.organisation_id
 WHERE p.archived_at IS NULL AND o.archived_at IS NULL
 """
-_ALL_PROJECTS = _PROJECTS + "ORDER BY o.name, p.created_at, p.id"
+_ALL_PROJECTS = _PROJECTS + "AND ($1::text IS NULL OR o.id = $1) ORDER BY o.name, p.created_at, p.id"
 _PROJECT = _PROJECTS + "AND $1 IN (p.id, p.name) AND ($2::text IS NULL OR $2 IN (o.id, o.name)) ORDER BY p.id"
+
+_ARCHIVE = "UPDATE projects SET archived_at = now() WHERE id = $1 AND archived_at IS NULL RETURNING id"
 
 
 async def add_organisation(database: Database, organisation_id: str, name: str) -> Organisation | None:
@@ -71,8 +74,14 @@ async def add_project(database: Database, project_id: str, organisation_id: str,
     return project
 
 
-async def projects(database: Database) -> list[Project]:
-    return [Project(**row) for row in await database.fetch(_ALL_PROJECTS)]
+async def projects(database: Database, organisation_id: str | None = None) -> list[Project]:
+    """Of an organisation, or all there are; those that are archived are not among them."""
+    return [Project(**row) for row in await database.fetch(_ALL_PROJECTS, organisation_id)]
+
+
+async def archive_project(database: Database, project_id: str) -> bool:
+    """Its keys stop working. False when there is no such project or it was archived before."""
+    return await database.fetchrow(_ARCHIVE, project_id) is not None
 
 
 async def find_projects(database: Database, id_or_name: str, organisation: str | None = None) -> list[Project]:

@@ -21,6 +21,8 @@ import yaml
 
 METHODS = ("get", "put", "post", "delete", "patch")
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+# Of a parameter's schema, what msgspec checks: its name there.
+BOUNDS = {"minimum": "ge", "maximum": "le", "minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
 HEAD = "# Generated from openapi/spec.yaml by openapi/codegen/server.py. Do not edit.\n"
 
 
@@ -57,6 +59,21 @@ def python_type(schema: dict[str, Any]) -> str:
     if kinds == ["array"]:
         return f"list[{python_type(schema['items'])}]"
     return " | ".join(PYTHON.get(kind, "None") for kind in kinds)
+
+
+def parameter_type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return f"Literal[{', '.join(map(repr, schema['enum']))}]"
+    if schema.get("format") == "date":
+        return "date"
+    return python_type(schema)
+
+
+def checked_type(schema: dict[str, Any]) -> str:
+    """`parameter_type` with the schema's bounds."""
+    bounds = ", ".join(f"{name}={schema[key]!r}" for key, name in BOUNDS.items() if key in schema)
+    kind = parameter_type(schema)
+    return f"Annotated[{kind}, Meta({bounds})]" if bounds and "enum" not in schema else kind
 
 
 def snake(name: str) -> str:
@@ -102,6 +119,7 @@ def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                     "body": python_type(body["schema"]) if body else None,
                     "answer": python_type(answer["schema"]) if answer else "None",
                     "parameters": parameters,
+                    "scope": operation.get("x-novai-scope"),
                 }
             )
     return tags
@@ -112,7 +130,7 @@ def signature(operation: dict[str, Any]) -> str:
     if operation["body"]:
         arguments.append(f"body: {operation['body']}")
     for parameter in operation["parameters"]:
-        kind = python_type(parameter["schema"])
+        kind = parameter_type(parameter["schema"])
         default = parameter["schema"].get("default")
         optional = (
             "" if parameter.get("required") else f" | None = {default!r}" if default is None else f" = {default!r}"
@@ -128,11 +146,11 @@ def call(operation: dict[str, Any]) -> str:
     for parameter in operation["parameters"]:
         name, schema = parameter["name"], parameter["schema"]
         if parameter["in"] == "path":
-            arguments.append(f'request.path_params["{name}"]')
+            arguments.append(f'codec.path(request, "{name}", {checked_type(schema)})')
         else:
             required = bool(parameter.get("required"))
             arguments.append(
-                f'codec.query(request, "{name}", {python_type(schema)}, {schema.get("default")!r}, {required})'
+                f'codec.query(request, "{name}", {checked_type(schema)}, {schema.get("default")!r}, {required})'
             )
     return f"await impl.{operation['name']}({', '.join(arguments)})"
 
@@ -144,9 +162,11 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
         "",
         "from abc import ABC, abstractmethod",
         "from collections.abc import Awaitable, Callable",
-        "from typing import Any, Protocol, TypeVar",
+        "from datetime import date",
+        "from typing import Annotated, Any, Literal, Protocol, TypeVar",
         "",
         "from fastapi import APIRouter, Request, Response",
+        "from msgspec import Meta",
         "",
         "from api.generated import schemas as s",
         "",
@@ -158,7 +178,11 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
         "",
         "    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...",
         "",
+        "    def require(self, request: Request, scope: str) -> None: ...",
+        "",
         "    async def body(self, request: Request, kind: type[T]) -> T: ...",
+        "",
+        "    def path(self, request: Request, name: str, kind: Any) -> Any: ...",
         "",
         "    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...",
         "",
@@ -184,6 +208,7 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
             name = operation["name"]
             lines += [
                 f"    async def {name}(request: Request) -> Response:",
+                *([f'        codec.require(request, "{operation["scope"]}")'] if operation["scope"] else []),
                 f"        return codec.answer({call(operation)}, {operation['status']})",
                 "",
                 f'    router.add_route("{operation["route"]}", codec.endpoint({name}), '

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.PrimaryKeyConstraint("project_id", "route", "key", name="pk_idempotency"),
-        sa.CheckConstraint("(status IS NULL) = (lease_until IS NOT NULL)", name="ck_idempotency_state"),
+        sa.CheckConstraint("(status IS NULL) = (lease_until IS NOT NULL)", name=op.f("ck_idempotency_state")),
     )
     op.create_index("ix_idempotency_created_at", "idempotency", ["created_at"])
 
