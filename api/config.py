@@ -40,6 +40,9 @@ class Settings:
     rate_limit_on_failure: RateLimitOnFailure = "local"
     rate_limit_timeout_s: float = 0.05  # Redis is away when it has not answered for so long
 
+    # How often this process closes what dead processes left open; 0: never, others do.
+    ledger_sweep_s: float = 1.0
+
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0
     write_timeout_s: float = 20.0

@@ -29,14 +29,25 @@ from api.middleware.errors import ErrorsMiddleware
 from api.middleware.idempotency import IdempotencyMiddleware
 from api.middleware.request_id import RequestIdMiddleware
 from api.protocol import Protocol
+from api.routers.admin import Admin
 from api.routers.chat import Chat
 from api.routers.docs import add_docs
 from api.routers.embeddings import Embeddings
 from api.routers.health import Health
+from api.routers.limits import Limits
 from api.routers.models import Models
+from api.routers.usage import Usage
 from api.state import AppState, open_state
 
-EXPOSED = ["x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"]
+RATE_LIMITS = [
+    *(f"x-ratelimit-{told}-{unit}" for told in ("limit", "remaining", "reset") for unit in ("requests", "tokens")),
+    *(f"x-ratelimit-{told}-{name}" for told in ("limit", "remaining") for name in ("rpm", "tpm")),
+]
+EXPOSED = [
+    *("x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-novai-ignored-params", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
+    *RATE_LIMITS,
+]
 
 
 class Edge(FastAPI):
@@ -89,6 +100,9 @@ def mount(app: FastAPI, state: AppState) -> None:
     routes.add_chat(app.router, Chat(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
     routes.add_models(app.router, Models(state), codec)
+    routes.add_usage(app.router, Usage(state), codec)
+    routes.add_limits(app.router, Limits(state), codec)
+    routes.add_admin(app.router, Admin(state), codec)
     routes.add_health(app.router, Health(state), codec)
     add_docs(app.router)
 

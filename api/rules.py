@@ -6,6 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from api.errors import InvalidRequestError
 from api.generated import schemas as s
+from api.services.limits import fault
+from api.storage.limits import Rule
 
 
 def absent(value: object) -> bool:
@@ -108,3 +110,21 @@ def check_embedding(body: s.EmbeddingRequest) -> list[str] | list[list[int]]:
     raise invalid(
         "Invalid 'input': all items must be of one kind. Send texts, or token ids, or lists of token ids.", "input"
     )
+
+
+def check_limit_section(scope: str, model: str | None, *, of_key: bool) -> None:
+    """Raises InvalidRequestError for a section that no document has."""
+    if of_key and scope != "key":
+        raise invalid("A key has limits of the scope 'key' only. Name the project instead of the key.", "scope")
+    if (scope == "model") != (model is not None):
+        raise invalid("'model' belongs to the scope 'model', and is needed there; `*` is every model.", "model")
+
+
+def check_limit_rules(given: list[s.AdminLimitRule]) -> None:
+    """Raises InvalidRequestError."""
+    for index, rule in enumerate(given):
+        if rule.name in {other.name for other in given[:index]}:
+            raise invalid(f"The limit '{rule.name}' is given twice.", f"limits[{index}].name")
+        burst = rule.burst if isinstance(rule.burst, int) else None
+        if why := fault(rule.name, Rule(rule.limit, burst)):
+            raise invalid(f"Invalid 'limits[{index}].burst': {why}.", f"limits[{index}].burst")

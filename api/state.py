@@ -98,9 +98,10 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         hosts = Hosts(dict.fromkeys(addresses), settings.novai_grpc_token)
         stack.push_async_callback(hosts.aclose)
         await hosts.start()
-        sweeper = Sweeper(ledger, prices, receipts_of(hosts))
-        stack.push_async_callback(sweeper.aclose)
-        await sweeper.start()
+        if settings.ledger_sweep_s:
+            sweeper = Sweeper(ledger, prices, receipts_of(hosts), sweep_s=settings.ledger_sweep_s)
+            stack.push_async_callback(sweeper.aclose)
+            await sweeper.start()
         reconciler = Reconciler(database)
         stack.push_async_callback(reconciler.aclose)
         await reconciler.start()

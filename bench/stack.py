@@ -26,6 +26,7 @@ class Stack:
     url: str  # ends with /v1
     key: str
     process: psutil.Process
+    admin: dict[str, str]  # the environment of `novai` words
     ready_s: float  # from the start to everything ready
 
     def find(self, module: str) -> list[psutil.Process]:
@@ -54,7 +55,8 @@ def running(
         try:
             values = wait_ready(child, state / "dev.env", Path(folder) / "log")
             ready_s = round(time.monotonic() - started, 2)
-            yield Stack(values["NOVAI_BASE_URL"], values["NOVAI_API_KEY"], psutil.Process(child.pid), ready_s)
+            admin = read_env(state / "admin.env")
+            yield Stack(values["NOVAI_BASE_URL"], values["NOVAI_API_KEY"], psutil.Process(child.pid), admin, ready_s)
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(60)
@@ -68,10 +70,14 @@ def wait_ready(child: subprocess.Popen[bytes], env_file: Path, log: Path) -> dic
         if child.poll() is not None:
             raise SystemExit(f"novai dev ended:\n{log.read_text()[-4000:]}")
         with contextlib.suppress(FileNotFoundError):
-            lines = [line.removeprefix("export ").partition("=") for line in env_file.read_text().splitlines() if line]
-            return {name: value.strip("'\"") for name, _, value in lines}
+            return read_env(env_file)
         time.sleep(0.02)
     raise SystemExit(f"novai dev was not ready after {READY_S:g} s:\n{log.read_text()[-4000:]}")
+
+
+def read_env(file: Path) -> dict[str, str]:
+    lines = [line.partition("=") for line in file.read_text().splitlines() if line]
+    return {name: value for name, _, value in lines}
 
 
 def free_port() -> int:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import asyncpg
 
 from api.storage.session import Database
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Bill:
     operation: str
     model: str
     started_at: datetime
+    debit: Literal["credits", "receivable"] | None  # where the caller's money came from; None: it paid nothing
     outage_nusd: int  # what it cost the operator
     hold: HoldPart | None
     price: PricePart | None
@@ -73,6 +81,7 @@ SELECT coalesce(u.organisation_id, h.organisation_id) AS organisation_id,
     coalesce(u.project_id, h.project_id) AS project_id, coalesce(u.key_id, h.key_id) AS key_id,
     coalesce(u.operation, h.operation) AS operation, coalesce(u.model, h.model) AS model,
     coalesce(u.started_at, h.started_at) AS started_at,
+    (SELECT debit FROM transfers t WHERE t.request_id = $1 AND t.kind = 'post') AS debit,
     coalesce((SELECT sum(amount_nusd)::int8 FROM transfers t WHERE t.request_id = $1 AND t.kind = 'outage'), 0)
         AS outage_nusd,
     h.state, h.amount_nusd, h.account, h.created_at, h.closed_at,
@@ -80,9 +89,10 @@ SELECT coalesce(u.organisation_id, h.organisation_id) AS organisation_id,
     u.replica, u.outcome, u.finish_reason, u.provenance, u.prompt_tokens, u.cached_tokens, u.completion_tokens,
     u.reasoning_tokens, u.status, u.streamed, u.ttft_ms, u.duration_ms, u.cost_nusd
 FROM (SELECT * FROM usage WHERE request_id = $1) u
-FULL JOIN (SELECT * FROM holds WHERE request_id = $1) h ON true
+FULL JOIN (SELECT * FROM holds WHERE request_id = $1) h USING (request_id)
 LEFT JOIN prices p ON p.model = coalesce(u.model, h.model) AND p.version = coalesce(u.price_version, h.price_version)
 """
+_HEAD = ("organisation_id", "project_id", "key_id", "operation", "model", "started_at", "debit", "outage_nusd")
 _EVENTS = "SELECT kind, amount_nusd FROM ledger_events WHERE request_id = $1 ORDER BY created_at"
 
 
@@ -92,16 +102,16 @@ async def find(database: Database, request_id: str) -> Bill | None:
     if row is None:
         return None
     events = await database.fetch(_EVENTS, request_id)
-
-    def part(kind: type, *, there: str) -> object:
-        return None if row[there] is None else kind(**{name: row[name] for name in kind.__slots__})  # type: ignore[attr-defined]
-
-    head = ("organisation_id", "project_id", "key_id", "operation", "model", "started_at", "outage_nusd")
     return Bill(
         request_id,
-        *(row[name] for name in head),
-        hold=part(HoldPart, there="state"),  # type: ignore[arg-type]
-        price=part(PricePart, there="version"),  # type: ignore[arg-type]
-        used=part(UsedPart, there="replica"),  # type: ignore[arg-type]
+        **{name: row[name] for name in _HEAD},
+        hold=_part(row, HoldPart, "state"),
+        price=_part(row, PricePart, "version"),
+        used=_part(row, UsedPart, "replica"),
         events=tuple(EventPart(**event) for event in events),
     )
+
+
+def _part(row: asyncpg.Record, kind: type[T], there: str) -> T | None:
+    """None where the row has nothing at `there`."""
+    return None if row[there] is None else kind(*(row[field.name] for field in fields(kind)))

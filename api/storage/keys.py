@@ -43,7 +43,8 @@ JOIN tiers t ON t.name = p.tier
 _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
 _LIST = f"""SELECT {_COLUMNS}
-WHERE ($1::text IS NULL OR k.project_id = $1) AND ($2::text IS NULL OR p.organisation_id = $2) ORDER BY k.created_at, k.id"""
+WHERE ($1::text IS NULL OR k.project_id = $1) AND ($2::text IS NULL OR p.organisation_id = $2)
+ORDER BY k.created_at, k.id"""
 _ADD = """
 INSERT INTO api_keys (id, project_id, digest, last4, name, scopes, models, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

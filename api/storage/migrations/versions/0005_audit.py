@@ -26,9 +26,7 @@ def upgrade() -> None:
         sa.Column("organisation_id", sa.Text),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("actor", "action", "target")),
         sa.Column("details", JSONB, nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()),
         sa.PrimaryKeyConstraint("id", name="pk_audit_log"),
     )
     op.create_index("ix_audit_log_organisation_id_id", "audit_log", ["organisation_id", "id"])

@@ -23,6 +23,9 @@ WORTH_WAITING = 16
 # Free cells for each running task when another one is admitted, so that it is not thrown out a moment later.
 HEADROOM = 16
 TIDY_STEPS = 8
+# Of the steps that prefill, every fourth begins with the oldest prompt, so that short ones do not starve it. All of a
+# step rather than a part of each: prompts that are computed side by side cost more than one after another.
+OLDEST_STEPS = 4
 
 
 class Task:
@@ -68,6 +71,7 @@ class Scheduler:
         self._cache = cache
         self._slots = slots
         self._steps = 0
+        self._prefills = 0  # steps that did
         self.waiting: list[Task] = []  # in order
         self.running: list[Task] = []
         self.preemptions = 0
@@ -200,7 +204,8 @@ class Scheduler:
             tasks = [task for task in self.running if task.lease is not None and task.remaining > 1]
             if room > 0 or singles or not tasks or not self.give_way():
                 break
-        counts = _share(tasks, room)
+        counts = _share(tasks, room, oldest_first=self._prefills % OLDEST_STEPS == 0)
+        self._prefills += bool(counts)
         self._cache.reserve(singles + sum(counts.values()))
         return [
             Work(task, task.computed, count, samples=count == task.remaining) for task, count in counts.items() if count
@@ -219,16 +224,12 @@ class Scheduler:
             task.lease = None
 
 
-def _share(tasks: Sequence[Task], budget: int) -> dict[Task, int]:
-    """Divides a budget of prefill: the shortest first, but a quarter for the oldest, so that none starves."""
-    if not tasks or budget <= 0:
-        return {}
-    oldest = min(tasks, key=Task.order)
-    counts = {oldest: min(oldest.remaining, max(1, budget // 4))}
-    left = budget - counts[oldest]
-    for task in sorted(tasks, key=lambda task: (task.priority, task.remaining, task.arrival)):
-        more = min(task.remaining - counts.get(task, 0), left)
-        if more > 0:
-            counts[task] = counts.get(task, 0) + more
-            left -= more
+def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Task, int]:
+    """Divides a budget of prefill: whole prompts while there is room, the shortest first, then a part of the next."""
+    oldest = min(tasks, key=Task.order, default=None) if oldest_first else None
+    counts = {}
+    for task in sorted(tasks, key=lambda task: (task is not oldest, task.priority, task.remaining, task.arrival)):
+        if budget > 0:
+            counts[task] = min(task.remaining, budget)
+            budget -= counts[task]
     return counts

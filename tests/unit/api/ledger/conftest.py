@@ -19,6 +19,18 @@ from api.storage.session import Database
 
 PRICE = Price("tiny", 1, 150_000_000, 75_000_000, 600_000_000)  # 150, 75 and 600 nano-USD a token
 
+# Everything that was becomes a month older.
+A_MONTH_PASSES = """
+SET session_replication_role = replica;
+UPDATE budgets SET period = period - interval '1 month' WHERE kind = 'month';
+UPDATE budget_alerts SET period = period - interval '1 month' WHERE kind = 'month';
+UPDATE holds SET month = month - interval '1 month', started_at = started_at - interval '40 days';
+SELECT usage_add_month(started_at - interval '40 days') FROM usage;
+UPDATE usage SET started_at = started_at - interval '40 days';
+UPDATE usage_rollups SET bucket = bucket - interval '40000 days';
+UPDATE usage_rollups SET bucket = bucket + interval '39960 days'; -- never two rows with one key
+"""
+
 
 @pytest.fixture
 async def price(store: Database) -> Price:

@@ -24,7 +24,7 @@ from api.storage import budgets, holds, prices
 from api.storage.session import open_pool
 from tests.conftest import execute
 from tests.unit.api.conftest import EMPTY
-from tests.unit.api.ledger.conftest import PRICE, principal, record, request
+from tests.unit.api.ledger.conftest import A_MONTH_PASSES, PRICE, principal, record, request
 
 T = TypeVar("T")
 PROJECTS = ("proj_1", "proj_2")  # the first one is prepaid
@@ -288,18 +288,7 @@ class Lives(RuleBasedStateMachine):
     def a_month_passes(self) -> None:
         self.world.month += 1
         self.world.rolled_up_month.clear()
-        execute(
-            self.url,
-            """
-            SET session_replication_role = replica;
-            UPDATE budgets SET period = period - interval '1 month' WHERE kind = 'month';
-            UPDATE holds SET month = month - interval '1 month', started_at = started_at - interval '40 days';
-            SELECT usage_add_month(started_at - interval '40 days') FROM usage;
-            UPDATE usage SET started_at = started_at - interval '40 days';
-            UPDATE usage_rollups SET bucket = bucket - interval '40000 days';
-            UPDATE usage_rollups SET bucket = bucket + interval '39960 days'; -- never two rows with one key
-            """,
-        )
+        execute(self.url, A_MONTH_PASSES)
         for one in self.world.holds.values():
             asked = one.hold.request
             object.__setattr__(asked, "started_at_s", asked.started_at_s - 40 * 86400)

@@ -1,0 +1,303 @@
+"""What administrators do, from the command line and over HTTP: projects, keys, prices, budgets, credits.
+
+Every change is one commit with its entry in the audit log. `actor` is the id of the API key that asks, or `CLI`.
+Whose things may be changed is decided where they are looked up: `organisation_id` is that of the asking key; None,
+the operator's, reaches everything. Prices belong to the whole installation.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from api.auth.keys import mint
+from api.errors import ConflictError, InvalidRequestError, NotFoundError
+from api.ledger.pricing import parse_usd, usd
+from api.storage import audit, budgets, keys, prices, tenants
+from api.storage.audit import Entry, changing
+from api.storage.budgets import Budget, Kind
+from api.storage.keys import KeyRecord
+from api.storage.prices import PriceRow
+from api.storage.session import Database
+from api.storage.tenants import Project
+
+CLI = "cli"
+MAX_ID_CHARS = 19  # of a bigint
+ALERT_PERCENTS = (50, 80, 100)
+KeyState = Literal["active", "rotated", "expired", "revoked", "archived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose budget or limits: a project's, or those of one of its keys alone."""
+
+    organisation_id: str
+    project_id: str
+    key_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.key_id or self.project_id
+
+
+# ---------------------------------------------------------------- finding
+
+
+async def find_project(database: Database, organisation_id: str | None, id_or_name: str) -> Project:
+    """Raises NotFoundError."""
+    found = [
+        project
+        for project in await tenants.find_projects(database, id_or_name)
+        if organisation_id in (None, project.organisation_id)
+    ]
+    if not found:
+        raise NotFoundError(
+            f"No project {id_or_name!r} in your organisation. GET /admin/v1/projects lists them.", param="project"
+        )
+    return next((project for project in found if project.id == id_or_name), found[0])
+
+
+async def find_key(database: Database, organisation_id: str | None, key_id: str) -> KeyRecord:
+    """Raises NotFoundError."""
+    found = await keys.find(database, key_id)
+    if found is None or organisation_id not in (None, found.organisation_id):
+        raise NotFoundError(f"No key {key_id!r} in your organisation. GET /admin/v1/keys lists them.", param="key_id")
+    return found
+
+
+async def find_owner(database: Database, organisation_id: str | None, project: str | None, key_id: str | None) -> Owner:
+    """Raises NotFoundError, and InvalidRequestError unless one of the two is given."""
+    if (project is None) == (key_id is None):
+        raise InvalidRequestError(
+            "Name either a project ('project') or one key ('key_id').", param="project", code="invalid_value"
+        )
+    if project is not None:
+        return owner_of(await find_project(database, organisation_id, project))
+    assert key_id is not None
+    return owner_of(await find_key(database, organisation_id, key_id))
+
+
+def owner_of(found: Project | KeyRecord) -> Owner:
+    if isinstance(found, Project):
+        return Owner(found.organisation_id, found.id)
+    return Owner(found.organisation_id, found.project_id, found.id)
+
+
+def nusd(amount_usd: float, param: str) -> int:
+    """Nano-USD of an amount in a body. Raises InvalidRequestError when it is finer than that."""
+    try:
+        return parse_usd(repr(amount_usd))
+    except ValueError as error:
+        raise InvalidRequestError(f"Invalid '{param}': {error}.", param=param, code="invalid_value") from None
+
+
+# ---------------------------------------------------------------- projects
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+async def list_projects(database: Database, organisation_id: str) -> list[Project]:
+    return await tenants.projects(database, organisation_id)
+
+
+async def create_project(database: Database, actor: str, organisation_id: str, name: str) -> Project:
+    """Raises ConflictError when the name is taken, NotFoundError when there is no such organisation."""
+    async with changing(database) as inside:
+        try:
+            made = await tenants.add_project(inside, new_id("proj"), organisation_id, name)
+        except LookupError:
+            raise NotFoundError(f"No organisation {organisation_id!r}.") from None
+        if made is None:
+            raise ConflictError(
+                f"The organisation has a project named {name!r} already, perhaps an archived one. Choose another name.",
+                param="name",
+            )
+        await audit.add(inside, actor, organisation_id, "project.create", made.id, {"name": name})
+        return made
+
+
+async def archive_project(database: Database, actor: str, project: Project) -> None:
+    """Its keys stop working. Raises ConflictError when that has happened before."""
+    async with changing(database) as inside:
+        if not await tenants.archive_project(inside, project.id):
+            raise ConflictError(f"The project {project.id} is archived already.", param="project")
+        await audit.add(inside, actor, project.organisation_id, "project.archive", project.id, {"name": project.name})
+
+
+# ---------------------------------------------------------------- keys
+
+
+def state(record: KeyRecord) -> KeyState:
+    if record.revoked_at is not None:
+        return "revoked"
+    if record.archived:
+        return "archived"
+    if record.expires_at is not None and record.expires_at <= datetime.now(UTC):
+        return "expired"
+    return "rotated" if record.rotated_to else "active"
+
+
+async def list_keys(database: Database, organisation_id: str, project: Project | None) -> list[KeyRecord]:
+    """Of the organisation, or of one project of it; whatever their state."""
+    return await keys.list_keys(database, None if project is None else project.id, organisation_id)
+
+
+async def create_key(
+    database: Database,
+    actor: str,
+    pepper: str,
+    project: Project,
+    name: str,
+    scopes: Iterable[str],
+    models: Iterable[str] | None,
+    expires_in: timedelta | None,
+) -> tuple[str, KeyRecord]:
+    """The key in plain text, to be shown once, and what is stored of it."""
+    expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
+    plain, record = mint(pepper, project.id, name, scopes=scopes, models=models, expires_at=expires_at)
+    async with changing(database) as inside:
+        await keys.add(inside, record)
+        details = {"name": name, "project_id": project.id, "scopes": record.scopes, "models": record.models}
+        await audit.add(inside, actor, project.organisation_id, "key.create", record.id, details)
+        return plain, await find_key(inside, None, record.id)
+
+
+async def revoke_key(database: Database, actor: str, key: KeyRecord) -> KeyRecord:
+    """Raises ConflictError when it was revoked before."""
+    async with changing(database) as inside:
+        if not await keys.revoke(inside, key.id):
+            raise ConflictError(f"The key {key.id} was revoked at {key.revoked_at:%Y-%m-%d %H:%M} UTC already.")
+        await audit.add(inside, actor, key.organisation_id, "key.revoke", key.id, {"name": key.name})
+        return await find_key(inside, None, key.id)
+
+
+async def rotate_key(
+    database: Database, actor: str, pepper: str, old: KeyRecord, overlap_s: float
+) -> tuple[str, KeyRecord]:
+    """A successor with the same scopes, models, limits and, where there was one, term. The old key works for
+    `overlap_s` more. Raises ConflictError unless it is active."""
+    plain, record = mint(
+        pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=_renewed(old)
+    )
+    async with changing(database) as inside:
+        if state(old) == "archived" or not await keys.succeed(inside, old.id, record, overlap_s):
+            raise ConflictError(
+                f"The key {old.id} is {state(old)}; only an active key can be rotated. Create a new one."
+            )
+        details = {"name": old.name, "successor": record.id, "overlap_s": overlap_s}
+        await audit.add(inside, actor, old.organisation_id, "key.rotate", old.id, details)
+        return plain, await find_key(inside, None, record.id)
+
+
+def _renewed(old: KeyRecord) -> datetime | None:
+    """A key with a term gets the same term again."""
+    if old.expires_at is None or old.created_at is None:
+        return None
+    return datetime.now(UTC) + (old.expires_at - old.created_at)
+
+
+# ---------------------------------------------------------------- money
+
+
+async def list_prices(database: Database) -> list[PriceRow]:
+    return await prices.all_prices(database)
+
+
+async def list_budgets(database: Database, organisation_id: str, project: Project | None) -> list[Budget]:
+    """Of the organisation's projects and their keys, or of one project and its keys; credits among them."""
+    if project is not None:
+        return await budgets.budgets(database, project.id)
+    ours = {found.id for found in await tenants.projects(database, organisation_id)}
+    return [budget for budget in await budgets.budgets(database) if budget.project_id in ours]
+
+
+async def set_price(
+    database: Database,
+    actor: str,
+    model: str,
+    input_nusd_per_mtok: int,
+    cached_nusd_per_mtok: int,
+    output_nusd_per_mtok: int,
+    valid_from: datetime | None,
+) -> PriceRow:
+    """A new version, in force from `valid_from` on; None: from now on. Raises InvalidRequestError."""
+    if cached_nusd_per_mtok > input_nusd_per_mtok:
+        raise InvalidRequestError(
+            "Cached input may not cost more than other input: the prefix cache saves work.",
+            param="cached_usd_per_mtok",
+            code="invalid_value",
+        )
+    async with changing(database) as inside:
+        row = await prices.add(
+            inside, model, input_nusd_per_mtok, cached_nusd_per_mtok, output_nusd_per_mtok, valid_from
+        )
+        details = {
+            "version": row.version,
+            "valid_from": row.valid_from.isoformat(),
+            "input_nusd_per_mtok": input_nusd_per_mtok,
+            "cached_nusd_per_mtok": cached_nusd_per_mtok,
+            "output_nusd_per_mtok": output_nusd_per_mtok,
+        }
+        await audit.add(inside, actor, None, "price.set", model, details)
+        return row
+
+
+async def set_budget(
+    database: Database, actor: str, owner: Owner, kind: Kind, limit_nusd: int, percents: Sequence[int]
+) -> Budget:
+    """Binds from the next request on."""
+    async with changing(database) as inside:
+        await budgets.set_budget(inside, owner.project_id, owner.id, kind, limit_nusd, sorted(set(percents)))
+        details = {"kind": kind, "limit": usd(limit_nusd), "alert_percents": percents}
+        await audit.add(inside, actor, owner.organisation_id, "budget.set", owner.id, details)
+        return await _budget(inside, owner, kind)
+
+
+async def clear_budget(database: Database, actor: str, owner: Owner, kinds: Sequence[Kind]) -> bool:
+    """False when there was none."""
+    async with changing(database) as inside:
+        if not await budgets.clear(inside, owner.id, kinds):
+            return False
+        await audit.add(inside, actor, owner.organisation_id, "budget.clear", owner.id, {"kinds": kinds})
+        return True
+
+
+async def add_credits(
+    database: Database, actor: str, project: Project, amount_nusd: int, name: str | None, percents: Sequence[int]
+) -> Budget:
+    """`name`: the credit's own, within the project. Raises ConflictError when that was granted before."""
+    credit_id = f"credit {project.id} {name or secrets.token_hex(12)}"
+    owner = owner_of(project)
+    async with changing(database) as inside:
+        if not await budgets.add_credits(inside, project.id, amount_nusd, credit_id, sorted(set(percents))):
+            raise ConflictError(
+                f"The credit {name!r} was granted to this project before; nothing was added.", param="id"
+            )
+        details = {"amount": usd(amount_nusd), "credit_id": credit_id}
+        await audit.add(inside, actor, owner.organisation_id, "credits.add", project.id, details)
+        return await _budget(inside, owner, "credits")
+
+
+async def _budget(inside: Database, owner: Owner, kind: str) -> Budget:
+    found = await budgets.budgets(inside, owner.project_id)
+    return next(budget for budget in found if (budget.scope_id, budget.kind) == (owner.id, kind))
+
+
+# ---------------------------------------------------------------- audit
+
+
+async def list_audit(
+    database: Database, organisation_id: str | None, limit: int, after: str | None
+) -> tuple[list[Entry], str | None]:
+    """Entries, the newest first, and where the next page begins; None: this was the last. Raises
+    InvalidRequestError."""
+    if after is not None and not (after.isascii() and after.isdecimal() and len(after) < MAX_ID_CHARS):
+        raise InvalidRequestError("Invalid 'after': take it from the page before.", param="after", code="invalid_value")
+    found = await audit.page(database, organisation_id, None if after is None else int(after), limit + 1)
+    more = len(found) > limit
+    return found[:limit], str(found[limit - 1].id) if more else None

@@ -1,0 +1,195 @@
+"""Budgets over time: months that begin anew, limits that change, alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from api.errors import InsufficientQuotaError
+from api.ledger.holds import Hold, Ledger
+from api.storage import budgets, usage_months
+from api.storage.session import Database
+from tests.conftest import execute
+from tests.unit.api.ledger.conftest import A_MONTH_PASSES, COST, principal, record, request
+
+Verified = Callable[[], Awaitable[None]]
+LIMIT = 3 * COST
+
+
+@pytest.fixture
+async def monthly(store: Database) -> None:
+    await budgets.set_budget(store, "proj_1", "proj_1", "month", LIMIT, (50, 80, 100))
+
+
+async def now(store: Database) -> tuple[int, int]:
+    """Spent and held of the only budget."""
+    [budget] = await budgets.budgets(store, "proj_1")
+    return budget.spent_nusd, budget.held_nusd
+
+
+async def fits(ledger: Ledger, amount_nusd: int) -> Hold | None:
+    try:
+        return await ledger.hold(request(amount_nusd))
+    except InsufficientQuotaError:
+        return None
+
+
+def a_month_passes(url: str, *holds: Hold) -> None:
+    execute(url, A_MONTH_PASSES)
+    for hold in holds:
+        object.__setattr__(hold.request, "started_at_s", hold.request.started_at_s - 40 * 86400)
+
+
+@pytest.mark.usefixtures("monthly")
+async def test_a_month_begins_with_the_whole_budget(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    hold = await ledger.hold(request(LIMIT))
+    await ledger.settle(hold, record(hold))
+    assert await fits(ledger, LIMIT) is None
+    a_month_passes(migrated_url)
+    assert await now(store) == (0, 0)
+    assert await fits(ledger, LIMIT) and await now(store) == (0, LIMIT)
+    await verified()
+
+
+@pytest.mark.usefixtures("monthly")
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("end", ["settle", "release"])
+async def test_what_was_held_last_month_is_not_of_this_one(
+    end: str, begun: bool, ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    old = await ledger.hold(request(LIMIT - COST))
+    a_month_passes(migrated_url, old)
+    if begun:
+        assert await fits(ledger, LIMIT)
+    await (ledger.settle(old, record(old)) if end == "settle" else ledger.release(old))
+    assert await now(store) == (0, LIMIT if begun else 0)
+    await verified()
+    assert bool(await fits(ledger, LIMIT)) is not begun
+    await verified()
+
+
+@pytest.mark.usefixtures("monthly")
+async def test_a_hold_that_is_extended_over_the_turn_of_the_month_counts_whole_for_the_new_one(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    old, other = await ledger.hold(request(COST)), await ledger.hold(request(COST))
+    a_month_passes(migrated_url, old, other)
+    assert await fits(ledger, LIMIT - COST)
+    assert not await ledger.extend(old, 1) and await now(store) == (0, LIMIT - COST)
+    await ledger.release(other)
+    await budgets.set_budget(store, "proj_1", "proj_1", "month", LIMIT + COST, ())
+    assert await ledger.extend(old, COST) and await now(store) == (0, LIMIT + COST)
+    await verified()
+    await ledger.settle(old, record(old))
+    assert await now(store) == (COST, LIMIT - COST)
+    await verified()
+
+
+@pytest.mark.usefixtures("monthly")
+async def test_a_threshold_alerts_once_a_month(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    async def spend() -> list[int]:
+        hold = await ledger.hold(request(COST))
+        await ledger.settle(hold, record(hold))
+        return [alert.threshold for alert in await budgets.alerts(store, "proj_1")]
+
+    assert [await spend() for _ in range(3)] == [[], [50], [50, 80, 100]]
+    a_month_passes(migrated_url)
+    assert [await spend() for _ in range(3)] == [[50, 80, 100], [50, 80, 100, 50], [50, 80, 100, 50, 80, 100]]
+    await verified()
+
+
+async def test_a_new_budget_begins_with_what_was_spent(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    for key in ("key_1", "key_2"):
+        hold = await ledger.hold(request(COST, who=principal(key=key)))
+        await ledger.settle(hold, record(hold))
+    a_month_passes(migrated_url)
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    running = await ledger.hold(request(COST))
+    for scope in ("proj_1", "key_1"):
+        for kind in ("month", "total"):
+            await budgets.set_budget(store, "proj_1", scope, kind, 10 * COST, ())  # type: ignore[arg-type]
+    spent = {(b.scope_id, b.kind): b.spent_nusd for b in await budgets.budgets(store)}
+    assert spent == {
+        ("proj_1", "month"): COST,
+        ("proj_1", "total"): 3 * COST,
+        ("key_1", "month"): COST,
+        ("key_1", "total"): 2 * COST,
+    }
+    await ledger.settle(running, record(running))  # not counted: it was running when the budgets were set
+    assert {(b.scope_id, b.kind): b.spent_nusd for b in await budgets.budgets(store)} == spent
+    await verified()
+
+
+async def test_a_limit_below_what_is_spent_lets_nothing_more_through(
+    ledger: Ledger, store: Database, verified: Verified
+) -> None:
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", 4 * COST, ())
+    first, second = await ledger.hold(request(COST)), await ledger.hold(request(COST))
+    await ledger.settle(first, record(first))
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", COST // 2, ())
+    await verified()
+    assert not await fits(ledger, 1) and not await ledger.extend(second, 1)
+    await ledger.settle(second, record(second))
+    assert await now(store) == (2 * COST, 0)
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", 3 * COST, ())
+    assert await fits(ledger, COST)
+    assert not await fits(ledger, 1)
+    await verified()
+
+
+async def test_a_cleared_budget_binds_nobody_and_holds_made_under_it_end_well(
+    ledger: Ledger, store: Database, verified: Verified
+) -> None:
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", COST, ())
+    hold = await ledger.hold(request(COST))
+    assert await budgets.clear(store, "proj_1", ("total",)) and not await budgets.clear(store, "proj_1", ("total",))
+    assert await ledger.extend(hold, 10 * COST) and await fits(ledger, 10 * COST)
+    await ledger.settle(hold, record(hold))
+    await verified()
+
+
+async def test_credits_cannot_be_cleared_and_their_numbers_are_the_databases(store: Database) -> None:
+    await budgets.add_credits(store, "proj_1", COST, "cred_1", ())
+    assert not await budgets.clear(store, "proj_1", ("month", "total"))
+    for change in ("held_nusd = -1", "spent_nusd = -1", f"held_nusd = {COST + 1}", f"spent_nusd = {COST + 1}"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await store.execute(f"UPDATE budgets SET {change}")
+
+
+async def test_old_usage_goes_and_budgets_stay_right(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    await budgets.add_credits(store, "proj_1", 10 * COST, "cred_1", ())
+    old, running = await ledger.hold(request(COST)), await ledger.hold(request(COST))
+    await ledger.settle(old, record(old))
+    for _ in range(3):
+        a_month_passes(migrated_url, running)
+    execute(migrated_url, "UPDATE holds SET created_at = started_at WHERE state = 'open'")
+    execute(
+        migrated_url,
+        "SET session_replication_role = replica; UPDATE holds SET created_at = started_at;"
+        "UPDATE transfers SET created_at = created_at - interval '120 days'",
+    )
+    new = await ledger.hold(request(COST))
+    await ledger.settle(new, record(new))
+    before = await usage_months.months(store)
+    dropped = await usage_months.drop_before(store, before[-3])
+    assert dropped == before[:-3] and await usage_months.months(store) == before[-3:]
+    rows = await store.fetch("SELECT request_id FROM holds")
+    assert {row["request_id"] for row in rows} == {running.request.request_id, new.request.request_id}
+    [credit] = await budgets.budgets(store)
+    assert credit.spent_nusd == 2 * COST
+    await usage_months.add_ahead(store)
+    await verified()
+    # Its month is made again: what is settled is never refused its row.
+    await ledger.settle(running, record(running))
+    assert len(await usage_months.months(store)) == 4
