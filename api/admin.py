@@ -11,13 +11,13 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 
-from api.administration import keys, limits, setup, tenancy
+from api.administration import audit, keys, limits, money, setup, tenancy
 from api.administration.words import AdminError, Words
 from api.config import Settings, SettingsError
 from api.errors import ApiError
 from api.storage.session import describe
 
-GROUPS = (setup, keys, tenancy, limits)
+GROUPS = (setup, keys, tenancy, limits, money, audit)
 
 
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:

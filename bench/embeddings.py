@@ -1,6 +1,7 @@
 """Texts per second of an OpenAI-compatible /v1/embeddings, against sentence-transformers fp32 in the same run.
 
-    python bench/embeddings.py --url http://127.0.0.1:8000/v1 --model all-MiniLM-L6-v2 --key sk-… [--concurrency 4]
+    python -m bench.embeddings [--concurrency 4]                                        brings the system up
+    python -m bench.embeddings --url http://127.0.0.1:8000/v1 --model all-MiniLM-L6-v2 --key sk-…
 
 Batches of 32 texts of 32 words. The server is asked for floats and for base64, the library encodes in a process of its
 own (`SentenceTransformer(folder).encode(texts, batch_size=32)`); the three take turns, round by round, and the medians
@@ -30,6 +31,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from bench.stack import running
+
+MODELS = Path(__file__).parents[1] / "models/models.yaml"
 BATCH = 32
 WORDS = 32
 
@@ -111,7 +115,7 @@ class Reference:
 
     def __init__(self, folder: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--reference", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.embeddings", "--reference", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, work: list[list[str]], check: bool = False) -> Any:
@@ -190,8 +194,8 @@ def default_folder() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", default=os.environ.get("NOVAI_BASE_URL", "http://127.0.0.1:8000/v1"))
-    parser.add_argument("--key", default=os.environ.get("NOVAI_API_KEY", ""))
+    parser.add_argument("--url", help="default: a system of its own")
+    parser.add_argument("--key", default="")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--folder", default=default_folder(), help="the same model, for the library")
     parser.add_argument("--concurrency", type=int, default=4)
@@ -201,8 +205,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.reference:
         reference_process(options.reference)
-    else:
+    elif options.url:
         print(json.dumps(measure(options)))
+    else:
+        with running(models=MODELS) as stack:
+            options.url, options.key = stack.url, stack.key
+            print(json.dumps(measure(options)))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from api.administration.tenancy import DEFAULT, the_key, the_project
-from api.administration.words import AdminError, Words, names, not_negative, opened, positive, show, text
-from api.auth.keys import SCOPES, mint
+from api.administration.words import Words, names, not_negative, opened, positive, show, text
+from api.auth.keys import SCOPES
 from api.config import Settings
+from api.services import administration
+from api.services.administration import CLI, state
 from api.storage import keys, tenants
 from api.storage.keys import KeyRecord
-from api.storage.session import Database
 
 _IN_FORCE = ("active", "rotated")  # a rotated key works until its overlap ends
 STORE_IT = "Store this key now: it is shown only once and kept nowhere."
@@ -40,21 +41,13 @@ def add_words(words: Words) -> None:
 
 
 async def create_key(settings: Settings, options: argparse.Namespace) -> None:
-    expires_at = None
-    if options.expires_in_days is not None:
-        expires_at = datetime.now(UTC) + timedelta(days=options.expires_in_days)
+    expires_in = None if options.expires_in_days is None else timedelta(days=options.expires_in_days)
     async with opened(settings) as database:
         project = await the_project(database, options.project, options.organisation)
-        plain, record = mint(
-            settings.key_pepper,
-            project.id,
-            options.name,
-            scopes=options.scopes,
-            models=options.models,
-            expires_at=expires_at,
+        plain, record = await administration.create_key(
+            database, CLI, settings.key_pepper, project, options.name, options.scopes, options.models, expires_in
         )
-        await keys.add(database, record)
-        await _show_new(options, database, plain, record)
+    _show_new(options, plain, record)
 
 
 async def list_keys(settings: Settings, options: argparse.Namespace) -> None:
@@ -68,9 +61,7 @@ async def list_keys(settings: Settings, options: argparse.Namespace) -> None:
 
 async def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        record = await the_key(database, options.key)
-        if not await keys.revoke(database, record.id):
-            raise AdminError(f"The key {record.id} was revoked at {record.revoked_at:%Y-%m-%d %H:%M} UTC already.")
+        record = await administration.revoke_key(database, CLI, await the_key(database, options.key))
     show(options, {"id": record.id, "revoked": True}, f"Revoked {record.id} ({record.name}). It stops within a second.")
 
 
@@ -78,17 +69,8 @@ async def rotate_key(settings: Settings, options: argparse.Namespace) -> None:
     overlap_s = options.overlap_hours * 3600
     async with opened(settings) as database:
         old = await the_key(database, options.key)
-        plain, record = mint(
-            settings.key_pepper,
-            old.project_id,
-            old.name,
-            scopes=old.scopes,
-            models=old.models,
-            expires_at=_renewed(old),
-        )
-        if not await keys.succeed(database, old.id, record, overlap_s):
-            raise AdminError(f"The key {old.id} is {state(old)}; only an active key can be rotated. Create a new one.")
-        await _show_new(options, database, plain, record)
+        plain, record = await administration.rotate_key(database, CLI, settings.key_pepper, old, overlap_s)
+    _show_new(options, plain, record)
     if not options.json:
         print(f"The old key {old.id} works for {options.overlap_hours:g} hours more.")
 
@@ -100,30 +82,11 @@ def _scopes(text: str) -> tuple[str, ...]:
     return scopes
 
 
-async def _show_new(options: argparse.Namespace, database: Database, plain: str, record: KeyRecord) -> None:
-    stored = await keys.find(database, record.id)
-    assert stored is not None
+def _show_new(options: argparse.Namespace, plain: str, record: KeyRecord) -> None:
     if options.json:
-        show(options, {"key": plain, **_key_fields(stored, {})})
+        show(options, {"key": plain, **_key_fields(record, {})})
     else:
         print(f"{plain}\n{STORE_IT}")
-
-
-def state(record: KeyRecord) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    if record.archived:
-        return "archived"
-    if record.expires_at is not None and record.expires_at <= datetime.now(UTC):
-        return "expired"
-    return "rotated" if record.rotated_to else "active"
-
-
-def _renewed(old: KeyRecord) -> datetime | None:
-    """A key with a term gets the same term again."""
-    if old.expires_at is None or old.created_at is None:
-        return None
-    return datetime.now(UTC) + (old.expires_at - old.created_at)
 
 
 def _key_fields(record: KeyRecord, projects: dict[str, str]) -> dict[str, Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import asdict
 
 from api.administration.tenancy import DEFAULT, the_key, the_project
 from api.administration.words import AdminError, Words, opened, show, text
 from api.config import Settings
 from api.domain import LimitName
-from api.limits.dimensions import DIMENSIONS, MAX_AMOUNT, MAX_BURSTS
-from api.storage import limits
-from api.storage.limits import Document, Owner, Rule, Rules, Stored
+from api.limits.dimensions import DIMENSIONS, MAX_AMOUNT
+from api.services import limits
+from api.services.administration import CLI, Owner, owner_of
+from api.services.limits import LimitRow, Section
+from api.storage.limits import Rule
 from api.storage.session import Database
 
 NAMES: dict[str, LimitName] = {row.short: name for name, row in DIMENSIONS.items()}
@@ -46,119 +48,62 @@ def add_words(words: Words) -> None:
 
 async def list_tiers(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        found = await limits.tiers(database)
-    show(options, [{"tier": name} | row for name, document in found.items() for row in _rows(document)])
+        found = await limits.list_tiers(database)
+    show(options, [{"tier": name} | asdict(row) for name, rows in found.items() for row in rows])
 
 
 async def set_tier(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        await limits.add_tier(database, options.tier)
-        await _change(database, options, "tier", options.tier, dict(options.rules))
+        section, rules = _section(options), dict(options.rules)
+        _show_changed(options, await limits.change_tier(database, CLI, options.tier, section, rules))
 
 
 async def assign_tier(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         project = await the_project(database, options.project, options.organisation)
-        try:
-            await limits.assign_tier(database, project.id, options.tier)
-        except LookupError:
-            raise AdminError(f"No tier {options.tier!r}. See `novai tiers list`.") from None
+        await limits.assign_tier(database, CLI, project, options.tier)
     told = {"project": project.id, "tier": options.tier}
     show(options, told, f"Project {project.organisation}/{project.name} has tier {options.tier}. {IN_FORCE}")
 
 
 async def show_limits(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        documents = await _documents(database, options)
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for origin, document in documents.items():
-        for row in _rows(document):
-            found[row["scope"], row["model"], row["limit"]] = row | {"set_by": origin}
-    show(options, list(found.values()))
+        found = await limits.in_force(database, await _owner(database, options))
+    show(options, [asdict(row) | {"set_by": origin} for row, origin in found])
 
 
 async def set_limits(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        owner, owner_id = await _owner(database, options)
-        await _change(database, options, owner, owner_id, dict(options.rules))
+        await _change(database, options, dict(options.rules))
 
 
 async def clear_limits(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        owner, owner_id = await _owner(database, options)
-        await _change(database, options, owner, owner_id, dict.fromkeys(options.names or NAMES.values()))
+        await _change(database, options, dict.fromkeys(options.names or NAMES.values()))
 
 
-async def _change(
-    database: Database,
-    options: argparse.Namespace,
-    owner: Owner,
-    owner_id: str,
-    rules: dict[LimitName, Rule | None],
-) -> None:
+async def _change(database: Database, options: argparse.Namespace, rules: dict[LimitName, Rule | None]) -> None:
     """A rule of None takes away what was said before."""
-
-    def edit(document: Document) -> None:
-        section = _section(document, options, owner)
-        for name, rule in rules.items():
-            section.pop(name, None)
-            if rule is not None:
-                section[name] = rule
-        document.models = {model: theirs for model, theirs in document.models.items() if theirs}
-
-    document = await limits.change(database, owner, owner_id, edit)
-    assert document is not None  # it was there a moment ago
-    show(options, _rows(document), f"Changed. {IN_FORCE}")
+    owner = await _owner(database, options)
+    _show_changed(options, await limits.change(database, CLI, owner, _section(options), rules))
 
 
-def _section(document: Document, options: argparse.Namespace, owner: Owner) -> Rules:
+def _show_changed(options: argparse.Namespace, rows: Iterable[LimitRow]) -> None:
+    show(options, [asdict(row) for row in rows], f"Changed. {IN_FORCE}")
+
+
+def _section(options: argparse.Namespace) -> Section:
     if options.model is not None:
-        return document.models.setdefault(options.model, {})
-    return document.key if options.each_key or owner == "key" else document.project
+        return Section("model", options.model)
+    return Section("key" if options.each_key or getattr(options, "key", None) is not None else "project")
 
 
-async def _owner(database: Database, options: argparse.Namespace) -> tuple[Owner, str]:
+async def _owner(database: Database, options: argparse.Namespace) -> Owner:
     if options.key is None:
-        project = await the_project(database, options.project, options.organisation)
-        return "project", project.id
+        return owner_of(await the_project(database, options.project, options.organisation))
     if getattr(options, "model", None) is not None:
         raise AdminError("A model's limits are those of a project: give --project instead of --key.")
-    return "key", (await the_key(database, options.key)).id
-
-
-async def _documents(database: Database, options: argparse.Namespace) -> dict[str, Document]:
-    """Of rising precedence, by where they come from."""
-    owner, owner_id = await _owner(database, options)
-    project_id = (await the_key(database, owner_id)).project_id if owner == "key" else owner_id
-    project = await _stored(database, "project", project_id)
-    tier = await _stored(database, "tier", project.tier or DEFAULT)
-    found = {f"tier {project.tier}": tier.document, "project": project.document}
-    return found | ({"key": (await _stored(database, "key", owner_id)).document} if owner == "key" else {})
-
-
-async def _stored(database: Database, owner: Owner, owner_id: str) -> Stored:
-    found = await limits.find(database, owner, owner_id)
-    assert found is not None  # it was there a moment ago
-    return found
-
-
-def _rows(document: Document) -> list[dict[str, Any]]:
-    sections: Iterable[tuple[str, str | None, Rules]] = (
-        ("project", None, document.project),
-        ("key", None, document.key),
-        *(("model", model, rules) for model, rules in document.models.items()),
-    )
-    return [
-        {"scope": scope, "model": model, "limit": name, **_amounts(name, rule)}
-        for scope, model, rules in sections
-        for name, rule in rules.items()
-    ]
-
-
-def _amounts(name: LimitName, rule: Rule) -> dict[str, int | None]:
-    if rule.limit is None:
-        return {"amount": None, "burst": None}
-    return {"amount": rule.limit, "burst": DIMENSIONS[name].burst(rule.limit) if rule.burst is None else rule.burst}
+    return owner_of(await the_key(database, options.key))
 
 
 # ---------------------------------------------------------------- arguments
@@ -192,10 +137,8 @@ def _rule(given: str) -> tuple[LimitName, Rule]:
         return _name(name), Rule(None)
     amount, _, burst = amounts.partition(":")
     rule = Rule(_amount(amount), _amount(burst) if burst else None)
-    if rule.burst is not None and not 1 <= rule.burst <= _amount(amount) * MAX_BURSTS:
-        raise argparse.ArgumentTypeError(f"expected a burst between 1 and {MAX_BURSTS} times the limit")
-    if rule.burst is not None and not DIMENSIONS[_name(name)].window_s:
-        raise argparse.ArgumentTypeError(f"{name} has no burst")
+    if why := limits.fault(_name(name), rule):
+        raise argparse.ArgumentTypeError(why)
     return _name(name), rule
 
 

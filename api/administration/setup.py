@@ -8,13 +8,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from api.administration.keys import state
-from api.administration.tenancy import DEFAULT, new_id, the_project
+from api.administration.tenancy import DEFAULT, the_project
 from api.administration.words import AdminError, Words, opened, show
 from api.auth.keys import digest, mint
 from api.config import Settings
 from api.domain import LimitName
 from api.ledger.pricing import parse_usd
+from api.services.administration import new_id, state
 from api.storage import budgets, keys, limits, prices, tenants
 from api.storage.limits import Rule
 from api.storage.session import Database

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 
 from api.administration.words import AdminError, Words, opened, show, text
 from api.auth.keys import is_well_formed
 from api.config import Settings
+from api.services import administration
+from api.services.administration import CLI
 from api.storage import keys, tenants
 from api.storage.keys import KeyRecord
 from api.storage.session import Database
@@ -22,6 +23,9 @@ def add_words(words: Words) -> None:
     create.add_argument("name", type=text)
     create.add_argument("--organisation", help=f"id or name (default: {DEFAULT})")
     verbs.word("list", list_projects, "all projects")
+    archive = verbs.word("archive", archive_project, "stop a project's keys; its usage stays")
+    archive.add_argument("project", help="id or name")
+    archive.add_argument("--organisation", help="id or name, where project names are not unique")
 
     verbs = words.group("organisations", "organisations")
     verbs.word("create", create_organisation, "make an organisation").add_argument("name", type=text)
@@ -30,9 +34,7 @@ def add_words(words: Words) -> None:
 
 async def create_organisation(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        made = await tenants.add_organisation(database, new_id("org"), options.name)
-    if made is None:
-        raise AdminError(f"There is an organisation named {options.name!r} already.")
+        made = await administration.create_organisation(database, CLI, options.name)
     show(options, made, f"Created organisation {made.name} ({made.id}).")
 
 
@@ -46,10 +48,16 @@ async def create_project(settings: Settings, options: argparse.Namespace) -> Non
         organisation = await tenants.find_organisation(database, options.organisation or DEFAULT)
         if organisation is None:
             raise AdminError(f"No organisation {options.organisation or DEFAULT!r}. See `novai organisations list`.")
-        made = await tenants.add_project(database, new_id("proj"), organisation.id, options.name)
-    if made is None:
-        raise AdminError(f"Organisation {organisation.name} has a project named {options.name!r} already.")
+        made = await administration.create_project(database, CLI, organisation.id, options.name)
     show(options, made, f"Created project {made.organisation}/{made.name} ({made.id}).")
+
+
+async def archive_project(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        project = await the_project(database, options.project, options.organisation)
+        await administration.archive_project(database, CLI, project)
+    told = f"Archived project {project.organisation}/{project.name}. Its keys stop within a second."
+    show(options, {"id": project.id, "archived": True}, told)
 
 
 async def list_projects(settings: Settings, options: argparse.Namespace) -> None:
@@ -80,7 +88,3 @@ async def the_key(database: Database, id_or_key: str) -> KeyRecord:
     if found is None:
         raise AdminError(f"No key with the id {key_id[:40]!r}. See `novai keys list`.")
     return found
-
-
-def new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(12)}"

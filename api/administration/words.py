@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from api.config import Settings
-from api.errors import ApiError
+from api.errors import LedgerUnavailableError
 from api.storage.session import Database, describe, open_pool
 
 Run = Callable[[Settings, argparse.Namespace], Awaitable[None]]
@@ -43,7 +43,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     database = await open_pool(settings.database_url, 1, settings.db_timeout_s)
     try:
         yield database
-    except ApiError as error:
+    except LedgerUnavailableError as error:
         raise AdminError(
             f"PostgreSQL cannot be reached: {describe(error.__cause__ or error)}. Check DATABASE_URL."
         ) from None

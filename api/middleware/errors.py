@@ -7,6 +7,7 @@ their trace.
 from __future__ import annotations
 
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import ApiError, InvalidRequestError, MethodNotAllowedError, NotFoundError
@@ -29,11 +30,17 @@ class ErrorsMiddleware:
             await reject(send, error if isinstance(error, ApiError) else from_starlette(error, scope))
 
 
+def methods(scope: Scope) -> set[str]:
+    """All that a path has: Starlette itself only looks at the first of its routes."""
+    routes = [route for route in scope["app"].routes if isinstance(route, Route)]
+    return {name for route in routes if route.path_regex.match(scope["path"]) for name in route.methods or ()}
+
+
 def from_starlette(error: HTTPException, scope: Scope) -> ApiError:
     """What Starlette itself refuses: unknown paths, wrong methods."""
     where = f"{scope['method']} {scope['path'][:200]}"
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "")
+        allow = ", ".join(sorted(methods(scope)))
         return MethodNotAllowedError(f"Not allowed: {where}. This path has: {allow}.", headers={"Allow": allow})
     if error.status_code == 404:
         return NotFoundError(f"Invalid URL ({where}). The API is described at /docs.")

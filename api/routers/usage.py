@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import Request, Response
 
 from api.dependencies import encode, principal_of
 from api.generated import schemas as s
 from api.generated.routes import UsageApi
+from api.ledger.holds import PAYS
 from api.ledger.pricing import NUSD, usd
 from api.services import usage
 from api.services.usage import UsageQuery
@@ -21,7 +23,10 @@ from api.storage.usage_queries import Group, UsageRow
 
 # What a group is called in a row.
 NAMES: dict[Group, str] = {"day": "date", "hour": "hour", "project": "project_id", "key": "key_id", "model": "model"}
-SUMS = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
+SUMS = (
+    *("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens"),
+    *("cost_usd", "cost_nusd"),
+)
 
 
 class Usage(UsageApi):
@@ -47,28 +52,26 @@ class Usage(UsageApi):
         headers = {} if next_after is None else {"x-novai-next-after": next_after}
         if "text/csv" in request.headers.get("accept", ""):
             return Response(_csv(by, shown), headers=headers, media_type="text/csv; charset=utf-8")
-        page = s.UsagePage(object="list", data=shown, has_more=next_after is not None, next_after=next_after)
+        page = {"object": "list", "data": shown, "has_more": next_after is not None, "next_after": next_after}
         return Response(encode(page), headers=headers, media_type="application/json")
 
     async def retrieve_request_usage(self, request: Request, request_id: str) -> s.RequestUsage:
         return _bill(await usage.bill(self._state.database, principal_of(request), request_id))
 
 
-def _shown(by: tuple[Group, ...], row: UsageRow) -> s.UsageRow:
-    shown = s.UsageRow(
-        requests=row.requests,
-        errors=row.broken,
-        input_tokens=row.prompt_tokens,
-        cached_tokens=row.cached_tokens,
-        output_tokens=row.completion_tokens,
-        reasoning_tokens=row.reasoning_tokens,
-        total_tokens=row.prompt_tokens + row.completion_tokens,
-        cost_usd=row.cost_nusd / NUSD,
-        cost_nusd=row.cost_nusd,
-    )
-    for unit, value in zip(by, row.group, strict=True):
-        setattr(shown, NAMES[unit], _said(unit, value))
-    return shown
+def _shown(by: tuple[Group, ...], row: UsageRow) -> dict[str, Any]:
+    """What was grouped by first: people read it, too."""
+    return {NAMES[unit]: _said(unit, value) for unit, value in zip(by, row.group, strict=True)} | {
+        "requests": row.requests,
+        "errors": row.broken,
+        "input_tokens": row.prompt_tokens,
+        "cached_tokens": row.cached_tokens,
+        "output_tokens": row.completion_tokens,
+        "reasoning_tokens": row.reasoning_tokens,
+        "total_tokens": row.prompt_tokens + row.completion_tokens,
+        "cost_usd": row.cost_nusd / NUSD,
+        "cost_nusd": row.cost_nusd,
+    }
 
 
 def _said(unit: Group, value: datetime | str) -> str:
@@ -77,14 +80,11 @@ def _said(unit: Group, value: datetime | str) -> str:
     return f"{value:%Y-%m-%d}" if unit == "day" else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _csv(by: tuple[Group, ...], rows: list[s.UsageRow]) -> str:
-    columns = [*(NAMES[unit] for unit in by), *SUMS]
+def _csv(by: tuple[Group, ...], rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, "cost_usd", "cost_nusd"])
-    for row in rows:
-        exact = usd(row.cost_nusd).removeprefix("$")
-        writer.writerow([*(getattr(row, column) for column in columns), exact, row.cost_nusd])
+    writer = csv.DictWriter(text, [*(NAMES[unit] for unit in by), *SUMS], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | {"cost_usd": usd(row["cost_nusd"]).removeprefix("$")} for row in rows)
     return text.getvalue()
 
 
@@ -111,9 +111,9 @@ def _bill(bill: Bill) -> s.RequestUsage:
 
 
 def _state(bill: Bill) -> Literal["running", "settled", "released"]:
-    if bill.hold is None or bill.hold.state == "settled":
-        return "settled"
-    return "running" if bill.hold.state == "open" else "released"
+    if bill.hold is not None and bill.hold.state == "open":
+        return "running"
+    return "released" if bill.used is None or not PAYS[bill.used.outcome] else "settled"
 
 
 def _hold(bill: Bill) -> s.RequestHold | None:

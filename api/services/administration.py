@@ -22,7 +22,7 @@ from api.storage.budgets import Budget, Kind
 from api.storage.keys import KeyRecord
 from api.storage.prices import PriceRow
 from api.storage.session import Database
-from api.storage.tenants import Project
+from api.storage.tenants import Organisation, Project
 
 CLI = "cli"
 MAX_ID_CHARS = 19  # of a bigint
@@ -94,11 +94,21 @@ def nusd(amount_usd: float, param: str) -> int:
         raise InvalidRequestError(f"Invalid '{param}': {error}.", param=param, code="invalid_value") from None
 
 
-# ---------------------------------------------------------------- projects
+# ---------------------------------------------------------------- organisations and projects
 
 
 def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
+
+
+async def create_organisation(database: Database, actor: str, name: str) -> Organisation:
+    """Raises ConflictError when the name is taken."""
+    async with changing(database) as inside:
+        made = await tenants.add_organisation(inside, new_id("org"), name)
+        if made is None:
+            raise ConflictError(f"There is an organisation named {name!r} already.", param="name")
+        await audit.add(inside, actor, made.id, "organisation.create", made.id, {"name": name})
+        return made
 
 
 async def list_projects(database: Database, organisation_id: str) -> list[Project]:

@@ -68,7 +68,7 @@ def groups(text: str) -> tuple[Group, ...]:
 def _filter(principal: Principal, query: UsageQuery) -> UsageFilter:
     """What was asked for, of what the key may see."""
     last = query.last or datetime.now(UTC).date()
-    first = query.first or max(date.min, last - timedelta(days=min(DEFAULT_DAYS, last.toordinal() - 1)))
+    first = query.first or last - timedelta(days=min(DEFAULT_DAYS, last.toordinal() - 1))
     if first > last:
         raise InvalidRequestError(
             f"Invalid 'start_date': {first} is after the end, {last}.", param="start_date", code="invalid_value"
@@ -162,12 +162,9 @@ def explanation(found: Bill) -> str:
     )
     if who in ("operator", "nobody"):
         return f"{sum_of} cost {usd(found.outage_nusd)}, which the operator pays: the request broke."
-    lost = "".join(
-        f" The hold covered {usd(event.amount_nusd)} less than that; the operator pays the rest."
-        for event in found.events
-        if event.kind == "overrun"
-    )
-    return f"{sum_of}, rounded up once to a nano-USD, cost {usd(used.cost_nusd)}.{lost}"
+    lost_nusd = sum(event.amount_nusd for event in found.events if event.kind == "overrun")
+    lost = f" Only {usd(used.cost_nusd)} of it was held, and charged; the operator pays the rest." if lost_nusd else ""
+    return f"{sum_of}, rounded up once to a nano-USD, cost {usd(used.cost_nusd + lost_nusd)}.{lost}"
 
 
 # ---------------------------------------------------------------- what is left

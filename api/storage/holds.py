@@ -172,6 +172,10 @@ ON CONFLICT (id) DO UPDATE SET lease_until = EXCLUDED.lease_until,
     since = CASE WHEN p.lease_until < clock_timestamp() THEN EXCLUDED.since ELSE p.since END
 """
 _RESIGN = "DELETE FROM ledger_processes WHERE id = ANY ($1::text[])"
+_FORGET = """
+DELETE FROM ledger_processes WHERE lease_until < clock_timestamp() - interval '1 hour'
+    AND id NOT IN (SELECT owner FROM holds WHERE state = 'open')
+"""
 # $1 process, $2 lease in seconds, $3 requests it knows to be running, $4 at most. Only who has held a lease for as long
 # as one lasts may judge that others have none: after an outage of PostgreSQL nobody has been able to renew.
 _CLAIM = f"""
@@ -225,6 +229,11 @@ async def renew(database: Database, process: str, lease_s: float) -> None:
 async def resign(database: Database, processes: Iterable[str]) -> None:
     """Their leases end now."""
     await database.execute(_RESIGN, list(processes))
+
+
+async def forget_processes(database: Database) -> None:
+    """Those that have been dead for an hour and hold nothing."""
+    await database.execute(_FORGET)
 
 
 async def claim(database: Database, process: str, lease_s: float, running: Iterable[str], limit: int) -> list[HoldRow]:

@@ -13,7 +13,7 @@ Group = Literal["day", "hour", "project", "key", "model"]
 
 HOUR_S, DAY_S = 3600, 86400
 _COLUMN: dict[Group, str] = {
-    "day": "bucket",
+    "day": "date_trunc('day', bucket, 'UTC')",
     "hour": "bucket",
     "project": "project_id",
     "key": "key_id",
@@ -63,7 +63,7 @@ async def usage(
     Raises ValueError for times that are not whole hours, and for both `day` and `hour`.
     """
     columns = [_COLUMN[group] for group in by]
-    if len(set(columns)) < len(columns):
+    if len(set(by)) < len(by) or {"day", "hour"} <= set(by):
         raise ValueError("usage is grouped by day or by hour, and by nothing twice")
     if any(int(at.timestamp()) % HOUR_S for at in (where.start, where.end)):
         raise ValueError("usage begins and ends with an hour")
@@ -89,7 +89,7 @@ async def usage(
         FROM usage_rollups WHERE {" AND ".join(conditions)} {grouped} LIMIT {int(limit)}
     """  # noqa: S608 — column names of the tables above
     rows = await database.fetch(statement, *arguments)
-    return [UsageRow(tuple(row[column] for column in columns), *(row[name] for name in _SUMS)) for row in rows]
+    return [UsageRow(row[: len(by)], *(row[name] for name in _SUMS)) for row in rows]
 
 
 def _width_s(by: Sequence[Group], where: UsageFilter) -> int:

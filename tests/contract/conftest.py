@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.conftest import database
+from tests.contract import tenants
+from tests.contract.tenants import Tenant
 from tests.edge import Edge, edge_in_thread
 
 
@@ -13,3 +16,17 @@ def edge(postgres_url: str, redis_url: str) -> Iterator[Edge]:
     """One edge with two scripted replicas, shared by the contract tests."""
     with database(postgres_url) as url, edge_in_thread(url, redis_url, replicas=2) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def admin(edge: Edge) -> Iterator[httpx.Client]:
+    """Sends the admin key."""
+    with tenants.client(edge, edge.admin_key) as client:
+        yield client
+
+
+@pytest.fixture
+def tenant(edge: Edge, admin: httpx.Client) -> Iterator[Tenant]:
+    """A project that nobody else uses."""
+    with tenants.tenant(edge, admin) as made:
+        yield made

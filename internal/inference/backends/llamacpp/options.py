@@ -28,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     context_length: Positive | None = None  # tokens of one request, prompt and output; else the model's, 4096 at most
     slots: Slots = 16  # outputs that are generated at the same time
     # The KV cache: `context_length` tokens for every slot and kept prefix ("streams", the fastest), or one pool for all
-    # ("unified", needs less memory). "auto": streams if they take at most a quarter of the memory that is free.
+    # ("unified", less memory). "auto": streams on a CPU, if they take at most a quarter of the memory that is free.
     kv: Literal["auto", "unified", "streams"] = "auto"
     cells: Positive | None = None  # tokens in a unified KV cache, of all requests and cached prefixes together
     # Finished outputs kept for requests that begin alike, beside those whose slots nobody needs; else 8 streams, or 64.
@@ -76,7 +76,9 @@ def layout_of(options: Options, context_length: int, bytes_per_cell: int) -> Lay
     """As set, else what is fastest in the memory that is free. One request always fits."""
     affordable = int(_free_memory_bytes() * MEMORY_SHARE) // max(bytes_per_cell, 1)
     streams = _streams(options, context_length)
-    if options.kv == "streams" or (options.kv == "auto" and options.cells is None and streams.cells <= affordable):
+    # A GPU's memory is not what is measured here.
+    fits = options.cells is None and options.n_gpu_layers == 0 and streams.cells <= affordable
+    if options.kv == "streams" or (options.kv == "auto" and fits):
         return streams
     cells = options.cells or min(max(options.slots * CELLS_PER_SLOT, 2 * context_length), affordable)
     # One more than run at once, so that a new one can be opened before another is given up.

@@ -183,9 +183,8 @@ class StreamCache:
         """Whether too much would be gone with what follows the first `kept` tokens of a stream."""
         if stream.length < kept + WORTH_KEEPING and stream.hit < kept + WORTH_COPYING:
             return False
-        others = (other.shares(stream.salt, stream.packed) for other in self._streams if other is not stream)
-        held = max(others, default=0)
-        held = max(held, kept)
+        others = [other.shares(stream.salt, stream.packed) for other in self._streams if other is not stream]
+        held = max([kept, *others])
         return stream.length >= held + WORTH_KEEPING or stream.hit >= held + WORTH_COPYING
 
     def _vacate(self, place: Stream, source: Stream, kept: int) -> Stream:

@@ -180,6 +180,29 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [house.knows(distinct(number)) for number in (1, 2, 3, 4)] == [0, LONG, LONG, LONG]
 
 
+def test_what_ran_until_now_is_the_latest() -> None:
+    house = House(sequences=3)
+    first = house.start(distinct(1))
+    house.compute(first)
+    for number in (2, 3):
+        house.ran(distinct(number))
+    house.end(first)
+    house.ran(distinct(4))
+    assert [house.knows(distinct(number)) for number in (1, 2, 3, 4)] == [LONG, 0, LONG, LONG]
+
+
+def test_what_is_about_to_be_read_is_not_overwritten_by_what_is_saved() -> None:
+    house = House(sequences=3)
+    for number in range(3):
+        house.compute(house.start(distinct(number)))
+    source = house.runs[2]
+    house.end(source)
+    house.end(house.runs[1])  # lies beside what runs, is worth keeping, and was used later than the source
+    assert house.start([*source.tokens, 5]).lease.length == LONG
+    assert house.side_by_side()
+    house.check()
+
+
 def test_a_system_prompt_outlives_those_who_shared_it() -> None:
     """Each holds it and has little of its own: any may go, but not the last one."""
     house = House(sequences=4)
@@ -199,6 +222,26 @@ def test_a_short_prefix_that_was_wanted_is_worth_keeping() -> None:
     for number in range(20):
         house.ran([100 + number] * 50)
     assert house.knows(system) == 40
+
+
+def test_a_short_prefix_counts_as_wanted_when_it_was_copied() -> None:
+    house = House(sequences=3)
+    system = [1] * 40
+    first = house.start([*system, 5])
+    house.compute(first)
+    house.end(house.start([*system, 6]), keep=False)
+    house.end(first)
+    for number in range(20):
+        house.ran([100 + number] * 50)
+    assert house.knows(system) == 40
+
+
+def test_a_single_stream_serves_one_after_another() -> None:
+    house = House(sequences=1)
+    house.ran(distinct(1))
+    house.ran(distinct(2))
+    assert house.start([*distinct(2), 5]).lease.length == LONG
+    house.check()
 
 
 def test_clear_forgets_all_but_what_runs() -> None:

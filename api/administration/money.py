@@ -1,0 +1,241 @@
+"""Prices, credits and budgets, and whether the ledger is right."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+
+from api.administration.tenancy import DEFAULT, the_key, the_project
+from api.administration.words import AdminError, Words, opened, show, text
+from api.config import Settings
+from api.ledger.pricing import parse_usd, usd
+from api.services import administration
+from api.services.administration import ALERT_PERCENTS, CLI, Owner, owner_of
+from api.storage import budgets
+from api.storage.budgets import Budget, Kind
+from api.storage.prices import PriceRow
+from api.storage.session import Database
+
+PER_MTOK = "USD for a million tokens"
+
+
+def add_words(words: Words) -> None:
+    verbs = words.group("prices", "what tokens of a model cost; a model without a price is not served")
+    listing = verbs.word("list", list_prices, "the prices in force")
+    listing.add_argument("--all", action="store_true", help="also those that were and those that will be")
+    change = verbs.word("set", set_price, "a new price; the ones before stay for what was used then")
+    change.add_argument("model", type=text)
+    change.add_argument("--input", type=_usd, metavar="USD", help=PER_MTOK)
+    change.add_argument("--cached", type=_usd, metavar="USD", help=f"{PER_MTOK} of input not computed again")
+    change.add_argument("--output", type=_usd, metavar="USD", help=PER_MTOK)
+    change.add_argument("--free", action="store_true", help="costs nothing, needs no credits")
+    change.add_argument("--from", dest="valid_from", type=_time, metavar="TIME", help="ISO 8601, UTC; default: now")
+
+    verbs = words.group("credits", "prepaid money of projects")
+    add = verbs.word("add", add_credits, "pay in; from the first credit on a project is prepaid")
+    add.add_argument("amount", type=_usd, metavar="USD")
+    add.add_argument("--id", type=text, help="of this payment: the same one twice is added once")
+    _add_project(add)
+    _add_project(verbs.word("show", show_credits, "what was paid in, spent and is left"))
+
+    verbs = words.group("budgets", "what projects and keys may spend; requests beyond it are refused")
+    change = verbs.word("set", set_budget, "make or change a budget")
+    change.add_argument("amount", type=_usd, metavar="USD")
+    _add_kind(change, required=True)
+    _add_project(change)
+    change.add_argument("--key", metavar="ID", help="of this key alone")
+    change.add_argument(
+        "--alerts", type=_percents, default=ALERT_PERCENTS, metavar="P,P", help="percent (default: 50,80,100)"
+    )
+    listing = verbs.word("list", list_budgets, "all budgets, with what is left of them")
+    listing.add_argument("--project", help="id or name")
+    listing.add_argument("--organisation", help="id or name, where project names are not unique")
+    clear = verbs.word("clear", clear_budgets, "take budgets away")
+    _add_kind(clear, required=False)
+    _add_project(clear)
+    clear.add_argument("--key", metavar="ID", help="of this key alone")
+
+    verbs = words.group("ledger", "the books")
+    verbs.word("verify", verify_ledger, "check every invariant; exit status 1 when one is broken")
+
+
+async def list_prices(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        found = await administration.list_prices(database)
+    now = datetime.now(UTC)
+    in_force = {row.model: row.version for row in found if row.valid_from <= now}
+    shown = [row for row in found if options.all or in_force.get(row.model) == row.version]
+    show(options, [_price_fields(row, options.json) for row in shown])
+
+
+async def set_price(settings: Settings, options: argparse.Namespace) -> None:
+    given = (options.input, options.cached, options.output)
+    if options.free != (given == (None, None, None)):
+        raise AdminError("Say --free, or what the model costs: --input and --output, in USD for a million tokens.")
+    if not options.free and (options.input is None or not (options.input or options.output)):
+        raise AdminError(
+            "Say --input, and --output unless the model gives none. A model without cost is set by --free."
+        )
+    full, output = options.input or 0, options.output or 0
+    cached = full if options.cached is None else options.cached
+    async with opened(settings) as database:
+        row = await administration.set_price(database, CLI, options.model, full, cached, output, options.valid_from)
+    costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
+    since = f"from {row.valid_from:%Y-%m-%d %H:%M} UTC on (version {row.version})"
+    show(
+        options,
+        _price_fields(row, raw=True),
+        f"{row.model} {costs} for a million tokens, {since}.",
+    )
+
+
+async def add_credits(settings: Settings, options: argparse.Namespace) -> None:
+    if options.amount == 0:
+        raise AdminError("The amount must be above 0.")
+    async with opened(settings) as database:
+        project = await the_project(database, options.project, options.organisation)
+        credit = await administration.add_credits(database, CLI, project, options.amount, options.id, ALERT_PERCENTS)
+    told = f"Project {project.organisation}/{project.name} has {usd(credit.left_nusd)} left."
+    show(options, _budget_fields(credit, raw=True), f"Added {usd(options.amount)}. {told}")
+
+
+async def show_credits(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        project = await the_project(database, options.project, options.organisation)
+        found = [budget for budget in await budgets.budgets(database, project.id) if budget.kind == "credits"]
+    if not found and not options.json:
+        print(f"Project {project.organisation}/{project.name} is post-paid: nobody has added credits to it.")
+        return
+    show(options, [_budget_fields(credit, options.json) for credit in found])
+
+
+async def set_budget(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        owner = await _owner(database, options)
+        budget = await administration.set_budget(database, CLI, owner, options.kind, options.amount, options.alerts)
+    show(
+        options,
+        _budget_fields(budget, raw=True),
+        f"{_name(budget)} may spend {usd(budget.limit_nusd)} {_KINDS[budget.kind]}; "
+        f"{usd(budget.spent_nusd)} of it is spent.",
+    )
+
+
+async def list_budgets(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        project = await the_project(database, options.project, options.organisation) if options.project else None
+        found = await budgets.budgets(database, project.id if project else None)
+    show(options, [_budget_fields(budget, options.json) for budget in found])
+
+
+async def clear_budgets(settings: Settings, options: argparse.Namespace) -> None:
+    kinds: tuple[Kind, ...] = (options.kind,) if options.kind else ("month", "total")
+    async with opened(settings) as database:
+        owner = await _owner(database, options)
+        if not await administration.clear_budget(database, CLI, owner, kinds):
+            raise AdminError(f"{owner.id} has no such budget. See `novai budgets list`.")
+    show(options, {"of": owner.id, "cleared": True}, f"Cleared. {owner.id} may spend what its credits allow.")
+
+
+async def verify_ledger(settings: Settings, options: argparse.Namespace) -> None:
+    from api.ledger.reconcile import verify  # brings the metrics along, which no other word needs
+
+    async with opened(settings) as database:
+        findings = await verify(database)
+    rows = [{"invariant": f.invariant.name, "rule": f.invariant.rule, "broken_by": len(f.offences)} for f in findings]
+    offences = [
+        {"invariant": f.invariant.name, "id": offence.id, "what": offence.detail}
+        for f in findings
+        for offence in f.offences
+    ]
+    if options.json:
+        show(options, {"invariants": rows, "offences": offences})
+    else:
+        show(options, rows)
+        if offences:
+            show(options, offences)
+    if offences:
+        broken = sorted({str(offence["invariant"]) for offence in offences})
+        raise AdminError(f"The ledger breaks {', '.join(broken)}. The rows above say where.")
+
+
+# ---------------------------------------------------------------- what the words share
+
+_KINDS = {"credits": "of its credits", "month": "a month", "total": "in total"}
+
+
+async def _owner(database: Database, options: argparse.Namespace) -> Owner:
+    if options.key is not None:
+        return owner_of(await the_key(database, options.key))
+    return owner_of(await the_project(database, options.project, options.organisation))
+
+
+def _name(budget: Budget) -> str:
+    return f"Project {budget.project_id}" if budget.scope_id == budget.project_id else f"Key {budget.scope_id}"
+
+
+def _price_fields(row: PriceRow, raw: bool) -> dict[str, Any]:
+    amounts = {
+        "input": row.input_nusd_per_mtok,
+        "cached": row.cached_nusd_per_mtok,
+        "output": row.output_nusd_per_mtok,
+    }
+    return {
+        "model": row.model,
+        "version": row.version,
+        **{(f"{name}_nusd_per_mtok" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
+        "valid_from": row.valid_from,
+    }
+
+
+def _budget_fields(budget: Budget, raw: bool) -> dict[str, Any]:
+    amounts = {
+        "limit": budget.limit_nusd,
+        "spent": budget.spent_nusd,
+        "held": budget.held_nusd,
+        "left": budget.left_nusd,
+    }
+    return {
+        "project": budget.project_id,
+        "key": None if budget.scope_id == budget.project_id else budget.scope_id,
+        "kind": budget.kind,
+        **{(f"{name}_nusd" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
+        "alerts": list(budget.thresholds),
+    }
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def _add_project(word: argparse.ArgumentParser) -> None:
+    word.add_argument("--project", default=DEFAULT, help="id or name (default: %(default)s)")
+    word.add_argument("--organisation", help="id or name, where project names are not unique")
+
+
+def _add_kind(word: argparse.ArgumentParser, *, required: bool) -> None:
+    kind = word.add_mutually_exclusive_group(required=required)
+    kind.add_argument("--month", dest="kind", action="store_const", const="month", help="anew on the first, UTC")
+    kind.add_argument("--total", dest="kind", action="store_const", const="total", help="for good")
+
+
+def _usd(given: str) -> int:
+    try:
+        return parse_usd(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _time(given: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{given!r} is no time: write e.g. 2030-01-31T00:00") from None
+    return at.replace(tzinfo=at.tzinfo or UTC)
+
+
+def _percents(given: str) -> tuple[int, ...]:
+    percents = tuple(sorted({int(percent) for percent in given.split(",") if percent.strip().isdecimal()}))
+    if len(percents) != len(set(given.split(","))) or not all(1 <= percent <= 100 for percent in percents):
+        raise argparse.ArgumentTypeError("expected percents from 1 to 100, comma separated")
+    return percents

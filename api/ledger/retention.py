@@ -1,0 +1,69 @@
+"""What raw usage needs over time: a partition for the months to come, and an end for those that are too old.
+
+Rollups, transfers and prices are kept for ever. Every process does this, now and then; doing it twice does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, date, datetime
+
+from api.errors import LedgerUnavailableError
+from api.storage import holds, usage_months
+from api.storage.session import Database
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 3600.0
+RETRY_S = 5.0  # when PostgreSQL is away
+
+
+class Retention:
+    """`keep_months`: whole months of raw usage that are kept, the current one not counted; 0: all of them. `start()`
+    begins at once, `aclose()` ends that."""
+
+    def __init__(self, database: Database, keep_months: int, *, interval_s: float = INTERVAL_S) -> None:
+        self._database = database
+        self._keep_months = keep_months
+        self._interval_s = interval_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Does not wait for PostgreSQL."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(), name="usage-retention")
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def run(self) -> list[date]:
+        """Once; the months that were dropped. Raises LedgerUnavailableError."""
+        await usage_months.add_ahead(self._database)
+        await holds.forget_processes(self._database)
+        if self._keep_months == 0:
+            return []
+        dropped = await usage_months.drop_before(self._database, first_kept(datetime.now(UTC), self._keep_months))
+        if dropped:
+            logger.warning("Dropped the raw usage of %s.", ", ".join(f"{month:%Y-%m}" for month in dropped))
+        return dropped
+
+    async def _keep(self) -> None:
+        while True:
+            wait_s = self._interval_s
+            try:
+                await self.run()
+            except LedgerUnavailableError:
+                wait_s = min(RETRY_S, wait_s)
+            except Exception:
+                logger.exception("Old usage cannot be dropped; trying again")
+            await asyncio.sleep(wait_s)
+
+
+def first_kept(now: datetime, keep_months: int) -> date:
+    """The first day of the oldest month that stays."""
+    years, month = divmod(now.year * 12 + now.month - 1 - keep_months, 12)
+    return date(years, month + 1, 1)

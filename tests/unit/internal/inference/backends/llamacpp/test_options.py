@@ -1,0 +1,42 @@
+"""Which layout the KV cache gets, and how large it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from internal.config import ConfigError, ModelConfig
+from internal.inference.backends.llamacpp.options import Layout, Options, layout_of, options_of
+
+SMALL, HUGE = 1, 1 << 40  # bytes of a cell
+
+
+def layout(bytes_per_cell: int = SMALL, context_length: int = 1000, **options: Any) -> Layout:
+    return layout_of(Options(**options), context_length, bytes_per_cell)
+
+
+def test_streams_where_memory_allows() -> None:
+    assert layout(slots=4) == Layout(unified=False, cells=1024 * 12, sequences=12)
+    assert layout(slots=4, prefix_sequences=0) == Layout(unified=False, cells=1024 * 4, sequences=4)
+
+
+def test_one_pool_where_it_does_not() -> None:
+    assert layout(HUGE, slots=4) == Layout(unified=True, cells=1000, sequences=4 + 1 + 64)
+    assert layout(n_gpu_layers=-1).unified  # nobody knows that memory
+
+
+def test_as_asked_for() -> None:
+    assert not layout(HUGE, kv="streams").unified
+    assert layout(kv="unified", slots=4).unified
+    assert layout(cells=5000) == Layout(unified=True, cells=5000, sequences=16 + 1 + 64)
+    assert layout(cells=10).cells == 1000  # one request always fits
+
+
+def test_no_more_sequences_than_llama_cpp_has() -> None:
+    assert layout(slots=255).sequences == layout(slots=255, kv="unified").sequences == 256
+
+
+def test_cells_are_of_one_pool() -> None:
+    with pytest.raises(ConfigError, match="`cells`"):
+        options_of(ModelConfig(name="m", kind="chat", backend="llamacpp", options={"kv": "streams", "cells": 5000}))
