@@ -115,7 +115,10 @@ class Reference:
 
     def __init__(self, folder: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.embeddings", "--reference", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.embeddings", "--reference", folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, work: list[list[str]], check: bool = False) -> Any:

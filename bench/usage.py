@@ -29,13 +29,14 @@ BATCH = 500_000
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 _MAKE = f"""
-INSERT INTO usage (request_id, organisation_id, project_id, key_id, operation, model, replica, outcome, finish_reason,
-    provenance, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, status, streamed, started_at, ttft_ms,
-    duration_ms)
-SELECT 'req_' || md5(n::text), 'org_' || n % 10, 'proj_' || n % {PROJECTS}, 'key_' || n % {PROJECTS} || '_' || (n / 7) % {KEYS},
-    'createChatCompletion', 'model_' || (n / 11) % {MODELS}, '127.0.0.1:50061', 'finished', 'stop', 'engine',
-    100 + n % 900, n % 100, 50 + n % 200, 0, 200, true,
-    $1::timestamptz + (n::float8 * 7919) % {DAYS * 86400} * interval '1 second', 12.5, 99.25
+INSERT INTO usage (
+    request_id, organisation_id, project_id, key_id, operation, model, replica, outcome, finish_reason, provenance,
+    prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, status, streamed, started_at, ttft_ms, duration_ms
+)
+SELECT 'req_' || md5(n::text), 'org_' || n % 10, 'proj_' || n % {PROJECTS},
+    'key_' || n % {PROJECTS} || '_' || (n / 7) % {KEYS}, 'createChatCompletion', 'model_' || (n / 11) % {MODELS},
+    '127.0.0.1:50061', 'finished', 'stop', 'engine', 100 + n % 900, n % 100, 50 + n % 200, 0, 200, true,
+    $1::timestamptz + (n * 7919) % {DAYS * 86400} * interval '1 second', 12.5, 99.25
 FROM generate_series($2::int8, $3::int8) AS n
 """
 _ROLL_UP = """

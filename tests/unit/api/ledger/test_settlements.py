@@ -146,10 +146,10 @@ async def test_commits_whose_answer_is_lost_happen_exactly_once(
     refused: set[str] = set()
     async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_ledger_pool(url, 1.0)) as database:
         async with contextlib.aclosing(Ledger(database)) as ledger:
-            breaks = 0
+            stop = False
 
             async def client(number: int) -> None:
-                while breaks < 12:
+                while not stop:
                     asked = request(COST, who=principal(key=f"key_{number}"))
                     try:
                         hold = await ledger.hold(asked)
@@ -161,15 +161,15 @@ async def test_commits_whose_answer_is_lost_happen_exactly_once(
                     await ledger.settle(hold, record(hold))
 
             clients = [asyncio.create_task(client(number)) for number in range(16)]
-            while breaks < 12:
-                await asyncio.sleep(0.01 * (breaks % 5))
+            for number in range(12):
+                await asyncio.sleep(0.01 * (number % 5))
                 await proxy.cut()
-                breaks += 1
                 await proxy.restore()
                 before = len(held)
                 async with asyncio.timeout(10):
                     while len(held) == before:
                         await asyncio.sleep(0.01)
+            stop = True
             await asyncio.gather(*clients)
             await nothing_waits(ledger)
     found = await states(store)
