@@ -42,6 +42,7 @@ class Settings:
 
     # How often this process closes what dead processes left open; 0: never, others do.
     ledger_sweep_s: float = 1.0
+    usage_retention_months: int = 13  # of raw usage, whole months before this one; 0: for ever. Sums stay
 
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0

@@ -13,6 +13,7 @@ from api.config import Settings
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.reconcile import Reconciler
+from api.ledger.retention import Retention
 from api.ledger.sweeper import Sweeper
 from api.limits.limiter import Limiter
 from api.limits.processes import LiveProcesses
@@ -105,6 +106,9 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         reconciler = Reconciler(database)
         stack.push_async_callback(reconciler.aclose)
         await reconciler.start()
+        retention = Retention(database, settings.usage_retention_months)
+        stack.push_async_callback(retention.aclose)
+        await retention.start()
         catalog = Catalog(hosts)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
         chat = ChatService(catalog, admission, hosts, settings.first_token_timeout_s, settings.inter_token_timeout_s)

@@ -6,6 +6,8 @@ Victims, at random: the api (which sweeps, too), the worker, PostgreSQL, Redis. 
 an invariant is broken:
 
   lost          clients that saw [DONE] and have no settlement, or one of another number of tokens
+  unwitnessed   of those that saw [DONE], those whose settlement died with the api while PostgreSQL was away, and whose
+                worker, the other witness, was killed before it was asked: given back to the client
   twice         requests with more than one posting
   unresolved    holds that are still open `--patience` seconds after the end
   drift         rows that break an invariant of `novai ledger verify`
@@ -44,6 +46,9 @@ VICTIMS = {
     "postgres": "bin/postgres",
     "redis": "redis-server",
 }
+RELEASED = """
+SELECT request_id FROM holds WHERE closed_at IS NOT NULL AND request_id NOT IN (SELECT request_id FROM usage)
+"""
 RECOVERED_WITHIN_S = 60.0
 
 
@@ -117,12 +122,14 @@ async def judge(stack: Stack, seen: Seen, patience_s: float) -> dict[str, Any]:
     try:
         unresolved = await resolved(database, patience_s)
         billed = dict(await database.fetch("SELECT request_id, completion_tokens FROM usage"))
+        released = {row[0] for row in await database.fetch(RELEASED)}
         posts = "SELECT count(*) FROM (SELECT 1 FROM transfers WHERE kind = 'post' GROUP BY request_id"
         twice = await database.fetchval(f"{posts} HAVING count(*) > 1) t")
         posted = await database.fetchval(f"{posts}) t")
     finally:
         await database.close()
-    lost = [name for name, tokens in seen.done.items() if billed.get(name) != tokens]
+    wrong = [name for name, tokens in seen.done.items() if billed.get(name) != tokens]
+    lost = [name for name in wrong if name in billed or name not in released]
     command = [sys.executable, "-m", "api.admin", "ledger", "verify"]
     verify = await asyncio.create_subprocess_exec(*command, env=os.environ | stack.admin, stdout=subprocess.PIPE)
     said, _ = await verify.communicate()
@@ -131,6 +138,7 @@ async def judge(stack: Stack, seen: Seen, patience_s: float) -> dict[str, Any]:
         "done": len(seen.done),
         "posted": posted,
         "lost": len(lost),
+        "unwitnessed": len(wrong) - len(lost),
         "twice": twice,
         "unresolved": unresolved,
         "drift": verify.returncode,

@@ -31,7 +31,8 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 _MAKE = f"""
 INSERT INTO usage (
     request_id, organisation_id, project_id, key_id, operation, model, replica, outcome, finish_reason, provenance,
-    prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, status, streamed, started_at, ttft_ms, duration_ms
+    prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, status, streamed, started_at, ttft_ms,
+    duration_ms
 )
 SELECT 'req_' || md5(n::text), 'org_' || n % 10, 'proj_' || n % {PROJECTS},
     'key_' || n % {PROJECTS} || '_' || (n / 7) % {KEYS}, 'createChatCompletion', 'model_' || (n / 11) % {MODELS},

@@ -18,7 +18,7 @@ import pytest
 from internal.dev.processes import free_port
 
 PATIENCE_S = 100.0
-MODELS = "models: [{name: demo, kind: chat, backend: scripted}]"
+MODELS = "models: [{name: demo, kind: chat, backend: scripted, free: true}]"
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,7 @@ async def test_commits_whose_answer_is_lost_happen_exactly_once(
                 await proxy.cut()
                 await proxy.restore()
                 before = len(held)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(40):
                     while len(held) == before:
                         await asyncio.sleep(0.01)
             stop = True
