@@ -18,6 +18,7 @@ LEAST_IDLE_TOKENS = 64
 LEARNING_RATE = 0.2
 FIRST_CHUNK = 32  # while nothing is measured
 MOST_SURPRISE = 3
+SMALL_CHUNKS = 2  # times as much a token as large ones, until it is measured
 # Prefill that takes less than this part of the second pass it needs would waste the machine.
 LEAST_OF_PASS = 0.5
 SAMPLES = 31
@@ -33,8 +34,9 @@ class Pace:
         self._batch = batch
         self._two_passes = two_passes
         self._decode_s: dict[int, deque[float]] = {}  # by the number of streams that decoded
-        self._token_s = 0.0  # of one prefill token
-        self._tokens = 0.0  # that this was learned from, the latest counting most
+        # Large chunks cost less a token than the small ones beside streams, so each kind is learned for itself.
+        self._alone = _TokenCost()
+        self._beside = _TokenCost()
 
     def observe(self, decoding: int, prefilled: int, step_s: float) -> None:
         """A step with so many tokens of each kind took so long."""
@@ -45,31 +47,49 @@ class Pace:
         spent = step_s
         if decoding and self._decode_s:
             spent = max(step_s - self._decoding_s(decoding) - self._pass_s(), step_s / 10)
-        if self._token_s:  # a step that someone interrupted says little
-            spent = min(spent, MOST_SURPRISE * self._token_s * prefilled)
-        # By tokens, not by steps: what else a step spends weighs most on the smallest.
-        before = self._tokens * (1 - LEARNING_RATE)
-        self._tokens = before + prefilled
-        self._token_s = (self._token_s * before + spent) / self._tokens
+        (self._beside if decoding else self._alone).learn(prefilled, spent)
 
     def prefill_budget(self, decoding: int, joining: int) -> int:
         """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill."""
         room = self._batch - decoding
-        if not self._token_s or (decoding and not self._decode_s):
+        token_s = self._token_s(decoding)
+        if not token_s or (decoding and not self._decode_s):
             return min(FIRST_CHUNK, room) if decoding else room
         if decoding:
             allowed_s = STRETCH * self._decoding_s(decoding + joining) - self._decoding_s(decoding)
             pass_s = self._pass_s()
             allowed_s = max(allowed_s - pass_s, pass_s * LEAST_OF_PASS)
-            return min(max(int(allowed_s / self._token_s), 1), room)
-        return min(max(int(IDLE_STEP_S / self._token_s), LEAST_IDLE_TOKENS), room)
+            return min(max(int(allowed_s / token_s), 1), room)
+        return min(max(int(IDLE_STEP_S / token_s), LEAST_IDLE_TOKENS), room)
+
+    def _token_s(self, decoding: int) -> float:
+        """Of one token of prefill in a step with so many streams; 0 while nothing is measured."""
+        if decoding:
+            return self._beside.token_s or self._alone.token_s * SMALL_CHUNKS
+        return self._alone.token_s or self._beside.token_s
 
     def _pass_s(self) -> float:
         """What a second reading of the weights takes: as much as a step of one stream."""
-        return max(self._decoding_s(1) - self._token_s, 0.0) if self._two_passes else 0.0
+        return max(self._decoding_s(1) - self._token_s(0), 0.0) if self._two_passes else 0.0
 
     def _decoding_s(self, streams: int) -> float:
         """A step of so many streams: as measured, or from the nearest measured, a token costing what prefill does."""
         nearest = min(self._decode_s, key=lambda known: (abs(known - streams), known))
         measured = median(self._decode_s[nearest])
-        return max(measured + (streams - nearest) * self._token_s, measured / 2)
+        return max(measured + (streams - nearest) * self._token_s(streams), measured / 2)
+
+
+class _TokenCost:
+    """What a token of prefill takes. Learned by tokens, not by steps: what else a step spends weighs most on small
+    ones."""
+
+    def __init__(self) -> None:
+        self.token_s = 0.0
+        self._tokens = 0.0  # that this was learned from, the latest counting most
+
+    def learn(self, tokens: int, spent_s: float) -> None:
+        if self.token_s:  # a step that someone interrupted says little
+            spent_s = min(spent_s, MOST_SURPRISE * self.token_s * tokens)
+        before = self._tokens * (1 - LEARNING_RATE)
+        self._tokens = before + tokens
+        self.token_s = (self.token_s * before + spent_s) / self._tokens

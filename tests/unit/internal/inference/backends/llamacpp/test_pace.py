@@ -51,6 +51,29 @@ def test_those_who_join_count_as_streams() -> None:
     assert taken_s < STRETCH * (step_s(1, 0) + 15 * 0.002) * 1.1
 
 
+def streams_step_s(decoding: int, prefilled: int) -> float:
+    """Weights in 20 ms, twice when streams and a prompt are computed; a token costs 2 ms in large chunks, else 4 ms."""
+    if not decoding or not prefilled:
+        return 0.020 + 0.001 * decoding + 0.002 * prefilled
+    return 0.040 + 0.001 * decoding + 0.004 * prefilled
+
+
+def test_what_large_chunks_cost_says_little_of_small_ones() -> None:
+    pace = Pace(512, two_passes=True)
+    pace.observe(0, 64, streams_step_s(0, 64))
+    for decoding in (1, 8):
+        for _ in range(10):
+            pace.observe(decoding, 0, streams_step_s(decoding, 0))
+    for _ in range(20):
+        pace.observe(0, 40, streams_step_s(0, 40))
+        prefilled = pace.prefill_budget(8, 1)
+        taken_s = streams_step_s(8, prefilled)
+        assert taken_s < (STRETCH + 0.5) * streams_step_s(8, 0)
+        pace.observe(8, prefilled, taken_s)
+    # A second reading of the weights leaves almost nothing of the time, and less than half of it would be a waste.
+    assert prefilled * 0.004 == pytest.approx(0.020 / 2, abs=0.004)
+
+
 def test_it_begins_with_a_guess() -> None:
     assert 0 < Pace(512).prefill_budget(4, 1) < 512
     assert Pace(512).prefill_budget(0, 1) == 512
