@@ -10,6 +10,8 @@ RUNS = [
     ["bench.engine", "models/novai-tiny/novai-tiny.Q8_0.gguf"],
     ["bench.embeddings"],
     ["bench.limiter"],
+    ["bench.ledger"],
+    ["bench.usage"],
 ]
 
 
