@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-STRETCH = 2.0
+STRETCH = 1.7
 # Nobody decodes: still no longer than this, so that arrivals and cancellations are not kept waiting, and of many
 # prompts the first ones are answered while the others are computed.
 IDLE_STEP_S = 0.1
