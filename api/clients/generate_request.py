@@ -44,10 +44,10 @@ def from_chat(body: s.ChatCompletionRequest, cache_salt: str) -> pb.GenerateRequ
     )
 
 
-def most_prompt_tokens(request: pb.GenerateRequest) -> int:
-    """More than the prompt will probably have: a token has at least one byte, and a template adds some of its own to
-    every message. What it has is known when the worker has accepted it."""
-    return request.ByteSize() + TEMPLATE_BYTES + MESSAGE_BYTES * len(request.chat.messages)
+def most_prompt_tokens(request: pb.GenerateRequest, size: int) -> int:
+    """More tokens than the prompt of a request of `size` bytes will probably have: a token has at least one byte, and a
+    template adds some of its own to every message. What it has is known when the worker has accepted it."""
+    return size + TEMPLATE_BYTES + MESSAGE_BYTES * len(request.chat.messages)
 
 
 def sampling(body: s.ChatCompletionRequest) -> pb.Sampling:

@@ -9,9 +9,10 @@ When the stream breaks, every call on it ends with `broken`, and the session is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import grpc
 import grpc.aio
@@ -160,22 +161,17 @@ class Session:
     async def receipts(self, request_ids: Sequence[str], timeout_s: float = 1.0) -> Sequence[Receipt]:
         """What the worker knows of these requests. Raises ConnectionError."""
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        try:
-            answer = await stub.GetReceipts(
-                pb.GetReceiptsRequest(request_ids=request_ids), metadata=self._metadata, timeout=timeout_s
-            )
-        except grpc.aio.AioRpcError as error:
-            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
+        with self._unanswered():
+            call = pb.GetReceiptsRequest(request_ids=request_ids)
+            answer = await stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
         return answer.receipts
 
     async def count_tokens(self, request: GenerateRequest, timeout_s: float = 2.0) -> int:
         """Tokens of its prompt. Raises ConnectionError, also for a prompt that cannot be read."""
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        call = pb.CountTokensRequest(request=request)
-        try:
+        with self._unanswered():
+            call = pb.CountTokensRequest(request=request)
             answer = await stub.CountTokens(call, metadata=self._metadata, timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
         return int(answer.prompt_tokens)
 
     async def aclose(self) -> None:
@@ -188,6 +184,14 @@ class Session:
         await self._channel.close()
 
     # ------------------------------------------------------------------ inside
+
+    @contextlib.contextmanager
+    def _unanswered(self) -> Iterator[None]:
+        """A call beside the stream that fails is a ConnectionError."""
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
 
     async def _read(self) -> None:
         calls = self.calls

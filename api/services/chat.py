@@ -63,15 +63,14 @@ class ChatService:
         model = self._catalog.resolve(body.model, "chat", principal)
         request = from_chat(body, cache_salt=principal.organisation_id)
         choices, context = max(1, request.n), model.context_length or UNBOUNDED
+        size = request.ByteSize()
         quote = Quote(
             request_id=request_id,
             operation=OPERATION,
             started_at_s=time.time(),
-            prompt_tokens=most_prompt_tokens(request),
+            prompt_tokens=most_prompt_tokens(request, size),
             completion_tokens=choices * min(request.max_tokens or context, context),
-            estimated_tokens=estimate_tokens(
-                request.ByteSize(), choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)
-            ),
+            estimated_tokens=estimate_tokens(size, choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
         return ChatStream(self, request, ticket, model.id, request_id, streamed=bool(body.stream))

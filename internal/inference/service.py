@@ -95,8 +95,8 @@ class Pace:
     which no reader can see. Steps that are slower than that are never held back, nor are first tokens and ends.
     """
 
-    PER_REQUEST_S = float(__import__("os").environ.get("PER_REQUEST_S", "0.0015"))
-    MOST_S = float(__import__("os").environ.get("MOST_S", "0.024"))
+    PER_REQUEST_S = 0.0015
+    MOST_S = 0.024
     BURST = 4
 
     def __init__(self) -> None:
