@@ -19,8 +19,8 @@ from api.limits.limiter import Limiter
 from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
 from api.services.catalog import Catalog
-from api.services.chat import ChatService
 from api.services.embeddings import EmbeddingService
+from api.services.generation import GenerationService
 from api.services.idempotency import Idempotency
 from api.services.receipts import receipts_of
 from api.storage.holds import open_ledger_pool
@@ -34,7 +34,7 @@ class AppState:
     keys: KeyRing
     hosts: Hosts
     catalog: Catalog
-    chat: ChatService
+    generation: GenerationService
     embeddings: EmbeddingService
     idempotency: Idempotency
     limiter: Limiter
@@ -111,7 +111,10 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         await retention.start()
         catalog = Catalog(hosts)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
-        chat = ChatService(catalog, admission, hosts, settings.first_token_timeout_s, settings.inter_token_timeout_s)
-        stack.push_async_callback(chat.aclose)
+        deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
+        generation = GenerationService(catalog, admission, hosts, *deadlines_s)
+        stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
-        yield AppState(settings, database, keys, hosts, catalog, chat, embeddings, idempotency, limiter, ledger, prices)
+        yield AppState(
+            settings, database, keys, hosts, catalog, generation, embeddings, idempotency, limiter, ledger, prices
+        )

@@ -1,27 +1,18 @@
-"""Server-sent events of a chat completion, exactly by the wire contract.
-
-Every token of a step is one complete event; the events that wait for a client leave in one socket write. What does
-not change between events is encoded once per choice, so a token costs the escaping of its text.
-"""
+"""Generations as server-sent events. Every event is whole; those that wait for a client leave in one socket write."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-import msgspec
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from api.clients.session import Delta, ToolCallDelta
-from api.completions import logprobs_of, usage_of
+from api.clients.session import Delta
 from api.errors import ApiError
-from api.services.chat import FINISH_NAMES, ChatStream
+from api.services.generation import GenerationStream
 
-encode = msgspec.json.Encoder().encode
-
-DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": keepalive\n\n"
 # A stream's status is decided by its first token, or by this much waiting for it: until then a worker that dies is an
 # honest 503, and clients that give up on silent streams still hear something in time.
@@ -30,64 +21,20 @@ LOOK_AFTER_S = 0.02  # how soon a client that went away is missed, at the latest
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class ChunkEncoder:
-    """Deltas of one completion → bytes of complete events."""
+class Encoder(Protocol):
+    """What a generation says → bytes of complete events, in one public form. One per stream."""
 
-    def __init__(self, stream: ChatStream, include_usage: bool) -> None:
-        head = {
-            "id": completion_id(stream.request_id),
-            "object": "chat.completion.chunk",
-            "created": stream.created_s,
-            "model": stream.model,
-            "service_tier": "default",
-            "system_fingerprint": None,
-        }
-        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
-        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._tail = b'},"logprobs":null,"finish_reason":null}' + self._end
-        self._choice = [self._head + b'{"index":%d,"delta":{' % index for index in range(stream.choices)]
-        self._text = [choice + b'"content":' for choice in self._choice]
-
-    def roles(self) -> bytes:
-        """The first event of every choice, in order."""
-        return b"".join(c + b'"role":"assistant","content":"","refusal":null' + self._tail for c in self._choice)
+    def start(self) -> bytes:
+        """Before the first token."""
 
     def delta(self, delta: Delta) -> bytes:
         """The events of one delta: none, one, or several when it carries text and the end."""
-        if delta.text and not delta.finish and not delta.logprobs and not delta.reasoning and not delta.tool_calls:
-            return self._text[delta.choice] + encode(delta.text) + self._tail
-        return b"".join(self._events(delta))
 
-    def usage(self, stream: ChatStream) -> bytes:
-        return self._head + b'],"usage":' + encode(usage_of(stream)) + b"}\n\n"
+    def failed(self, error: ApiError) -> bytes:
+        """The stream broke after it began. Nothing follows."""
 
-    def _events(self, delta: Delta) -> list[bytes]:
-        choice = self._choice[delta.choice]
-        events = []
-        if delta.reasoning:
-            events.append(choice + b'"reasoning_content":' + encode(delta.reasoning) + self._tail)
-        if delta.text or delta.logprobs:
-            logprobs = encode(logprobs_of(delta.logprobs)) if delta.logprobs else b"null"
-            text = b'"content":' + encode(delta.text)
-            events.append(choice + text + b'},"logprobs":' + logprobs + b',"finish_reason":null}' + self._end)
-        calls = (encode(tool_call_delta(call)) for call in delta.tool_calls)
-        events.extend(choice + b'"tool_calls":[' + call + b"]" + self._tail for call in calls)
-        if delta.finish:
-            reason = encode(FINISH_NAMES[delta.finish])
-            events.append(choice + b'},"logprobs":null,"finish_reason":' + reason + b"}" + self._end)
-        return events
-
-
-def tool_call_delta(call: ToolCallDelta) -> dict[str, Any]:
-    """Id, type and name once per call; clients glue together what is repeated."""
-    if call.id:
-        function = {"name": call.name, "arguments": call.arguments}
-        return {"index": call.index, "id": call.id, "type": "function", "function": function}
-    return {"index": call.index, "function": {"arguments": call.arguments}}
-
-
-def completion_id(request_id: str) -> str:
-    return "chatcmpl-" + request_id.removeprefix("req_")
+    def end(self) -> bytes:
+        """All is read and settled. Nothing follows."""
 
 
 class leaving:  # noqa: N801 (read as a `with` statement)
@@ -121,13 +68,13 @@ class leaving:  # noqa: N801 (read as a `with` statement)
         self._on_leave()
 
 
-class ChatEventStream(Response):
+class EventStream(Response):
     """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status."""
 
     def __init__(
         self,
-        stream: ChatStream,
-        include_usage: bool,
+        stream: GenerationStream,
+        encoder: Encoder,
         headers: dict[str, str],
         keepalive_s: float,
         write_timeout_s: float,
@@ -135,7 +82,7 @@ class ChatEventStream(Response):
         super().__init__(status_code=200, headers=HEADERS | headers, media_type="text/event-stream; charset=utf-8")
         del self.headers["content-length"]
         self._stream = stream
-        self._include_usage = include_usage
+        self._encoder = encoder
         self._keepalive_s = keepalive_s
         self._write_timeout_s = write_timeout_s
 
@@ -154,27 +101,25 @@ class ChatEventStream(Response):
 
     async def _body(self, send: Send, first: Sequence[Delta], state: dict[str, Any]) -> None:
         stream = self._stream
-        chunks = ChunkEncoder(stream, self._include_usage)
+        events = self._encoder
         writer = StallingWriter(send, self._write_timeout_s, stream.leave)
-        waiting = chunks.roles() + b"".join(map(chunks.delta, first))
+        waiting = events.start() + b"".join(map(events.delta, first))
         try:
             while not stream.over:
                 if waiting:
                     await writer.write(waiting)
                 deltas = await stream.next()
-                waiting = b"".join(map(chunks.delta, deltas))
+                waiting = b"".join(map(events.delta, deltas))
                 if not waiting and writer.silent_s() >= self._keepalive_s:
                     waiting = KEEPALIVE
         except ApiError as error:
             await stream.aclose()
             state["broken"] = True
-            await writer.write(b"data: " + encode(error.body()) + b"\n\n", last=True)
+            await writer.write(events.failed(error), last=True)
             return
-        # Settled before the client is told that all is done: who saw [DONE] was recorded exactly once.
+        # Settled before the client is told that all is done: who saw the end was recorded exactly once.
         await stream.aclose()
-        if self._include_usage:
-            waiting += chunks.usage(stream)
-        await writer.write(waiting + DONE, last=True)
+        await writer.write(waiting + events.end(), last=True)
 
 
 class StallingWriter:

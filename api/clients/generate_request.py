@@ -25,7 +25,7 @@ def given(value: T | UnsetType | None, default: T) -> T:
     return default if value is None or value is UNSET else value
 
 
-def from_chat(body: s.ChatCompletionRequest, cache_salt: str) -> pb.GenerateRequest:
+def from_chat(body: s.ChatCompletionRequest) -> pb.GenerateRequest:
     """The request for a worker. The body has passed `rules.check_chat`."""
     return pb.GenerateRequest(
         model=body.model,
@@ -39,7 +39,6 @@ def from_chat(body: s.ChatCompletionRequest, cache_salt: str) -> pb.GenerateRequ
         n=given(body.n, 1),
         logprobs=given(body.logprobs, False),
         top_logprobs=given(body.top_logprobs, 0),
-        cache_salt=cache_salt,
         constraint=constraint(body.response_format),
     )
 

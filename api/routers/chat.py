@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from api.completions import ChoiceCollector, usage_of
+from api.answers.chat import ChoiceCollector, ChunkEncoder, completion_id, usage_of
+from api.clients.generate_request import from_chat
 from api.dependencies import answer_headers, encode, principal_of
 from api.generated import schemas as s
 from api.generated.routes import ChatApi
 from api.rules import absent, check_chat
-from api.services.chat import ChatStream
+from api.services.generation import GenerationStream
 from api.state import AppState
-from api.streaming import ChatEventStream, completion_id, leaving
+from api.streaming import EventStream, leaving
 
 
 class Chat(ChatApi):
@@ -22,13 +23,19 @@ class Chat(ChatApi):
         check_chat(body)
         state = request.scope["state"]
         state["log"]["model"] = body.model
-        stream = await self._state.chat.admit(body, principal_of(request), state["request_id"])
+        stream = await self._state.generation.admit(
+            from_chat(body),
+            principal_of(request),
+            state["request_id"],
+            operation="createChatCompletion",
+            streamed=bool(body.stream),
+        )
         if body.stream:
             settings, options = self._state.settings, body.stream_options
             include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
-            return ChatEventStream(
+            return EventStream(
                 stream,
-                include_usage,
+                ChunkEncoder(stream, include_usage),
                 answer_headers(request) | stream.headers,
                 settings.keepalive_s,
                 settings.write_timeout_s,
@@ -38,7 +45,7 @@ class Chat(ChatApi):
         finally:
             await stream.aclose()
 
-    async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: ChatStream) -> Response:
+    async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:
         choices = [ChoiceCollector(index) for index in range(stream.choices)]
         with leaving(request.receive, stream.leave):
             await stream.start()

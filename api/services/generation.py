@@ -1,8 +1,8 @@
-"""A chat completion is an admitted stream; a plain JSON answer is the same stream, collected.
+"""A generation is an admitted stream, whatever its public form; a plain JSON answer is the same stream, collected.
 
-`ChatStream` owns everything the request took: the ticket, the call on a worker's session, the settlement. However it
-ends (finished, client left, worker broke), it ends through `aclose`, which is shielded from the cancellation of the
-task that reads it: a client that goes away cannot take the settlement along.
+`GenerationStream` owns everything the request took: the ticket, the call on a worker's session, the settlement.
+However it ends (finished, client left, worker broke), it ends through `aclose`, which is shielded from the cancellation
+of the task that reads it: a client that goes away cannot take the settlement along.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from api.clients.generate_request import from_chat, most_prompt_tokens
+from api.clients.generate_request import most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import Outcome, Principal, TokenUsage, UsageRecord
 from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
-from api.generated import schemas as s
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.catalog import Catalog
 
-OPERATION = "createChatCompletion"
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
 FINISH_NAMES: dict[int, Literal["stop", "length", "tool_calls", "content_filter"]] = {
@@ -36,7 +34,7 @@ FINISH_NAMES: dict[int, Literal["stop", "length", "tool_calls", "content_filter"
 }
 
 
-class ChatService:
+class GenerationService:
     """Opens streams."""
 
     def __init__(
@@ -54,28 +52,31 @@ class ChatService:
         self._admission = admission
         self._settling: set[asyncio.Task[None]] = set()
 
-    async def admit(self, body: s.ChatCompletionRequest, principal: Principal, request_id: str) -> ChatStream:
-        """An admitted stream, not yet started. Whoever calls this calls `ChatStream.aclose`.
+    async def admit(
+        self, request: GenerateRequest, principal: Principal, request_id: str, operation: str, streamed: bool
+    ) -> GenerationStream:
+        """An admitted stream, not yet started. Whoever calls this calls `GenerationStream.aclose`.
 
+        `operation`: the operationId that usage is recorded under. `request.cache_salt` is set here.
         Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError, RateLimitError,
         LimiterUnavailableError, LedgerUnavailableError.
         """
-        model = self._catalog.resolve(body.model, "chat", principal)
-        request = from_chat(body, cache_salt=principal.organisation_id)
+        model = self._catalog.resolve(request.model, "chat", principal)
+        request.cache_salt = principal.organisation_id
         choices, context = max(1, request.n), model.context_length or UNBOUNDED
         size = request.ByteSize()
         quote = Quote(
             request_id=request_id,
-            operation=OPERATION,
+            operation=operation,
             started_at_s=time.time(),
             prompt_tokens=most_prompt_tokens(request, size),
             completion_tokens=choices * min(request.max_tokens or context, context),
             estimated_tokens=estimate_tokens(size, choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
-        return ChatStream(self, request, ticket, model.id, request_id, streamed=bool(body.stream))
+        return GenerationStream(self, request, ticket, model.id, streamed)
 
-    def settle(self, stream: ChatStream) -> asyncio.Task[None]:
+    def settle(self, stream: GenerationStream) -> asyncio.Task[None]:
         """Ends a stream that still runs, and settles it, as a task of its own, which shutdown waits for."""
         task = asyncio.create_task(stream.stop_and_settle())
         self._settling.add(task)
@@ -87,20 +88,19 @@ class ChatService:
         await asyncio.gather(*self._settling, return_exceptions=True)
 
 
-class ChatStream:
+class GenerationStream:
     """One request from admission to settlement. Read by one task: `start`, `next` until `finished`, `aclose`."""
 
     def __init__(
         self,
-        service: ChatService,
+        service: GenerationService,
         request: GenerateRequest,
         ticket: Ticket,
         model: str,
-        request_id: str,
         streamed: bool,
     ) -> None:
         self.model = model
-        self.request_id = request_id
+        self.request_id = ticket.quote.request_id
         self.choices = max(1, request.n)
         self.created_s = int(time.time())
         self.finished: Finished | None = None
@@ -338,7 +338,7 @@ class ChatStream:
         return UsageRecord(
             request_id=self.request_id,
             principal=self._ticket.principal,
-            operation=OPERATION,
+            operation=self._ticket.quote.operation,
             model=self.model,
             replica=self._tried[-1].target,
             outcome=self._outcome(),

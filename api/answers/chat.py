@@ -1,0 +1,168 @@
+"""What a worker generated → a chat completion, whole or as events, exactly by the wire contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from api.clients.session import Delta, TokenLogprob, ToolCallDelta
+from api.errors import ApiError
+from api.generated import schemas as s
+from api.services.generation import FINISH_NAMES, GenerationStream
+
+encode = msgspec.json.Encoder().encode
+
+DONE = b"data: [DONE]\n\n"
+
+
+class ChoiceCollector:
+    """One choice of a whole answer, put together from its deltas."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[s.ToolCall] = []
+        self._logprobs: list[TokenLogprob] = []
+        self._finish: int = 0
+
+    def add(self, delta: Delta) -> None:
+        if delta.text:
+            self._text.append(delta.text)
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        if delta.logprobs:
+            self._logprobs.extend(delta.logprobs)
+        for part in delta.tool_calls:
+            if part.id:
+                call = s.FunctionCall(name=part.name, arguments=part.arguments)
+                self._calls.append(s.ToolCall(id=part.id, type="function", function=call))
+            else:
+                self._calls[part.index].function.arguments += part.arguments
+        if delta.finish:
+            self._finish = delta.finish
+
+    def choice(self, with_logprobs: bool) -> s.Choice:
+        text = "".join(self._text)
+        message = s.ChatCompletionMessage(
+            role="assistant", content=text if text or not self._calls else None, refusal=None, annotations=[]
+        )
+        if self._reasoning:
+            message.reasoning_content = "".join(self._reasoning)
+        if self._calls:
+            message.tool_calls = self._calls
+        return s.Choice(
+            index=self._index,
+            message=message,
+            logprobs=logprobs_of(self._logprobs) if with_logprobs else None,
+            finish_reason=FINISH_NAMES.get(self._finish, "stop"),
+        )
+
+
+class ChunkEncoder:
+    """Implements `streaming.Encoder`. What does not change between events is encoded once per choice, so a token costs
+    the escaping of its text."""
+
+    def __init__(self, stream: GenerationStream, include_usage: bool) -> None:
+        self._stream = stream
+        self._include_usage = include_usage
+        head = {
+            "id": completion_id(stream.request_id),
+            "object": "chat.completion.chunk",
+            "created": stream.created_s,
+            "model": stream.model,
+            "service_tier": "default",
+            "system_fingerprint": None,
+        }
+        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
+        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._tail = b'},"logprobs":null,"finish_reason":null}' + self._end
+        self._choice = [self._head + b'{"index":%d,"delta":{' % index for index in range(stream.choices)]
+        self._text = [choice + b'"content":' for choice in self._choice]
+
+    def start(self) -> bytes:
+        """The first event of every choice, in order."""
+        return b"".join(c + b'"role":"assistant","content":"","refusal":null' + self._tail for c in self._choice)
+
+    def delta(self, delta: Delta) -> bytes:
+        if delta.text and not delta.finish and not delta.logprobs and not delta.reasoning and not delta.tool_calls:
+            return self._text[delta.choice] + encode(delta.text) + self._tail
+        return b"".join(self._events(delta))
+
+    def failed(self, error: ApiError) -> bytes:
+        return b"data: " + encode(error.body()) + b"\n\n"
+
+    def end(self) -> bytes:
+        usage = b""
+        if self._include_usage:
+            usage = self._head + b'],"usage":' + encode(usage_of(self._stream)) + b"}\n\n"
+        return usage + DONE
+
+    def _events(self, delta: Delta) -> list[bytes]:
+        choice = self._choice[delta.choice]
+        events = []
+        if delta.reasoning:
+            events.append(choice + b'"reasoning_content":' + encode(delta.reasoning) + self._tail)
+        if delta.text or delta.logprobs:
+            logprobs = encode(logprobs_of(delta.logprobs)) if delta.logprobs else b"null"
+            text = b'"content":' + encode(delta.text)
+            events.append(choice + text + b'},"logprobs":' + logprobs + b',"finish_reason":null}' + self._end)
+        calls = (encode(tool_call_delta(call)) for call in delta.tool_calls)
+        events.extend(choice + b'"tool_calls":[' + call + b"]" + self._tail for call in calls)
+        if delta.finish:
+            reason = encode(FINISH_NAMES[delta.finish])
+            events.append(choice + b'},"logprobs":null,"finish_reason":' + reason + b"}" + self._end)
+        return events
+
+
+def tool_call_delta(call: ToolCallDelta) -> dict[str, Any]:
+    """Id, type and name once per call; clients glue together what is repeated."""
+    if call.id:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"index": call.index, "id": call.id, "type": "function", "function": function}
+    return {"index": call.index, "function": {"arguments": call.arguments}}
+
+
+def completion_id(request_id: str) -> str:
+    return "chatcmpl-" + request_id.removeprefix("req_")
+
+
+def usage_of(stream: GenerationStream) -> s.CompletionUsage:
+    """Details are sub-counts, never extra."""
+    usage = stream.usage()
+    shown = s.CompletionUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+        prompt_tokens_details=s.PromptTokensDetails(cached_tokens=usage.cached_tokens, audio_tokens=0),
+        completion_tokens_details=s.CompletionTokensDetails(
+            reasoning_tokens=usage.reasoning_tokens,
+            audio_tokens=0,
+            accepted_prediction_tokens=0,
+            rejected_prediction_tokens=0,
+        ),
+    )
+    if stream.exhausted:
+        shown.code = "budget_exhausted"
+    return shown
+
+
+def logprobs_of(tokens: Iterable[TokenLogprob]) -> s.ChoiceLogprobs:
+    content = [
+        s.TokenLogprob(
+            token=text_of(token.token),
+            logprob=token.logprob,
+            bytes=list(token.token),
+            top_logprobs=[
+                s.TopLogprob(token=text_of(top.token), logprob=top.logprob, bytes=list(top.token)) for top in token.top
+            ],
+        )
+        for token in tokens
+    ]
+    return s.ChoiceLogprobs(content=content, refusal=None)
+
+
+def text_of(token: bytes) -> str:
+    return token.decode("utf-8", errors="replace")
