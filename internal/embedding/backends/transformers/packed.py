@@ -1,7 +1,8 @@
 """BERT and RoBERTa encoders over packed texts: all tokens of a batch in one matrix, no padding.
 
-The linear layers are where the time goes, and they see real tokens only. Attention is computed for texts of the same
-length together.
+The linear layers are where the time goes, and they see real tokens only; where the CPU multiplies bfloat16 natively they
+do that, and what is summed up and normalised stays in float32. Attention is computed for texts of the same length
+together.
 """
 
 from __future__ import annotations
@@ -42,17 +43,18 @@ class Linear:
     (Its own GELU is slower than torch's.) Elsewhere the weight is stored as BLAS reads it fastest.
     """
 
-    def __init__(self, weights: Weights, *names: str) -> None:
+    def __init__(self, weights: Weights, products: torch.dtype, *names: str) -> None:
         """Several names: one layer whose outputs lie side by side."""
-        weight = torch.cat([weights[f"{name}.weight"] for name in names])
-        self.bias = torch.cat([weights[f"{name}.bias"] for name in names])
-        self._packed = weight.device.type == "cpu" and weight.dtype == torch.float32 and ONEDNN
+        weight = torch.cat([weights[f"{name}.weight"] for name in names]).to(products)
+        self.bias = torch.cat([weights[f"{name}.bias"] for name in names]).to(products)
+        self._packed = weight.device.type == "cpu" and ONEDNN
         if self._packed:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_TOKENS)
         else:
             self.weight = weight.t().contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self.bias.dtype)
         if self._packed:
             out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
             return out
@@ -71,21 +73,21 @@ class LayerNorm:
 class Layer:
     """One transformer layer, normalised after each half."""
 
-    def __init__(self, weights: Weights, prefix: str, config: dict[str, Any]) -> None:
+    def __init__(self, weights: Weights, prefix: str, config: dict[str, Any], products: torch.dtype) -> None:
         heads = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
         epsilon = config.get("layer_norm_eps", 1e-12)
         self.heads = int(config["num_attention_heads"])
-        self.query_key_value = Linear(weights, *heads)
-        self.attended = Linear(weights, f"{prefix}.attention.output.dense")
+        self.query_key_value = Linear(weights, products, *heads)
+        self.attended = Linear(weights, products, f"{prefix}.attention.output.dense")
         self.attention_norm = LayerNorm(weights, f"{prefix}.attention.output.LayerNorm", epsilon)
-        self.up = Linear(weights, f"{prefix}.intermediate.dense")
+        self.up = Linear(weights, products, f"{prefix}.intermediate.dense")
         self.activation = ACTIVATIONS[config.get("hidden_act", "gelu")]
-        self.down = Linear(weights, f"{prefix}.output.dense")
+        self.down = Linear(weights, products, f"{prefix}.output.dense")
         self.norm = LayerNorm(weights, f"{prefix}.output.LayerNorm", epsilon)
 
     def __call__(self, x: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
-        x = self.attention_norm(self.attended(self._attend(self.query_key_value(x), groups)).add_(x))
-        return self.norm(self.down(self.activation(self.up(x))).add_(x))
+        x = self.attention_norm(x.add_(self.attended(self._attend(self.query_key_value(x), groups))))
+        return self.norm(x.add_(self.down(self.activation(self.up(x)))))
 
     def _attend(self, heads: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
         """Attention within each text; `groups` are (texts, tokens of each) in the order of the rows."""
@@ -105,16 +107,17 @@ class PackedBert:
     """Weights of one encoder, on one device."""
 
     def __init__(
-        self, folder: Path, config: dict[str, Any], first_position: int, device: str, dtype: torch.dtype
+        self, folder: Path, config: dict[str, Any], first_position: int, device: str, products: torch.dtype
     ) -> None:
-        weights = read_weights(folder / "model.safetensors", device, dtype)
+        """`products`: what the linear layers and attention multiply in."""
+        weights = read_weights(folder / "model.safetensors", device)
         # Position and segment are looked up together: the segment of a single text is always 0.
         segment = weights["embeddings.token_type_embeddings.weight"][0]
         self._positions = weights["embeddings.position_embeddings.weight"][first_position:] + segment
         self._words = weights["embeddings.word_embeddings.weight"]
         self._norm = LayerNorm(weights, "embeddings.LayerNorm", config.get("layer_norm_eps", 1e-12))
         layers = range(config["num_hidden_layers"])
-        self._layers = [Layer(weights, f"encoder.layer.{index}", config) for index in layers]
+        self._layers = [Layer(weights, f"encoder.layer.{index}", config, products) for index in layers]
         self._device = device
 
     def __call__(self, texts: Sequence[Sequence[int]]) -> Tensor:
@@ -131,10 +134,10 @@ class PackedBert:
         return x
 
 
-def read_weights(path: Path, device: str, dtype: torch.dtype) -> Weights:
-    """All tensors, under the names they have inside the encoder (`bert.`, `roberta.` before them is dropped)."""
+def read_weights(path: Path, device: str) -> Weights:
+    """All tensors in float32, under the names they have inside the encoder (`bert.`, `roberta.` before them is dropped)."""
     with safe_open(path, framework="pt", device=device) as file:
         names = list(file.keys())
         prefix = next(name for name in names if name.endswith("embeddings.word_embeddings.weight"))
         prefix = prefix.removesuffix("embeddings.word_embeddings.weight")
-        return {n.removeprefix(prefix): file.get_tensor(n).to(dtype) for n in names if n.startswith(prefix)}
+        return {n.removeprefix(prefix): file.get_tensor(n).float() for n in names if n.startswith(prefix)}
