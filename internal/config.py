@@ -81,6 +81,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     listen: str  # host:port
     token: str = ""  # shared secret expected in `authorization` metadata; empty: none
     drain_s: float = 30.0
+    receipts: Path | None = None  # the journal that one process of a replica leaves to the next; None: none
 
     @staticmethod
     def from_env(env: dict[str, str] | None = None) -> WorkerSettings:
@@ -96,4 +97,5 @@ class WorkerSettings(msgspec.Struct, frozen=True):
             listen=env.get("NOVAI_LISTEN", "127.0.0.1:0"),
             token=env.get("NOVAI_GRPC_TOKEN", ""),
             drain_s=float(env.get("NOVAI_DRAIN_S", "30")),
+            receipts=Path(env["NOVAI_RECEIPTS"]) if env.get("NOVAI_RECEIPTS") else None,
         )

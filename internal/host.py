@@ -8,8 +8,11 @@ the workers and ends with code 0; a setting that cannot work ends with one line 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from gen import model_host_pb2_grpc as rpc
 
@@ -25,21 +28,33 @@ LAST_STATE_S = 1.0  # for watchers to hear that everything is gone
 async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) -> None:
     """Runs until SIGTERM. Raises ConfigError, GaveUpError."""
     stop, ready = stop_signal(), asyncio.Event()
-    host = ModelHost(load_models(settings.models), settings, modules)
-    server = listen(settings)
-    rpc.add_ModelHostServiceServicer_to_server(host, server.server)
-    await server.start()
+    with receipts_folder(settings) as receipts:
+        host = ModelHost(load_models(settings.models), settings, receipts, modules)
+        server = listen(settings)
+        rpc.add_ModelHostServiceServicer_to_server(host, server.server)
+        await server.start()
 
-    async def announce() -> None:
-        await ready.wait()
-        await server.ready()
+        async def announce() -> None:
+            await ready.wait()
+            await server.ready()
 
-    announcing = asyncio.create_task(announce())
-    try:
-        await host.run(stop, ready)
-    finally:
-        announcing.cancel()
-        await server.drain(LAST_STATE_S)
+        announcing = asyncio.create_task(announce())
+        try:
+            await host.run(stop, ready)
+        finally:
+            announcing.cancel()
+            await server.drain(LAST_STATE_S)
+
+
+@contextlib.contextmanager
+def receipts_folder(settings: HostSettings) -> Iterator[Path]:
+    """The folder that is set, or one that is gone afterwards."""
+    if settings.receipts_folder is not None:
+        settings.receipts_folder.mkdir(parents=True, exist_ok=True)
+        yield settings.receipts_folder
+        return
+    with tempfile.TemporaryDirectory(prefix="novai-receipts-") as folder:
+        yield Path(folder)
 
 
 def listen(settings: HostSettings) -> GrpcServer:

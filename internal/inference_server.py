@@ -16,7 +16,7 @@ from gen import inference_pb2, inference_pb2_grpc
 from internal.config import ConfigError, WorkerSettings
 from internal.errors import WorkerError
 from internal.inference.backends import load_backend
-from internal.inference.receipts import Receipts
+from internal.inference.receipts import Journal, Receipts
 from internal.inference.service import InferenceService
 from internal.serving import GrpcServer, setup_logging, stop_signal
 
@@ -27,7 +27,8 @@ async def serve(settings: WorkerSettings) -> None:
     """Loads, serves until SIGTERM, drains. Raises ConfigError or WorkerError when the model cannot be loaded."""
     stop = stop_signal()
     backend = load_backend(settings.model)
-    service = InferenceService(backend, Receipts())
+    receipts = Receipts(Journal(settings.receipts) if settings.receipts else None)
+    service = InferenceService(backend, receipts)
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(service, server.server)
     await server.start()
@@ -43,6 +44,7 @@ async def serve(settings: WorkerSettings) -> None:
     finally:
         await server.drain(0.5)
         await backend.aclose()
+        receipts.close()
 
 
 def ready_line(info: object, port: int) -> str:

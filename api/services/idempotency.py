@@ -113,6 +113,8 @@ class Idempotency:
                 await action()
             except LedgerUnavailableError:
                 continue  # said by the database itself
+            except Exception:
+                log.exception("the answers that are kept cannot be looked after; trying again in %g s", pause_s)
 
     async def _renew(self) -> None:
         if self.running:
@@ -144,7 +146,7 @@ def replayed(kept: Kept, digest: bytes, key: str) -> Answer:
     if kept.status is None:
         raise ConflictError(
             f"A request with the Idempotency-Key {key!r} is still running. Please try again in 1s.",
-            code="idempotency_key_in_use",
+            code="idempotency_in_progress",
             retry_after_ms=1000,
         )
     if kept.body is None:

@@ -136,6 +136,7 @@ def host_env(settings: StackSettings, address: str) -> Mapping[str, str]:
         "NOVAI_LISTEN": address,
         "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
         "NOVAI_WORKER_HOST": "127.0.0.1",
+        "NOVAI_RECEIPTS_FOLDER": str(settings.state / "receipts"),
         "NOVAI_DRAIN_S": DRAIN_S,
         "NOVAI_LOAD_ATTEMPTS": "2",  # say what is wrong instead of trying for ever
     }

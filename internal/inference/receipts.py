@@ -1,15 +1,18 @@
 """What this worker did, by request id: the second witness when a settlement is in doubt.
 
-Kept in memory for 15 minutes after a request ended, and bounded in number. A worker that dies takes its receipts
-along; the sweeper then knows that nobody can say, and the caller is not charged.
+Kept for 15 minutes after a request ended, and bounded in number. What ended is also in a journal, which a worker that
+is killed leaves to its successor; what was running then has no witness, and its caller is not charged.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
+import msgspec
 from gen import inference_pb2 as pb
 
 from internal.inference.backends.base import Generation
@@ -19,12 +22,16 @@ KEPT_AT_MOST = 200_000
 
 
 class Receipts:
-    """Receipts of running and recently ended generations."""
+    """Receipts of running and recently ended generations. `journal`: None keeps them in memory only."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, journal: Journal | None = None, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._journal = journal
         self._running: dict[str, Generation] = {}
         self._ended: OrderedDict[str, tuple[float, pb.Receipt]] = OrderedDict()
+        if journal is not None:
+            self._ended.update((receipt.request_id, (at_s, receipt)) for at_s, receipt in journal.read())
+            self._forget(clock())
 
     def opened(self, generation: Generation) -> None:
         self._running[generation.request_id] = generation
@@ -39,12 +46,12 @@ class Receipts:
         if generation.abandoned:
             state = pb.Receipt.ABANDONED
         usage = event.failed.usage if failed else event.finished.usage
-        now = self._clock()
-        self._ended[generation.request_id] = (
-            now,
-            pb.Receipt(request_id=generation.request_id, state=state, usage=usage),
-        )
-        self._forget(now)
+        now_s = self._clock()
+        receipt = pb.Receipt(request_id=generation.request_id, state=state, usage=usage)
+        self._ended[generation.request_id] = (now_s, receipt)
+        if self._journal is not None:
+            self._journal.append(now_s, receipt)
+        self._forget(now_s)
 
     def find(self, request_ids: Iterable[str]) -> list[pb.Receipt]:
         """The receipts that are known; unknown ids are left out."""
@@ -56,9 +63,63 @@ class Receipts:
                 found.append(self._ended[request_id][1])
         return found
 
-    def _forget(self, now: float) -> None:
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def _forget(self, now_s: float) -> None:
         while self._ended:
-            request_id, (ended_at, _) = next(iter(self._ended.items()))
-            if now - ended_at < KEPT_S and len(self._ended) <= KEPT_AT_MOST:
+            request_id, (ended_at_s, _) = next(iter(self._ended.items()))
+            if now_s - ended_at_s < KEPT_S and len(self._ended) <= KEPT_AT_MOST:
                 return
             del self._ended[request_id]
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """A line of the journal."""
+
+    at_s: float  # unix time
+    receipt: bytes
+
+
+class Journal:
+    """Receipts on disk, a line each, written at once: they survive the process, not the machine.
+
+    Two files that take turns, so that what is old goes by itself: the one that is full becomes the former one.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._former = path.with_name(f"{path.name}.former")
+        self._encode = msgspec.json.Encoder().encode
+        self._file = self._open()
+
+    def read(self) -> Iterator[tuple[float, pb.Receipt]]:
+        """What is there, oldest first: when it ended (unix time), and the receipt. A torn line is left out."""
+        decoder = msgspec.json.Decoder(Entry)
+        for path in (self._former, self._path):
+            for line in path.read_bytes().splitlines() if path.exists() else ():
+                try:
+                    entry = decoder.decode(line)
+                except msgspec.MsgspecError:
+                    continue
+                yield entry.at_s, pb.Receipt.FromString(entry.receipt)
+
+    def append(self, at_s: float, receipt: pb.Receipt) -> None:
+        if self._lines >= KEPT_AT_MOST or at_s - self._since_s >= KEPT_S:
+            self.close()
+            self._path.replace(self._former)
+            self._file = self._open()
+        os.write(self._file, self._encode(Entry(at_s, receipt.SerializeToString())) + b"\n")
+        self._lines += 1
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _open(self) -> int:
+        self._lines, self._since_s = 0, self._clock()
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if os.fstat(file).st_size:
+            os.write(file, b"\n")  # the last line may be torn
+        return file

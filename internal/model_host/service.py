@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc.aio
 from gen import model_host_pb2 as pb
@@ -27,17 +29,29 @@ class GaveUpError(Exception):
 
 
 class ModelHost(rpc.ModelHostServiceServicer):
-    """Runs one worker per model and replica. `modules` names the program for each kind of model."""
+    """Runs one worker per model and replica. `modules` names the program for each kind of model, `receipts` the folder
+    in which a worker that dies leaves its receipts to the next one."""
 
     def __init__(
-        self, models: Sequence[ModelConfig], settings: HostSettings, modules: Mapping[str, str] = MODULES
+        self,
+        models: Sequence[ModelConfig],
+        settings: HostSettings,
+        receipts: Path,
+        modules: Mapping[str, str] = MODULES,
     ) -> None:
         self.host_id = secrets.token_hex(8)
         ports = Ports(settings.worker_host, settings.worker_ports)
         self.workers = [
-            Worker(model, modules[model.kind], settings, ports, self._changed)
+            Worker(
+                model,
+                modules[model.kind],
+                settings,
+                ports,
+                receipts / f"{quote(model.name, '')}.{replica}",
+                self._changed,
+            )
             for model in models
-            for _ in range(model.replicas)
+            for replica in range(model.replicas)
         ]
         self._attempts = settings.load_attempts
         self._stopped = False

@@ -20,6 +20,7 @@ class HostSettings:
     grpc_token: str = ""  # shared secret in `authorization` metadata; empty: none
     worker_host: str = "127.0.0.1"  # address that workers bind
     worker_ports: range | None = None  # "50061-50160"; None: whatever is free
+    receipts_folder: Path | None = None  # where workers note what they generated; None: a folder of this process's life
     drain_s: float = 30.0  # how long running requests may take after SIGTERM
     load_timeout_s: float = 900.0
     load_attempts: int = 0  # give up when a model failed so often before it was ever ready; 0: never
@@ -52,6 +53,7 @@ def _port_range(text: str) -> range:
 
 PARSERS: dict[str, Any] = {
     "models": Path,
+    "receipts_folder": Path,
     "worker_ports": _port_range,
     "drain_s": float,
     "load_timeout_s": float,

@@ -65,16 +65,24 @@ KINDS: Mapping[str, pb.Kind.ValueType] = {"chat": pb.CHAT, "embedding": pb.EMBED
 
 
 class Worker:
-    """`changed` is called on the loop after every change of state."""
+    """`receipts`: the file that each process of this replica leaves to the next. `changed` is called on the loop after
+    every change of state."""
 
     def __init__(
-        self, model: ModelConfig, module: str, settings: HostSettings, ports: Ports, changed: Callable[[], None]
+        self,
+        model: ModelConfig,
+        module: str,
+        settings: HostSettings,
+        ports: Ports,
+        receipts: Path,
+        changed: Callable[[], None],
     ) -> None:
         self.model = model
         self.life = Life()
         self._module = module
         self._settings = settings
         self._ports = ports
+        self._receipts = receipts
         self._changed = changed
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._process: Process | None = None
@@ -176,6 +184,7 @@ class Worker:
             "NOVAI_LISTEN": f"{self._settings.worker_host}:{port}",
             "NOVAI_GRPC_TOKEN": self._settings.grpc_token,
             "NOVAI_DRAIN_S": str(self._settings.drain_s),
+            "NOVAI_RECEIPTS": str(self._receipts),
         }
 
     def _signal(self, number: signal.Signals) -> None:

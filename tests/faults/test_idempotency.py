@@ -89,7 +89,7 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(edge: Edge, clien
     while not edge.state.idempotency.running:
         await asyncio.sleep(0.005)
     answer = await post(client, "k", text=says("word " * 200))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_key_in_use")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_in_progress")
     assert answer.headers["retry-after"] == "1"
     assert (await running).status_code == 200
     assert (await post(client, "k", text=says("word " * 200))).headers["idempotent-replayed"] == "true"

@@ -1,7 +1,7 @@
 """BERT and RoBERTa encoders over packed texts: all tokens of a batch in one matrix, no padding.
 
-The linear layers are where the time goes, and they see real tokens only; where the CPU multiplies bfloat16 natively they
-do that, and what is summed up and normalised stays in float32. Attention is computed for texts of the same length
+The linear layers are where the time goes, and they see real tokens only; where the CPU multiplies bfloat16 natively,
+they do that, and what is summed up and normalised stays in float32. Attention is computed for texts of the same length
 together.
 """
 
@@ -135,7 +135,7 @@ class PackedBert:
 
 
 def read_weights(path: Path, device: str) -> Weights:
-    """All tensors in float32, under the names they have inside the encoder (`bert.`, `roberta.` before them is dropped)."""
+    """All tensors in float32, under their names inside the encoder (`bert.`, `roberta.` before them is dropped)."""
     with safe_open(path, framework="pt", device=device) as file:
         names = list(file.keys())
         prefix = next(name for name in names if name.endswith("embeddings.word_embeddings.weight"))

@@ -65,7 +65,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(*models: ModelConfig, **settings: Any) -> AsyncIterator[Running]:
-    host = ModelHost(models, HostSettings(**{"drain_s": 5.0, "grpc_token": "t"} | settings), MODULES)
+    host = ModelHost(models, HostSettings(**{"drain_s": 5.0, "grpc_token": "t"} | settings), Path("unused"), MODULES)
     server = GrpcServer("127.0.0.1:0", [], "t")
     rpc.add_ModelHostServiceServicer_to_server(host, server.server)
     await server.start()

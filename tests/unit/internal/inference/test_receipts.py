@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gen import inference_pb2 as pb
+
+from internal.inference import receipts
+from internal.inference.backends.base import Generation
+from internal.inference.receipts import KEPT_S, Journal, Receipts
+
+
+class Clock:
+    now_s = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def end(kept: Receipts, request_id: str, completion_tokens: int = 3) -> None:
+    generation = Generation(request_id, pb.GenerateRequest())
+    kept.opened(generation)
+    usage = pb.Usage(prompt_tokens=5, completion_tokens=completion_tokens)
+    kept.closed(generation, pb.Event(finished=pb.Finished(usage=usage)))
+
+
+def known(kept: Receipts, *request_ids: str) -> dict[str, int]:
+    return {receipt.request_id: receipt.usage.completion_tokens for receipt in kept.find(request_ids)}
+
+
+def test_the_next_process_knows_what_ended_and_not_what_was_cut(tmp_path: Path) -> None:
+    killed = Receipts(Journal(tmp_path / "a"))
+    end(killed, "ended", 7)
+    killed.opened(Generation("running", pb.GenerateRequest()))
+    following = Receipts(Journal(tmp_path / "a"))  # the other one never closed its file
+    end(following, "later")
+    assert known(following, "ended", "running", "later") == {"ended": 7, "later": 3}
+    assert known(Receipts(Journal(tmp_path / "a")), "ended", "later") == {"ended": 7, "later": 3}
+
+
+def test_a_line_that_was_cut_by_the_kill_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    end(Receipts(Journal(path)), "whole")
+    end(Receipts(Journal(path)), "torn")
+    path.write_bytes(path.read_bytes()[:-9])
+    following = Receipts(Journal(path))
+    end(following, "next")
+    assert known(Receipts(Journal(path)), "whole", "torn", "next") == {"whole": 3, "next": 3}
+
+
+def test_what_is_old_is_forgotten_on_disk_too(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "a"
+    kept = Receipts(Journal(path, clock), clock)
+    sizes = []
+    for number in range(8):
+        end(kept, f"r{number}")
+        sizes.append(sum(file.stat().st_size for file in tmp_path.iterdir()))
+        clock.now_s += KEPT_S * 0.6
+    assert known(kept, *(f"r{number}" for number in range(8))) == {"r6": 3, "r7": 3}
+    assert known(Receipts(Journal(path, clock), clock), "r6", "r7") == {"r7": 3}
+    assert max(sizes[4:]) <= sizes[3]
+
+
+def test_the_number_is_bounded_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "KEPT_AT_MOST", 10)
+    kept = Receipts(Journal(tmp_path / "a"))
+    for number in range(100):
+        end(kept, f"r{number}")
+    lines = sum(file.read_bytes().count(b"\n") for file in tmp_path.iterdir())
+    assert 10 <= lines <= 20
+    assert len(known(Receipts(Journal(tmp_path / "a")), *(f"r{number}" for number in range(100)))) == 10
