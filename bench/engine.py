@@ -7,7 +7,8 @@ Prints one JSON line. Throughput is measured in rounds that take turns: ours, th
 prompts, threads, sampling (temperature 0.8, top_k 40, top_p 0.95) and fixed lengths (`ignore_eos`).
 
   tokens_per_s   at `--streams` streams, by the servers' own count of tokens, medians of the rounds
-  long_prompt    longest gap between tokens of running streams while a long prompt arrives, over the median gap
+  long_prompt    longest gap between tokens of 8 running streams while a long prompt is computed (median of streams),
+                 over the median gap before it; three times
   shared_prefix  16 clients, one system prompt of about 1 000 tokens: TTFT of the first, median TTFT of the 15 others
 """
 
@@ -26,6 +27,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,34 +104,35 @@ def wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
 
 
 def throughput(servers: list[Server], streams: int, rounds: int, max_tokens: int) -> None:
-    """Takes turns, so that a noisy machine is noisy for all."""
+    """Takes turns, so that a noisy machine is noisy for all. Every round has prompts that no cache has seen."""
     for server in servers:  # warm
         server.run(concurrency=streams, requests=streams, max_tokens=16)
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
         for server in servers:
-            result = server.run(concurrency=streams, requests=2 * streams, max_tokens=max_tokens)
+            requests = 2 * streams
+            result = server.run(concurrency=streams, requests=requests, first=number * requests, max_tokens=max_tokens)
             server.tokens_per_s.append(result["usage_tokens_per_s"])
             server.single.append(server.run(concurrency=1, requests=2, max_tokens=max_tokens)["usage_tokens_per_s"])
 
 
-async def long_prompt(server: Server, streams: int) -> dict[str, float]:
-    """Streams run; a prompt of about 3 000 tokens arrives. How long do the streams stand still?"""
-    base = ["--url", server.url, "--key", server.key, "--model", server.model, "--stream"]
-    extra = ["--extra", json.dumps(SAMPLING | server.extra)]
-    calm = load.arguments(
-        [*base, *extra, "--concurrency", str(streams), "--requests", str(streams), "--max-tokens", "200"]
-    )
+async def long_prompt(server: Server, streams: int, first: int) -> dict[str, float]:
+    """Streams run; a prompt of about 3 000 tokens arrives. How long do the streams stand still until it is answered?"""
+    base = ["--url", server.url, "--key", server.key, "--model", server.model, "--stream", "--first", str(first)]
+    base += ["--extra", json.dumps(SAMPLING | server.extra)]
+    calm = load.arguments([*base, "--concurrency", str(streams), "--requests", str(streams), "--max-tokens", "400"])
     prompt = ["--concurrency", "1", "--requests", "1", "--max-tokens", "4", "--prompt-tokens", "2000"]
-    running = asyncio.create_task(load.load(calm))
-    await asyncio.sleep(1.0)
-    arriving = await load.load(load.arguments([*base, *extra, *prompt]))
-    result = await running
-    step_ms, longest_ms = result["gap_ms"][0], result["longest_gap_ms"][0]
+    running = asyncio.create_task(load.run(calm))
+    await asyncio.sleep(0.5)
+    sent_s = time.perf_counter()
+    answered_s = (await load.run(load.arguments([*base, *prompt]))).arrivals_s[0][0]
+    gaps = [list(pairwise(stream)) for stream in (await running).arrivals_s]
+    calm_s = statistics.median(b - a for stream in gaps for a, b in stream if b < sent_s)
+    longest_s = [max((b - a for a, b in stream if b > sent_s and a < answered_s), default=0.0) for stream in gaps]
     return {
-        "median_gap_ms": step_ms,
-        "longest_gap_ms": longest_ms,
-        "ratio": round(longest_ms / step_ms, 2) if step_ms else 0.0,
-        "its_ttft_ms": arriving["ttft_ms"][0] if arriving["ttft_ms"] else 0.0,
+        "median_gap_ms": round(calm_s * 1e3, 2),
+        "longest_gap_ms": round(statistics.median(longest_s) * 1e3, 2),
+        "ratio": round(statistics.median(longest_s) / calm_s, 2),
+        "its_ttft_ms": round((answered_s - sent_s) * 1e3, 1),
     }
 
 
@@ -157,7 +160,7 @@ def report(servers: list[Server], a: argparse.Namespace) -> dict[str, Any]:
         result[server.name] = {
             "tokens_per_s": round(statistics.median(server.tokens_per_s), 1),
             "tokens_per_s_1_stream": round(statistics.median(server.single), 1),
-            "long_prompt": uvloop.run(long_prompt(server, 8)),
+            "long_prompt": [uvloop.run(long_prompt(server, 8, first)) for first in (10_000, 20_000, 30_000)],
             "shared_prefix": shared_prefix(server, together=False),
             "shared_prefix_together": shared_prefix(server, together=True),
         }

@@ -32,6 +32,7 @@ class Seen:
     ttft_s: list[float] = field(default_factory=list)
     gap_s: list[float] = field(default_factory=list)  # between tokens, mean of each stream
     longest_gap_s: list[float] = field(default_factory=list)  # per stream
+    arrivals_s: list[list[float]] = field(default_factory=list)  # of the tokens of each stream, on the process's clock
     total_s: list[float] = field(default_factory=list)
     cached_tokens: int = 0
     chunks: int = 0
@@ -48,6 +49,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--stream", action="store_true")
     p.add_argument("--concurrency", type=int, default=32)
     p.add_argument("--requests", type=int, default=500)
+    p.add_argument("--first", type=int, default=0, help="number of the first prompt: those of other numbers are new")
     p.add_argument("--max-tokens", type=int, default=64)
     p.add_argument("--prompt-tokens", type=int, default=32)
     p.add_argument("--path", default="/chat/completions")
@@ -167,6 +169,7 @@ class Client:
         chunks = body.count(b'"content":"') + body.count(b'"text":"') - body.count(b'"content":""')
         seen.chunks += chunks
         if arrivals:
+            seen.arrivals_s.append(arrivals)
             seen.ttft_s.append(arrivals[0] - started)
             seen.gap_s.append((arrivals[-1] - arrivals[0]) / max(1, chunks - 1))
             gaps = [b - a for a, b in pairwise(arrivals)]
@@ -178,11 +181,16 @@ def quantiles(values: list[float], *which: float) -> list[float]:
     return [round(1e3 * ordered[min(len(ordered) - 1, int(f * len(ordered)))], 2) for f in which] if ordered else []
 
 
+async def run(a: argparse.Namespace) -> Seen:
+    seen, todo = Seen(), iter(range(a.first, a.first + a.requests))
+    await asyncio.gather(*(Client(a, todo, seen).run() for _ in range(a.concurrency)))
+    return seen
+
+
 async def load(a: argparse.Namespace) -> dict[str, Any]:
     """Runs the load; the figures by name."""
-    seen, todo = Seen(), iter(range(a.requests))
     started = time.perf_counter()
-    await asyncio.gather(*(Client(a, todo, seen).run() for _ in range(a.concurrency)))
+    seen = await run(a)
     elapsed_s = time.perf_counter() - started
     return {
         "seconds": round(elapsed_s, 2),

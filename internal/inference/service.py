@@ -24,6 +24,12 @@ from internal.inference.receipts import Receipts
 
 log = logging.getLogger("novai.inference")
 
+# Frames keep a distance that grows with the requests that run. A frame costs a wake-up here, one at the edge, and a
+# socket write for every stream in it, much more than the tokens themselves. First tokens and ends do not wait, and
+# steps that take longer than the distance are never held back.
+FRAME_PER_REQUEST_S = 0.0004
+FRAME_MOST_S = 0.012
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -87,29 +93,6 @@ class Outbox:
         self._urgent.set()
 
 
-class Pace:
-    """Frames leave at most once in an interval, after a burst of `BURST` at any pace (a GCRA).
-
-    A frame costs a wake-up here, one at the edge, and a socket write for every stream in it, much more than the tokens
-    themselves. So the interval grows with the requests that run: nothing to speak of for one, 24 ms for 16 and more,
-    which no reader can see. Steps that are slower than that are never held back, nor are first tokens and ends.
-    """
-
-    PER_REQUEST_S = 0.0015
-    MOST_S = 0.024
-    BURST = 4
-
-    def __init__(self) -> None:
-        self._due_s = 0.0
-
-    def pause_s(self, running: int) -> float:
-        """How long to wait after a frame that was sent now."""
-        interval_s = min(running * self.PER_REQUEST_S, self.MOST_S)
-        now_s = asyncio.get_running_loop().time()
-        self._due_s = max(self._due_s, now_s) + interval_s
-        return min(self._due_s - now_s - self.BURST * interval_s, self.MOST_S)
-
-
 class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     """Serves one loaded backend. `draining` refuses new generations and lets running ones end."""
 
@@ -148,11 +131,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         outbox = Outbox()
         reader = asyncio.create_task(self._read_session(request_iterator, outbox))
         try:
-            pace = Pace()
             while events := await outbox.take():
                 await context.write(pb.SessionFrame(events=events))
-                if (pause_s := pace.pause_s(len(outbox.running))) > 0:
-                    await outbox.rest(pause_s)
+                await outbox.rest(min(len(outbox.running) * FRAME_PER_REQUEST_S, FRAME_MOST_S))
         finally:
             self._abandon(outbox)
             reader.cancel()

@@ -25,6 +25,7 @@ FLASH_ATTENTION = {
     "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
     "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
+CELL_BYTES = 64  # of a cell beside its keys and values, in what llama.cpp copies
 
 Logits = npt.NDArray[np.float32]
 
@@ -91,6 +92,9 @@ class Context:
         self.stream_length: int = llama.llama_n_ctx_seq(self.pointer)  # all cells when they are one pool
         self.unified = settings.unified
         self._vocabulary_size = model.vocabulary_size
+        # What passes from one stream to another. Written to, because memory is given out at the first write.
+        stream_bytes = 0 if settings.unified else self.stream_length * (4 * model.kv_values_per_cell + CELL_BYTES)
+        self._parcel = np.ones(stream_bytes, np.uint8)
         self._batch = _Batch(parameters.n_batch)
 
     def free(self) -> None:
@@ -119,13 +123,20 @@ class Context:
     def copy(self, source: int, target: int, end: int) -> None:
         """Makes the first `end` tokens of `source` all that `target` holds.
 
-        In one pool of cells nothing is moved: they belong to both. A stream is copied whole, when the next step begins.
+        In one pool of cells nothing is moved: they belong to both. Between streams the cells in use are moved through
+        a buffer; llama.cpp's own copy would move the whole stream, however little of it is used.
         """
         if self.unified:
             llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
-        else:
-            llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)
-            self.remove(target, end)
+            return
+        size = llama.llama_state_seq_get_size_ext(self.pointer, source, 0)
+        if size > len(self._parcel):
+            self._parcel = np.ones(size * 2, np.uint8)
+        parcel = _pointer(self._parcel, ctypes.POINTER(ctypes.c_uint8))
+        llama.llama_state_seq_get_data_ext(self.pointer, parcel, size, source, 0)
+        if not llama.llama_state_seq_set_data_ext(self.pointer, parcel, size, target, 0):
+            raise DecodeError(0)
+        self.remove(target, end)
 
     def remove(self, sequence: int, start: int) -> None:
         """Takes the tokens from position `start` on out of the sequence."""

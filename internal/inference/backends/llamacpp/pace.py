@@ -3,6 +3,9 @@
 The gap between two tokens of a stream is one step. A step that also prefills may take `STRETCH` times as long as one
 that only decodes; the promise to callers is 3 times, the rest is room for noise. Those who are about to join count as
 if they decoded already: the streams will be that slow anyway, and everyone has a first token sooner.
+
+That promise is to streams that someone reads. One that has just begun shares the wait for those that came with it:
+small steps for few streams would keep many from their first token, and take longer in all.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from collections import deque
 from statistics import median
 
 STRETCH = 1.7
+# How much longer yet, when so many more have just begun or wait than are being read.
+MOST_PATIENCE = 6
 # Nobody decodes: still no longer than this, so that arrivals and cancellations are not kept waiting, and of many
 # prompts the first ones are answered while the others are computed.
 IDLE_STEP_S = 0.1
@@ -49,14 +54,20 @@ class Pace:
             spent = max(step_s - self._decoding_s(decoding) - self._pass_s(), step_s / 10)
         (self._beside if decoding else self._alone).learn(prefilled, spent)
 
-    def prefill_budget(self, decoding: int, joining: int) -> int:
-        """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill."""
+    def prefill_budget(self, decoding: int, settled: int, joining: int) -> int:
+        """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill.
+
+        `settled`: those of the decoding streams that are past their beginning.
+        """
         room = self._batch - decoding
         token_s = self._token_s(decoding)
         if not token_s or (decoding and not self._decode_s):
             return min(FIRST_CHUNK, room) if decoding else room
         if decoding:
-            allowed_s = STRETCH * self._decoding_s(decoding + joining) - self._decoding_s(decoding)
+            new = decoding - settled + joining
+            patience = min(max(new / settled, 1), MOST_PATIENCE) if settled else MOST_PATIENCE
+            step_s = STRETCH * patience * self._decoding_s(decoding + joining)
+            allowed_s = step_s - self._decoding_s(decoding)
             pass_s = self._pass_s()
             allowed_s = max(allowed_s - pass_s, pass_s * LEAST_OF_PASS)
             return min(max(int(allowed_s / token_s), 1), room)

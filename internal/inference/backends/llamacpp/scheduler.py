@@ -23,6 +23,8 @@ WORTH_WAITING = 16
 # Free cells for each running task when another one is admitted, so that it is not thrown out a moment later.
 HEADROOM = 16
 TIDY_STEPS = 8
+# Tokens of output from which on someone reads along.
+BEGINNING = 16
 # Of the steps that prefill, every fourth begins with the oldest prompt, so that short ones do not starve it. All of a
 # step rather than a part of each: prompts that are computed side by side cost more than one after another.
 OLDEST_STEPS = 4
@@ -36,6 +38,7 @@ class Task:
         self.arrival = arrival
         self.salt = salt
         self.tokens = tokens  # prompt, then output; grows by one for every token sampled
+        self.settled_at = len(tokens) + BEGINNING
         self.lease: Lease | None = None
         self.leader: Task | None = None  # computes a prefix that this task waits for …
         self.until = 0  # … up to here
@@ -95,11 +98,11 @@ class Scheduler:
         """Running tasks that need one token computed."""
         return [task for task in self.running if task.lease is not None and task.remaining == 1]
 
-    def plan(self, prefill_budget: Callable[[int, int], int]) -> list[Work]:
+    def plan(self, prefill_budget: Callable[[int, int, int], int]) -> list[Work]:
         """The next step, with its cells reserved; empty when there is nothing to do.
 
-        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode and so many tasks are
-        about to join them.
+        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are past
+        their beginning, and so many tasks are about to join them.
         """
         if self.waiting:
             self._admit()
@@ -110,7 +113,8 @@ class Scheduler:
         work = [Work(task, len(task.tokens) - 1, 1, True) for task in singles]
         joining = len(self.running) - len(singles)
         if joining:
-            work += self._prefill(len(singles), prefill_budget(len(singles), joining))
+            settled = sum(len(task.tokens) >= task.settled_at for task in singles)
+            work += self._prefill(len(singles), prefill_budget(len(singles), settled, joining))
         return work
 
     def commit(self, work: Sequence[Work]) -> None:

@@ -1,8 +1,7 @@
 """Which tokens the KV cache holds, where every sequence has cells of its own: llama.cpp's streams.
 
 Attention of a sequence reads no cells but its own, so a step costs what runs and not what is kept. In return a prefix
-that two sequences need is there twice: it is copied. A copy moves a whole stream, about as much memory traffic as
-computing ten tokens takes.
+that two sequences need is there twice: it is copied, which takes as long as computing two to ten tokens.
 
 llama.cpp computes sequences together when their numbers follow one another; where one is missing it reads all weights
 again. So those that run are kept side by side: a new one takes the place that leaves the fewest gaps, and what this
@@ -181,11 +180,16 @@ class StreamCache:
 
     def _loses(self, stream: Stream, kept: int) -> bool:
         """Whether too much would be gone with what follows the first `kept` tokens of a stream."""
-        if stream.length < kept + WORTH_KEEPING and stream.hit < kept + WORTH_COPYING:
+        needed = (
+            max(stream.length - WORTH_KEEPING, stream.hit - WORTH_COPYING) + 1
+        )  # tokens that must be there elsewhere
+        if needed <= kept:
             return False
-        others = [other.shares(stream.salt, stream.packed) for other in self._streams if other is not stream]
-        held = max([kept, *others])
-        return stream.length >= held + WORTH_KEEPING or stream.hit >= held + WORTH_COPYING
+        head = stream.packed[: needed * WIDTH]
+        return not any(
+            other is not stream and other.salt == stream.salt and other.packed.startswith(head)
+            for other in self._streams
+        )
 
     def _vacate(self, place: Stream, source: Stream, kept: int) -> Stream:
         """Copies what a stream would lose to where less is lost; returns who has the place then.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp.pace import IDLE_STEP_S, LEAST_IDLE_TOKENS, STRETCH, Pace
+from internal.inference.backends.llamacpp.pace import IDLE_STEP_S, LEAST_IDLE_TOKENS, MOST_PATIENCE, STRETCH, Pace
 
 
 def step_s(decoding: int, prefilled: int) -> float:
@@ -20,35 +20,43 @@ def learned(decoding: int = 8, batch: int = 512) -> Pace:
     for _ in range(20):
         pace.observe(decoding, 0, step_s(decoding, 0))
     for _ in range(20):
-        prefilled = pace.prefill_budget(decoding, 1)
+        prefilled = pace.prefill_budget(decoding, decoding, 1)
         pace.observe(decoding, prefilled, step_s(decoding, prefilled))
     return pace
 
 
 def test_a_step_with_prefill_is_a_fixed_multiple_of_one_without() -> None:
-    with_prefill = step_s(8, learned().prefill_budget(8, 1))
+    with_prefill = step_s(8, learned().prefill_budget(8, 8, 1))
     assert with_prefill / step_s(8, 0) == pytest.approx(STRETCH, rel=0.1)
 
 
 def test_when_nobody_decodes_steps_are_larger_but_not_endless() -> None:
     pace = learned()
     for _ in range(20):
-        budget = pace.prefill_budget(0, 1)
+        budget = pace.prefill_budget(0, 0, 1)
         pace.observe(0, budget, step_s(0, budget))
-    assert step_s(0, pace.prefill_budget(0, 1)) == pytest.approx(
+    assert step_s(0, pace.prefill_budget(0, 0, 1)) == pytest.approx(
         max(IDLE_STEP_S, step_s(0, LEAST_IDLE_TOKENS)), rel=0.1
     )
     slow = Pace(512)
     slow.observe(0, 64, 60.0)
-    assert slow.prefill_budget(0, 1) == LEAST_IDLE_TOKENS
+    assert slow.prefill_budget(0, 0, 1) == LEAST_IDLE_TOKENS
 
 
 def test_those_who_join_count_as_streams() -> None:
-    """One stream runs and fifteen prompts arrive: steps as of sixteen streams, not as of one."""
-    pace = learned(decoding=1)
-    taken_s = step_s(1, pace.prefill_budget(1, 15))
+    """Eight streams run and eight prompts arrive: steps as of sixteen streams, not as of eight."""
+    pace = learned()
+    taken_s = step_s(8, pace.prefill_budget(8, 8, 8))
     assert taken_s > STRETCH * step_s(16, 0) * 0.9
-    assert taken_s < STRETCH * (step_s(1, 0) + 15 * 0.002) * 1.1
+    assert taken_s < STRETCH * (step_s(8, 0) + 8 * 0.002) * 1.1
+
+
+def test_few_who_are_read_do_not_keep_many_waiting() -> None:
+    pace = learned()
+    calm_s = step_s(8, pace.prefill_budget(8, 8, 1))
+    assert step_s(8, pace.prefill_budget(8, 4, 8)) > 2.5 * calm_s  # four of the eight have just begun
+    assert pace.prefill_budget(8, 0, 8) >= pace.prefill_budget(8, 1, 8) > pace.prefill_budget(8, 4, 8)
+    assert step_s(8, pace.prefill_budget(8, 0, 8)) < MOST_PATIENCE * 1.1 * step_s(8, pace.prefill_budget(8, 8, 8))
 
 
 def streams_step_s(decoding: int, prefilled: int) -> float:
@@ -66,7 +74,7 @@ def test_what_large_chunks_cost_says_little_of_small_ones() -> None:
             pace.observe(decoding, 0, streams_step_s(decoding, 0))
     for _ in range(20):
         pace.observe(0, 40, streams_step_s(0, 40))
-        prefilled = pace.prefill_budget(8, 1)
+        prefilled = pace.prefill_budget(8, 8, 1)
         taken_s = streams_step_s(8, prefilled)
         assert taken_s < (STRETCH + 0.5) * streams_step_s(8, 0)
         pace.observe(8, prefilled, taken_s)
@@ -74,8 +82,8 @@ def test_what_large_chunks_cost_says_little_of_small_ones() -> None:
 
 
 def test_it_begins_with_a_guess() -> None:
-    assert 0 < Pace(512).prefill_budget(4, 1) < 512
-    assert Pace(512).prefill_budget(0, 1) == 512
+    assert 0 < Pace(512).prefill_budget(4, 4, 1) < 512
+    assert Pace(512).prefill_budget(0, 0, 1) == 512
 
 
 @given(st.lists(st.tuples(st.integers(0, 16), st.integers(0, 512), st.floats(1e-6, 10.0)), max_size=50))
@@ -84,4 +92,5 @@ def test_the_budget_fits_the_batch_and_never_stops_prefill(steps: list[tuple[int
     for decoding, prefilled, taken_s in steps:
         pace.observe(decoding, prefilled, taken_s)
     for decoding in range(17):
-        assert 1 <= pace.prefill_budget(decoding, 3) <= 32 - decoding
+        for settled in range(decoding + 1):
+            assert 1 <= pace.prefill_budget(decoding, settled, 3) <= 32 - decoding

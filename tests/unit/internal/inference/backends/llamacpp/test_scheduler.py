@@ -44,7 +44,7 @@ class Room:
 
     def step(self, budget: int = 64) -> list[Work]:
         decoding = set(self.scheduler.decoding())
-        work = self.scheduler.plan(lambda _decoding, _joining: budget)
+        work = self.scheduler.plan(lambda _decoding, _settled, _joining: budget)
         for part in work:
             assert part.task.lease is not None
             assert part.start == part.task.computed
