@@ -165,12 +165,9 @@ class UsageRow(Struct, kw_only=True):
     project_id: str | UnsetType = UNSET
 
 
-class RequestHold(Struct, kw_only=True):
-    state: Literal["open", "settled", "released"]
+class HoldExtension(Struct, kw_only=True):
     amount_nusd: int
-    account: Literal["credits", "receivable"]
-    held_at: float
-    closed_at: float | None
+    extended_at: float
 
 
 class RequestPrice(Struct, kw_only=True):
@@ -470,21 +467,13 @@ class UsagePage(Struct, kw_only=True):
     next_after: str | None
 
 
-class RequestUsage(Struct, kw_only=True):
-    object: Literal["usage.request"]
-    request_id: str
-    state: Literal["running", "settled", "released"]
-    project_id: str
-    key_id: str
-    operation: str
-    model: str
-    started_at: float
-    explanation: str
-    hold: RequestHold | None
-    price: RequestPrice | None
-    used: RequestUsed | None
-    paid: RequestPaid | None
-    events: list[RequestEvent]
+class RequestHold(Struct, kw_only=True):
+    state: Literal["open", "settled", "released"]
+    amount_nusd: int
+    account: Literal["credits", "receivable"]
+    held_at: float
+    closed_at: float | None
+    extensions: list[HoldExtension]
 
 
 class LimitState(Struct, kw_only=True):
@@ -603,6 +592,23 @@ class ChoiceDelta(Struct, kw_only=True):
     refusal: str | None | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+
+
+class RequestUsage(Struct, kw_only=True):
+    object: Literal["usage.request"]
+    request_id: str
+    state: Literal["running", "settled", "released"]
+    project_id: str
+    key_id: str
+    operation: str
+    model: str
+    started_at: float
+    explanation: str
+    hold: RequestHold | None
+    price: RequestPrice | None
+    used: RequestUsed | None
+    paid: RequestPaid | None
+    events: list[RequestEvent]
 
 
 class LimitStates(Struct, kw_only=True):

@@ -127,6 +127,10 @@ def _hold(bill: Bill) -> s.RequestHold | None:
             account=hold.account,
             held_at=hold.created_at.timestamp(),
             closed_at=None if hold.closed_at is None else hold.closed_at.timestamp(),
+            extensions=[
+                s.HoldExtension(amount_nusd=amount_nusd, extended_at=at.timestamp())
+                for amount_nusd, at in zip(hold.extensions_nusd, hold.extended_at, strict=True)
+            ],
         )
     )
 

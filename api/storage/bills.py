@@ -23,6 +23,8 @@ class HoldPart:
     account: Literal["credits", "receivable"]
     created_at: datetime
     closed_at: datetime | None
+    extensions_nusd: list[int]
+    extended_at: list[datetime]  # as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ SELECT coalesce(u.organisation_id, h.organisation_id) AS organisation_id,
     (SELECT debit FROM transfers t WHERE t.request_id = $1 AND t.kind = 'post') AS debit,
     coalesce((SELECT sum(amount_nusd)::int8 FROM transfers t WHERE t.request_id = $1 AND t.kind = 'outage'), 0)
         AS outage_nusd,
-    h.state, h.amount_nusd, h.account, h.created_at, h.closed_at,
+    h.state, h.amount_nusd, h.account, h.created_at, h.closed_at, h.extensions_nusd, h.extended_at,
     p.version, p.input_nusd_per_mtok, p.cached_nusd_per_mtok, p.output_nusd_per_mtok,
     u.replica, u.outcome, u.finish_reason, u.provenance, u.prompt_tokens, u.cached_tokens, u.completion_tokens,
     u.reasoning_tokens, u.status, u.streamed, u.ttft_ms, u.duration_ms, u.cost_nusd

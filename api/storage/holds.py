@@ -119,7 +119,9 @@ WITH wanted AS MATERIALIZED (
         CASE WHEN prepaid THEN 'credits' ELSE 'receivable' END, coalesce(budget_ids, '{{}}'), this.month, $1
     FROM this, wanted LEFT JOIN judged USING (place)
     WHERE refused IS NOT TRUE ORDER BY request_id
-    ON CONFLICT (request_id) DO UPDATE SET amount_nusd = EXCLUDED.amount_nusd, month = EXCLUDED.month
+    ON CONFLICT (request_id) DO UPDATE SET amount_nusd = EXCLUDED.amount_nusd, month = EXCLUDED.month,
+        extensions_nusd = holds.extensions_nusd || (EXCLUDED.amount_nusd - holds.amount_nusd),
+        extended_at = holds.extended_at || clock_timestamp()
     WHERE holds.state = 'open' AND holds.amount_nusd < EXCLUDED.amount_nusd
         AND holds.request_id = ANY (ARRAY (SELECT request_id FROM known))
     RETURNING request_id

@@ -253,6 +253,8 @@ holds = Table(
     _clock("created_at"),
     Column("closed_at", DateTime(timezone=True)),
     Column("closed_by", Text),
+    Column("extensions_nusd", ARRAY(BigInteger), nullable=False, server_default="{}"),  # what was added, each time
+    Column("extended_at", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     CheckConstraint("state IN ('open', 'settled', 'released')", name="state"),
     CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed"),
     CheckConstraint("amount_nusd >= 0", name="amount"),

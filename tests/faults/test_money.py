@@ -118,11 +118,17 @@ async def test_a_stream_ends_cleanly_when_the_money_does(edge: Edge, client: htt
 
 async def test_a_long_stream_extends_its_hold(edge: Edge, client: httpx.AsyncClient) -> None:
     await budgets.add_credits(edge.state.database, "proj_test", 1000 * CENT, "c", ())
-    answer = await client.post(CHAT, json=chat([{"say": "word " * 3000}], max_tokens=4000))
+    answer = await client.post(CHAT, json=chat([{"count": 6000}], max_tokens=8000))
     usage = answer.json()["usage"]
-    assert (usage["completion_tokens"], answer.json()["choices"][0]["finish_reason"]) == (3000, "stop")
+    assert (usage["completion_tokens"], answer.json()["choices"][0]["finish_reason"]) == (6000, "stop")
     assert "code" not in usage
     await sound(edge)
+    hold = (await client.get(f"/v1/usage/requests/{answer.headers['x-request-id']}")).json()["hold"]
+    assert len(hold["extensions"]) >= 2
+    assert all(extension["amount_nusd"] > 0 for extension in hold["extensions"])
+    assert sum(extension["amount_nusd"] for extension in hold["extensions"]) < hold["amount_nusd"]
+    times = [hold["held_at"], *(extension["extended_at"] for extension in hold["extensions"]), hold["closed_at"]]
+    assert times == sorted(times)
 
 
 async def test_what_we_broke_is_free_and_our_expense(edge: Edge, client: httpx.AsyncClient) -> None:

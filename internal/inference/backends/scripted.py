@@ -4,6 +4,7 @@ By default the answer is `tokens` times the word " tok". When the last user mess
 it is JSON, a list of steps, each an object with one key:
 
     {"say": "text"}          one delta for every word
+    {"count": 3000}          so many words
     {"call": {"name": "f", "arguments": {...}}}   a tool call
     {"wait_ms": 50}          a pause of this generation only
     {"fail": "message"}      the generation fails
@@ -212,6 +213,8 @@ class ScriptedBackend:
         for step in steps:
             if "say" in step:
                 spoken.extend({"say": word} for word in WORDS.findall(step["say"]))
+            elif "count" in step:
+                spoken.extend({"say": f" {number}"} for number in range(int(step["count"])))
             else:
                 spoken.append(step)
         return spoken

@@ -71,7 +71,7 @@ def bill(**fields: Any) -> Bill:
     defaults: dict[str, Any] = {
         "debit": "receivable",
         "outage_nusd": 0,
-        "hold": HoldPart("settled", 10_000, "receivable", NOW, NOW),
+        "hold": HoldPart("settled", 10_000, "receivable", NOW, NOW, [], []),
         "price": PricePart(1, 150_000_000, 75_000_000, 600_000_000),
         "used": USED,
         "events": (),
@@ -88,11 +88,11 @@ def bill(**fields: Any) -> Bill:
         (bill(hold=None), "account", "cost $0.0000054."),  # holds are not kept for ever
         (bill(debit=None, hold=None, price=None), "nobody", "The model is free."),
         (
-            bill(debit=None, hold=HoldPart("open", 1_000, "credits", NOW, None), used=None),
+            bill(debit=None, hold=HoldPart("open", 1_000, "credits", NOW, None, [], []), used=None),
             None,
             "$0.000001 is set aside",
         ),
-        (bill(debit=None, hold=HoldPart("released", 1, "credits", NOW, NOW), used=None), "nobody", "never ran"),
+        (bill(debit=None, hold=HoldPart("released", 1, "credits", NOW, NOW, [], []), used=None), "nobody", "never ran"),
         (bill(debit=None, outage_nusd=5_400), "operator", "cost $0.0000054, which the operator pays"),
         (bill(events=(EventPart("overrun", 600),)), "account", "cost $0.000006. Only $0.0000054 of it was held"),
     ],
