@@ -169,6 +169,7 @@ usage_rollups = Table(
     Column("completion_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost_nusd", BigInteger, nullable=False),
+    Index("ix_usage_rollups_organisation", "organisation_id", "width_s", "bucket"),
     CheckConstraint("width_s IN (3600, 86400)", name="width"),
     postgresql_with={"fillfactor": 50},
 )
