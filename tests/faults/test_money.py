@@ -139,6 +139,29 @@ async def test_what_we_broke_is_free_and_our_expense(edge: Edge, client: httpx.A
     assert await row(edge, "SELECT count(*) FROM transfers WHERE kind = 'outage'") == 1
 
 
+async def test_what_was_answered_and_what_is_booked_agree(edge: Edge, client: httpx.AsyncClient) -> None:
+    """Reliability I08: whoever got an answer was charged for it, whoever got an error was not."""
+    broken = [{"fail": "bang"}]
+    asked = [
+        *((chat(max_tokens=3, stream=stream), "post") for stream in (False, True)),
+        *((chat(temperature=9, stream=stream), None) for stream in (False, True)),
+        (chat(stop=["x"] * 99), None),
+        (chat() | {"model": "nobody"}, None),
+        (chat() | {"messages": [{"role": "user", "content": "long " * 140_000}]}, None),
+        *((chat(broken, stream=stream), "outage") for stream in (False, True)),
+        (chat([{"say": "a b"}, *broken], stream=True), "outage"),
+        (chat([{"say": "a b"}, *broken]), "outage"),
+    ]
+    answers = [await client.post(CHAT, json=body) for body, _ in asked]
+    answers.append(await client.post(CHAT, json=chat(), headers={"authorization": "Bearer sk-novai-nobody"}))
+    await sound(edge)
+    assert {answer.status_code for answer in answers} >= {200, 400, 401, 404, 502}
+    for answer, booked in zip(answers, [*(booked for _, booked in asked), None], strict=True):
+        name = answer.headers["x-request-id"]
+        found = await edge.state.database.fetch("SELECT kind FROM transfers WHERE request_id = $1", name)
+        assert [row["kind"] for row in found] == ([booked] if booked else []), (answer.status_code, answer.text)
+
+
 async def test_a_model_without_a_price_is_refused(edge: Edge, client: httpx.AsyncClient) -> None:
     await edge.state.database.execute("SET session_replication_role = replica; DELETE FROM prices")
     await edge.state.prices.refresh()
