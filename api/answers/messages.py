@@ -8,6 +8,7 @@ import msgspec
 
 from api.answers.errors import message_error
 from api.clients.session import Delta
+from api.domain import TokenUsage
 from api.errors import ApiError
 from api.generated import schemas as s
 from api.services.generation import FINISH_NAMES, GenerationStream
@@ -31,7 +32,7 @@ class MessageCollector:
         self._thinking: list[str] = []
         self._text: list[str] = []
         self._calls: list[tuple[str, str, list[str]]] = []  # id, name, parts of the arguments
-        self._last: Delta | None = None  # the one that says why it ended
+        self._last = Delta()  # the one that says why it ended
 
     def add(self, delta: Delta) -> None:
         if delta.reasoning:
@@ -47,7 +48,7 @@ class MessageCollector:
 
     def message(self) -> s.Message:
         """All is read."""
-        return message_of(self._stream, self._blocks(), end_of(self._last, self._stream, self._body))
+        return message_of(self._stream, self._blocks(), ending(self._stream, self._body, self._last))
 
     def _blocks(self) -> list[s.MessageContentBlock]:
         blocks: list[s.MessageContentBlock] = []
@@ -72,7 +73,7 @@ class MessageEncoder:
         self._index = -1  # of the block that is open, or was last
         self._open: type[msgspec.Struct] | None = None
         self._text = b""  # how an event of the open block of text begins
-        self._last: Delta | None = None  # the one that says why it ended
+        self._last = Delta()  # the one that says why it ended
 
     def start(self) -> bytes:
         return event(s.MessageStartEvent(message=message_of(self._stream, [], None)))
@@ -87,9 +88,9 @@ class MessageEncoder:
         return b"event: error\ndata: " + encode(message_error(error, self._stream.request_id)) + b"\n\n"
 
     def end(self) -> bytes:
-        end = end_of(self._last, self._stream, self._body)
-        last = event(s.MessageDeltaEvent(delta=end, usage=usage_of(self._stream)))
-        return self._closed() + last + event(s.MessageStopEvent())
+        usage = usage_of(self._stream.usage(), self._stream.exhausted)
+        last = s.MessageDeltaEvent(delta=ending(self._stream, self._body, self._last), usage=usage)
+        return self._closed() + event(last) + event(s.MessageStopEvent())
 
     def _events(self, delta: Delta) -> list[bytes]:
         events = []
@@ -150,7 +151,7 @@ def message_of(stream: GenerationStream, content: list[s.MessageContentBlock], e
         content=content,
         stop_reason=None if end is None else end.stop_reason,
         stop_sequence=None if end is None else end.stop_sequence,
-        usage=usage_of(stream),
+        usage=usage_of(stream.usage(), stream.exhausted),
     )
 
 
@@ -158,20 +159,23 @@ def message_id(stream: GenerationStream) -> str:
     return "msg_" + stream.request_id.removeprefix("req_")
 
 
-def end_of(last: Delta | None, stream: GenerationStream, body: s.MessageRequest) -> s.MessageEnd:
-    """`last` None: the worker did not say."""
-    if last is not None and last.stop_sequence:
+def ending(stream: GenerationStream, body: s.MessageRequest, last: Delta) -> s.MessageEnd:
+    tokens = stream.usage().completion_tokens
+    return end_of(last, tokens, tokens if stream.exhausted else body.max_tokens)
+
+
+def end_of(last: Delta, tokens: int, most_tokens: int) -> s.MessageEnd:
+    """What ended for length before `most_tokens`, allowed by the request or its money, met the end of the context."""
+    if last.stop_sequence:
         return s.MessageEnd(stop_reason="stop_sequence", stop_sequence=last.stop_sequence)
-    reason = STOP_REASONS[FINISH_NAMES[last.finish] if last is not None else "stop"]
-    within = stream.usage().completion_tokens < body.max_tokens and not stream.exhausted
-    if reason == "max_tokens" and within:  # neither the request nor its money ended it
+    reason = STOP_REASONS[FINISH_NAMES.get(last.finish, "stop")]
+    if reason == "max_tokens" and tokens < most_tokens:
         reason = "model_context_window_exceeded"
     return s.MessageEnd(stop_reason=reason, stop_sequence=None)
 
 
-def usage_of(stream: GenerationStream) -> s.MessageUsage:
-    """Cached tokens are counted apart here, not as a part of the input."""
-    usage = stream.usage()
+def usage_of(usage: TokenUsage, exhausted: bool) -> s.MessageUsage:
+    """Cached tokens are counted apart here, not as a part of the input. `exhausted`: the money ended it."""
     shown = s.MessageUsage(
         input_tokens=usage.prompt_tokens - usage.cached_tokens,
         cache_creation_input_tokens=0,
@@ -180,7 +184,7 @@ def usage_of(stream: GenerationStream) -> s.MessageUsage:
         output_tokens_details=s.MessageOutputTokensDetails(thinking_tokens=usage.reasoning_tokens),
         service_tier="standard",
     )
-    if stream.exhausted:
+    if exhausted:
         shown.code = "budget_exhausted"
     return shown
 

@@ -52,7 +52,7 @@ def sampling(body: s.MessageRequest) -> pb.Sampling:
 
 def chat(body: Request) -> pb.Chat:
     spoken = [told for message in body.messages for told in messages(message)]
-    choice: s.MessageToolChoice = given(body.tool_choice, s.MessageToolChoiceAuto())
+    choice = body.tool_choice or s.MessageToolChoiceAuto()
     return pb.Chat(
         messages=[*system(body.system), *spoken],
         tools=[tool(item) for item in given(body.tools, [])],

@@ -12,7 +12,8 @@ from api.domain import Principal
 from api.errors import ApiError, AuthenticationError
 from api.middleware import reject
 
-# All that is open; whatever is not named here needs a key, also paths that do not exist.
+# All that is open; whatever is not named here needs a key, also paths that do not exist. `/` does not,
+# and Claude Code probes it without one.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
 OPEN_FOLDER = "/docs/"
 # Everyone, where no keys are asked for.
