@@ -37,6 +37,7 @@ from api.routers.health import Health
 from api.routers.limits import Limits
 from api.routers.messages import Messages
 from api.routers.models import Models
+from api.routers.rerank import Rerank
 from api.routers.tokens import Tokens
 from api.routers.usage import Usage
 from api.state import AppState, open_state
@@ -102,6 +103,7 @@ def mount(app: FastAPI, state: AppState) -> None:
     routes.add_chat(app.router, Chat(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
     routes.add_messages(app.router, Messages(state), codec)
+    routes.add_rerank(app.router, Rerank(state), codec)
     routes.add_tokens(app.router, Tokens(state), codec)
     routes.add_models(app.router, Models(state), codec)
     routes.add_usage(app.router, Usage(state), codec)

@@ -35,6 +35,7 @@ class Codec(Protocol):
 OPERATIONS = {
     "createChatCompletion": ("POST", "/v1/chat/completions"),
     "createEmbedding": ("POST", "/v1/embeddings"),
+    "createRerank": ("POST", "/v1/rerank"),
     "countChatTokens": ("POST", "/v1/chat/completions/input_tokens"),
     "tokenize": ("POST", "/v1/tokenize"),
     "detokenize": ("POST", "/v1/detokenize"),
@@ -110,6 +111,21 @@ def add_embeddings(router: APIRouter, impl: EmbeddingsApi, codec: Codec) -> None
         methods=["POST"],
         name="createEmbedding",
         include_in_schema=False,
+    )
+
+
+class RerankApi(ABC):
+    @abstractmethod
+    async def create_rerank(self, request: Request, body: s.RerankRequest) -> s.RerankResponse | Response:
+        """Order documents by how near they are to a query."""
+
+
+def add_rerank(router: APIRouter, impl: RerankApi, codec: Codec) -> None:
+    async def create_rerank(request: Request) -> Response:
+        return codec.answer(await impl.create_rerank(request, await codec.body(request, s.RerankRequest)), 200)
+
+    router.add_route(
+        "/v1/rerank", codec.endpoint(create_rerank), methods=["POST"], name="createRerank", include_in_schema=False
     )
 
 

@@ -148,6 +148,19 @@ class EmbeddingUsage(Struct, kw_only=True):
     total_tokens: int
 
 
+Documents: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+class RerankDocument(Struct, kw_only=True):
+    text: Annotated[str, Meta(min_length=1)]
+
+
+class RerankResult(Struct, kw_only=True):
+    index: int
+    relevance_score: float
+    document: RerankDocument | UnsetType = UNSET
+
+
 class MessageTextBlock(Struct, kw_only=True, tag_field="type", tag="text"):
     text: str
     cache_control: dict[str, Any] | None | UnsetType = UNSET
@@ -644,6 +657,21 @@ class EmbeddingResponse(Struct, kw_only=True):
     object: Literal["list"]
     data: list[Embedding]
     model: str
+    usage: EmbeddingUsage
+
+
+class RerankRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    query: Annotated[str, Meta(min_length=1)]
+    documents: Annotated[list[Documents | RerankDocument], Meta(max_length=1024, min_length=1)]
+    top_n: Annotated[int, Meta(ge=1, le=2147483647)] | None | UnsetType = UNSET
+    return_documents: bool | None | UnsetType = False
+
+
+class RerankResponse(Struct, kw_only=True):
+    object: Literal["list"]
+    model: str
+    results: list[RerankResult]
     usage: EmbeddingUsage
 
 
