@@ -77,16 +77,16 @@ def messages(message: s.MessageParam) -> list[pb.Message]:
     results right behind the calls."""
     if isinstance(message, s.MessageAssistant):
         return [assistant(message.content)]
-    if isinstance(message, s.MessageSystem) or isinstance(message.content, str):
-        role = "system" if isinstance(message, s.MessageSystem) else "user"
-        return [said(role, PARAGRAPH.join(texts(message.content)))]
-    results = [tool_result(block) for block in message.content if isinstance(block, s.MessageToolResultBlock)]
-    rest = texts(message.content)
-    return results + ([said("user", PARAGRAPH.join(rest))] if rest or not results else [])
+    text = joined(message.content)
+    if isinstance(message, s.MessageSystem):
+        return [said("system", text)]
+    blocks = [] if isinstance(message.content, str) else message.content
+    results = [tool_result(block) for block in blocks if isinstance(block, s.MessageToolResultBlock)]
+    return results + ([said("user", text)] if text or not results else [])
 
 
 def assistant(content: Content) -> pb.Message:
-    result = said("assistant", PARAGRAPH.join(texts(content)))
+    result = said("assistant", joined(content))
     for block in [] if isinstance(content, str) else given(content, []):
         if isinstance(block, s.MessageThinkingBlock):
             result.reasoning += block.thinking
@@ -96,7 +96,7 @@ def assistant(content: Content) -> pb.Message:
 
 
 def tool_result(block: s.MessageToolResultBlock) -> pb.Message:
-    text = PARAGRAPH.join(texts(block.content))
+    text = joined(block.content)
     result = said("tool", ERROR + text if block.is_error is True else text)
     result.tool_call_id = block.tool_use_id
     return result
@@ -104,6 +104,10 @@ def tool_result(block: s.MessageToolResultBlock) -> pb.Message:
 
 def said(role: str, text: str) -> pb.Message:
     return pb.Message(role=role, parts=[pb.Part(text=text)] if text else [])
+
+
+def joined(content: Content) -> str:
+    return PARAGRAPH.join(texts(content))
 
 
 def texts(content: Content) -> list[str]:
