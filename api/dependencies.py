@@ -39,6 +39,8 @@ REFUSED = {
     "json_schema": "Use `response_format`.",
     "api_base": "The provider is chosen by the operator.",
     "api_key": "Send the key in the `Authorization` header.",
+    "mcp_servers": "This server calls no MCP servers. Call them yourself and offer their `tools`.",
+    "output_format": "Use `output_config.format`.",
     "best_of": "Use `n`.",
     "echo": "Answers do not repeat the prompt.",
     "suffix": "Text cannot be inserted before a suffix.",
@@ -100,7 +102,7 @@ class JsonCodec:
             value: T = struct.decode(raw)
             unknown = keys_of.decode(raw).keys() - names
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise explain(error, raw) from None
+            raise explain(error, raw, kind.__name__) from None
         if unknown:
             self._ignore(request, unknown)
         return value
@@ -169,14 +171,17 @@ KINDS = {
     "array": "array",
     "object": "object",
 }
+# By the name of the field; where bodies differ, by the body's, too.
 ENUMS = {
     "role": "'assistant', 'developer', 'system', 'tool' and 'user'",
+    "MessageRequest.role": "'assistant', 'system' and 'user'",
+    "MessageCountRequest.role": "'assistant', 'system' and 'user'",
     "encoding_format": "'base64' and 'float'",
     "tool_choice": "'auto', 'none', 'required' or an object that names a function",
 }
 
 
-def explain(error: Exception, raw: bytes) -> ApiError:
+def explain(error: Exception, raw: bytes, body: str) -> ApiError:
     """msgspec's verdict as the contract says it: a code, the path of the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
         detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -214,7 +219,8 @@ def explain(error: Exception, raw: bytes) -> ApiError:
         return InvalidRequestError(
             f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
         )
-    known = ENUMS.get(at.rpartition(".")[2])
+    field = at.rpartition(".")[2]
+    known = ENUMS.get(f"{body}.{field}", ENUMS.get(field))
     return InvalidRequestError(
         f"Invalid value for {where}: {came}. " + (f"Supported values are: {known}." if known else f"{text}."),
         param=at or None,

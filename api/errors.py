@@ -1,6 +1,7 @@
 """Everything a caller can be told went wrong: a tree with one door (`middleware/errors.py` answers with it).
 
 Shape, status, type and code follow the wire contract: `{"error": {"message", "type", "param", "code"}}`.
+`answers/errors.py` says the same in the form of other APIs.
 """
 
 from __future__ import annotations

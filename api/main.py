@@ -35,7 +35,10 @@ from api.routers.docs import add_docs
 from api.routers.embeddings import Embeddings
 from api.routers.health import Health
 from api.routers.limits import Limits
+from api.routers.messages import Messages
 from api.routers.models import Models
+from api.routers.rerank import Rerank
+from api.routers.tokens import Tokens
 from api.routers.usage import Usage
 from api.state import AppState, open_state
 
@@ -44,7 +47,7 @@ RATE_LIMITS = [
     *(f"x-ratelimit-{told}-{name}" for told in ("limit", "remaining") for name in ("rpm", "tpm")),
 ]
 EXPOSED = [
-    *("x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-request-id", "request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
     *("x-novai-ignored-params", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
     *RATE_LIMITS,
 ]
@@ -96,9 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
 
 def mount(app: FastAPI, state: AppState) -> None:
     """One router per tag of the spec. An operation without an implementation is a TypeError here."""
-    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.EmbeddingRequest)
+    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.EmbeddingRequest, schemas.MessageRequest)
     routes.add_chat(app.router, Chat(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
+    routes.add_messages(app.router, Messages(state), codec)
+    routes.add_rerank(app.router, Rerank(state), codec)
+    routes.add_tokens(app.router, Tokens(state), codec)
     routes.add_models(app.router, Models(state), codec)
     routes.add_usage(app.router, Usage(state), codec)
     routes.add_limits(app.router, Limits(state), codec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, UnsetType
 
 from api.errors import InvalidRequestError
@@ -79,6 +81,60 @@ def check_tools(body: s.ChatCompletionRequest) -> None:
             "Unsupported parameter: 'tool_choice' other than 'auto' and 'none' is not supported with this model.",
             "tool_choice",
         )
+
+
+def check_message_request(body: s.MessageRequest | s.MessageCountRequest) -> None:
+    """Raises InvalidRequestError for a body that fits the schema and still makes no sense."""
+    check_message_tools(body)
+    for number, message in enumerate(body.messages):
+        if isinstance(message, s.MessageUser) and isinstance(message.content, list):
+            check_message_blocks(message.content, f"messages[{number}].content")
+
+
+def check_message_blocks(blocks: Sequence[s.MessageUserBlock | s.MessageToolResultContent], at: str) -> None:
+    for number, block in enumerate(blocks):
+        if isinstance(block, s.MessageImageBlock | s.MessageDocumentBlock):
+            raise invalid(
+                "This model takes text only. Leave images and documents out or choose a model that sees.",
+                f"{at}[{number}].type",
+                "unsupported_value",
+            )
+        if isinstance(block, s.MessageToolResultBlock) and isinstance(block.content, list):
+            check_message_blocks(block.content, f"{at}[{number}].content")
+
+
+def check_message_tools(body: s.MessageRequest | s.MessageCountRequest) -> None:
+    tools = [] if absent(body.tools) else body.tools
+    assert isinstance(tools, list)
+    names = [tool.name for tool in tools]
+    for number, tool in enumerate(tools):
+        at = f"tools[{number}]"
+        if not absent(tool.type) and tool.type != "custom":
+            raise invalid(
+                f"The tool '{tool.name}' is one that Anthropic runs, and this server does not. Leave it out, or offer "
+                "it with an input_schema and run it yourself.",
+                f"{at}.type",
+                "unsupported_value",
+            )
+        if absent(tool.input_schema):
+            raise invalid(
+                f"Missing required parameter: '{at}.input_schema'.", f"{at}.input_schema", "missing_required_parameter"
+            )
+        if tool.name in names[:number]:
+            raise invalid(f"The tool '{tool.name}' is given twice. Tool names must differ.", f"{at}.name")
+    choice = body.tool_choice
+    if isinstance(choice, s.MessageToolChoiceAny | s.MessageToolChoiceTool) and not tools:
+        raise invalid("'tool_choice' asks for a tool, and there are no 'tools'.", "tool_choice")
+    if isinstance(choice, s.MessageToolChoiceTool) and choice.name not in names:
+        raise invalid(f"The tool '{choice.name}' of 'tool_choice' is not among 'tools'.", "tool_choice.name")
+
+
+def check_tokenize(body: s.TokenizeRequest) -> None:
+    """Raises InvalidRequestError."""
+    if absent(body.prompt) == absent(body.messages):
+        raise invalid("Send either 'prompt' or 'messages'.", "prompt")
+    for index, message in enumerate(body.messages if isinstance(body.messages, list) else []):
+        check_message(message, f"messages[{index}]")
 
 
 def check_logit_bias(bias: dict[str, float] | UnsetType | None) -> None:

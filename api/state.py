@@ -23,6 +23,7 @@ from api.services.embeddings import EmbeddingService
 from api.services.generation import GenerationService
 from api.services.idempotency import Idempotency
 from api.services.receipts import receipts_of
+from api.services.tokens import TokenService
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database, open_pool
 
@@ -36,6 +37,7 @@ class AppState:
     catalog: Catalog
     generation: GenerationService
     embeddings: EmbeddingService
+    tokens: TokenService
     idempotency: Idempotency
     limiter: Limiter
     ledger: Ledger
@@ -115,6 +117,18 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         generation = GenerationService(catalog, admission, hosts, *deadlines_s)
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
+        tokens = TokenService(catalog, admission, hosts)
         yield AppState(
-            settings, database, keys, hosts, catalog, generation, embeddings, idempotency, limiter, ledger, prices
+            settings,
+            database,
+            keys,
+            hosts,
+            catalog,
+            generation,
+            embeddings,
+            tokens,
+            idempotency,
+            limiter,
+            ledger,
+            prices,
         )

@@ -68,6 +68,21 @@ class leaving:  # noqa: N801 (read as a `with` statement)
         self._on_leave()
 
 
+async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], None]) -> None:
+    """Reads a generation to its end and settles it. `stream.left` says that its client did not stay.
+
+    Raises the ApiError that ended the stream.
+    """
+    try:
+        with leaving(receive, stream.leave):
+            await stream.start()
+            while not stream.over:
+                for delta in await stream.next():
+                    take(delta)
+    finally:
+        await stream.aclose()
+
+
 class EventStream(Response):
     """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status."""
 

@@ -29,6 +29,14 @@ class Vectors:
         return [view[start : start + width] for start in range(0, len(view), width)]
 
 
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One of each document, in their order."""
+
+    scores: list[float]
+    prompt_tokens: int
+
+
 class EmbeddingClient:
     """One channel to one worker; calls are unary and run side by side on it."""
 
@@ -52,6 +60,15 @@ class EmbeddingClient:
         except grpc.aio.AioRpcError as error:
             raise from_status(error, f"the worker of {self._model}") from None
         return Vectors(answer.vectors, answer.dimensions, answer.prompt_tokens)
+
+    async def rerank(self, request_id: str, query: str, documents: list[str], timeout_s: float) -> Scores:
+        """How near each document is to the query. Raises the ApiError that the worker's status stands for."""
+        request = pb.RerankRequest(request_id=request_id, model=self._model, query=query, documents=documents)
+        try:
+            answer = await self._stub.Rerank(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_status(error, f"the worker of {self._model}") from None
+        return Scores(list(answer.scores), answer.prompt_tokens)
 
     async def aclose(self) -> None:
         await self._channel.close()

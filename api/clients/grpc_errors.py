@@ -51,7 +51,7 @@ def from_failed(failed: pb.Failed) -> ApiError:
 def from_status(error: grpc.aio.AioRpcError, what: str) -> ApiError:
     """The error that a failed gRPC call stands for; `what` names the peer."""
     kind, code = STATUSES.get(error.code(), (UpstreamError, None))
-    if kind is InvalidRequestError:
+    if issubclass(kind, InvalidRequestError):
         param, _, text = (error.details() or "").partition(": ")
         return kind(text or param, param=param if text else None, code=code)
     if kind is OverloadedError:

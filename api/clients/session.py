@@ -19,12 +19,14 @@ import grpc.aio
 from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
-from api.clients.grpc_errors import broken
+from api.clients.grpc_errors import broken, from_status
 from api.errors import ApiError
 
 log = logging.getLogger("novai.session")
 
 GenerateRequest = pb.GenerateRequest
+TokenizeRequest = pb.TokenizeRequest
+TokenizeResponse = pb.TokenizeResponse
 Delta = pb.Delta
 Finished = pb.Finished
 Failed = pb.Failed
@@ -161,18 +163,34 @@ class Session:
     async def receipts(self, request_ids: Sequence[str], timeout_s: float = 1.0) -> Sequence[Receipt]:
         """What the worker knows of these requests. Raises ConnectionError."""
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        with self._unanswered():
-            call = pb.GetReceiptsRequest(request_ids=request_ids)
+        call = pb.GetReceiptsRequest(request_ids=request_ids)
+        try:
             answer = await stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
         return answer.receipts
 
     async def count_tokens(self, request: GenerateRequest, timeout_s: float = 2.0) -> int:
-        """Tokens of its prompt. Raises ConnectionError, also for a prompt that cannot be read."""
+        """Tokens of its prompt. Raises the ApiError that the worker's status stands for."""
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        with self._unanswered():
+        with self._refused():
             call = pb.CountTokensRequest(request=request)
             answer = await stub.CountTokens(call, metadata=self._metadata, timeout=timeout_s)
         return int(answer.prompt_tokens)
+
+    async def tokenize(self, request: TokenizeRequest, timeout_s: float) -> TokenizeResponse:
+        """Tokens of a text or a conversation. Raises as `count_tokens`."""
+        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        with self._refused():
+            return await stub.Tokenize(request, metadata=self._metadata, timeout=timeout_s)
+
+    async def detokenize(self, tokens: Sequence[int], timeout_s: float) -> str:
+        """The text of tokens. Raises as `count_tokens`."""
+        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        with self._refused():
+            call = pb.DetokenizeRequest(tokens=tokens)
+            answer = await stub.Detokenize(call, metadata=self._metadata, timeout=timeout_s)
+        return str(answer.text)
 
     async def aclose(self) -> None:
         """Cuts the stream; the worker cancels what still runs on it. Idempotent."""
@@ -186,12 +204,12 @@ class Session:
     # ------------------------------------------------------------------ inside
 
     @contextlib.contextmanager
-    def _unanswered(self) -> Iterator[None]:
-        """A call beside the stream that fails is a ConnectionError."""
+    def _refused(self) -> Iterator[None]:
+        """A call beside the stream that fails is the ApiError that its status stands for."""
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
+            raise from_status(error, f"the worker of {self.model}") from None
 
     async def _read(self) -> None:
         calls = self.calls

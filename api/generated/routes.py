@@ -35,6 +35,12 @@ class Codec(Protocol):
 OPERATIONS = {
     "createChatCompletion": ("POST", "/v1/chat/completions"),
     "createEmbedding": ("POST", "/v1/embeddings"),
+    "createRerank": ("POST", "/v1/rerank"),
+    "countChatTokens": ("POST", "/v1/chat/completions/input_tokens"),
+    "tokenize": ("POST", "/v1/tokenize"),
+    "detokenize": ("POST", "/v1/detokenize"),
+    "createMessage": ("POST", "/v1/messages"),
+    "countMessageTokens": ("POST", "/v1/messages/count_tokens"),
     "listModels": ("GET", "/v1/models"),
     "retrieveModel": ("GET", "/v1/models/{model}"),
     "listUsage": ("GET", "/v1/usage"),
@@ -104,6 +110,96 @@ def add_embeddings(router: APIRouter, impl: EmbeddingsApi, codec: Codec) -> None
         codec.endpoint(create_embedding),
         methods=["POST"],
         name="createEmbedding",
+        include_in_schema=False,
+    )
+
+
+class RerankApi(ABC):
+    @abstractmethod
+    async def create_rerank(self, request: Request, body: s.RerankRequest) -> s.RerankResponse | Response:
+        """Order documents by how near they are to a query."""
+
+
+def add_rerank(router: APIRouter, impl: RerankApi, codec: Codec) -> None:
+    async def create_rerank(request: Request) -> Response:
+        return codec.answer(await impl.create_rerank(request, await codec.body(request, s.RerankRequest)), 200)
+
+    router.add_route(
+        "/v1/rerank", codec.endpoint(create_rerank), methods=["POST"], name="createRerank", include_in_schema=False
+    )
+
+
+class TokensApi(ABC):
+    @abstractmethod
+    async def count_chat_tokens(self, request: Request, body: s.ChatCompletionRequest) -> s.InputTokens | Response:
+        """Count the tokens of a chat completion's prompt."""
+
+    @abstractmethod
+    async def tokenize(self, request: Request, body: s.TokenizeRequest) -> s.TokenizeResponse | Response:
+        """Tokenize a text or a conversation."""
+
+    @abstractmethod
+    async def detokenize(self, request: Request, body: s.DetokenizeRequest) -> s.DetokenizeResponse | Response:
+        """Turn tokens into text."""
+
+
+def add_tokens(router: APIRouter, impl: TokensApi, codec: Codec) -> None:
+    async def count_chat_tokens(request: Request) -> Response:
+        return codec.answer(
+            await impl.count_chat_tokens(request, await codec.body(request, s.ChatCompletionRequest)), 200
+        )
+
+    router.add_route(
+        "/v1/chat/completions/input_tokens",
+        codec.endpoint(count_chat_tokens),
+        methods=["POST"],
+        name="countChatTokens",
+        include_in_schema=False,
+    )
+
+    async def tokenize(request: Request) -> Response:
+        return codec.answer(await impl.tokenize(request, await codec.body(request, s.TokenizeRequest)), 200)
+
+    router.add_route(
+        "/v1/tokenize", codec.endpoint(tokenize), methods=["POST"], name="tokenize", include_in_schema=False
+    )
+
+    async def detokenize(request: Request) -> Response:
+        return codec.answer(await impl.detokenize(request, await codec.body(request, s.DetokenizeRequest)), 200)
+
+    router.add_route(
+        "/v1/detokenize", codec.endpoint(detokenize), methods=["POST"], name="detokenize", include_in_schema=False
+    )
+
+
+class MessagesApi(ABC):
+    @abstractmethod
+    async def create_message(self, request: Request, body: s.MessageRequest) -> s.Message | Response:
+        """Create a message."""
+
+    @abstractmethod
+    async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> s.MessageTokens | Response:
+        """Count the tokens of a message's prompt."""
+
+
+def add_messages(router: APIRouter, impl: MessagesApi, codec: Codec) -> None:
+    async def create_message(request: Request) -> Response:
+        return codec.answer(await impl.create_message(request, await codec.body(request, s.MessageRequest)), 200)
+
+    router.add_route(
+        "/v1/messages", codec.endpoint(create_message), methods=["POST"], name="createMessage", include_in_schema=False
+    )
+
+    async def count_message_tokens(request: Request) -> Response:
+        return codec.answer(
+            await impl.count_message_tokens(request, await codec.body(request, s.MessageCountRequest)), 200
+        )
+
+    router.add_route(
+        "/v1/messages/count_tokens",
+        codec.endpoint(count_message_tokens),
+        methods=["POST"],
+        name="countMessageTokens",
         include_in_schema=False,
     )
 

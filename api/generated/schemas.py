@@ -148,6 +148,206 @@ class EmbeddingUsage(Struct, kw_only=True):
     total_tokens: int
 
 
+Documents: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+class RerankDocument(Struct, kw_only=True):
+    text: Annotated[str, Meta(min_length=1)]
+
+
+class RerankResult(Struct, kw_only=True):
+    index: int
+    relevance_score: float
+    document: RerankDocument | UnsetType = UNSET
+
+
+class MessageTextBlock(Struct, kw_only=True, tag_field="type", tag="text"):
+    text: str
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+System: TypeAlias = Annotated[list[MessageTextBlock], Meta(max_length=1024)]
+
+
+StopSequence: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1)]
+
+
+Content4: TypeAlias = Annotated[list[MessageTextBlock], Meta(max_length=4096)]
+
+
+class MessageSystem(Struct, kw_only=True, tag_field="role", tag="system"):
+    content: str | Content4
+
+
+class MessageImageBlock(Struct, kw_only=True, tag_field="type", tag="image"):
+    source: dict[str, Any]
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+class MessageDocumentBlock(Struct, kw_only=True, tag_field="type", tag="document"):
+    source: dict[str, Any]
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+class MessageToolUseBlock(Struct, kw_only=True, tag_field="type", tag="tool_use"):
+    id: Annotated[str, Meta(max_length=256)]
+    name: Annotated[str, Meta(max_length=256)]
+    input: dict[str, Any]
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+MessageToolResultContent: TypeAlias = MessageTextBlock | MessageImageBlock | MessageDocumentBlock
+
+
+class MessageThinkingBlock(Struct, kw_only=True, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str
+
+
+class MessageRedactedThinkingBlock(Struct, kw_only=True, tag_field="type", tag="redacted_thinking"):
+    data: str
+
+
+class MessageTool(Struct, kw_only=True):
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,128}$")]
+    type: str | None | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
+    input_schema: dict[str, Any] | None | UnsetType = UNSET
+    strict: bool | None | UnsetType = UNSET
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+class MessageToolChoiceAuto(Struct, kw_only=True, tag_field="type", tag="auto"):
+    disable_parallel_tool_use: bool | None | UnsetType = UNSET
+
+
+class MessageToolChoiceAny(Struct, kw_only=True, tag_field="type", tag="any"):
+    disable_parallel_tool_use: bool | None | UnsetType = UNSET
+
+
+class MessageToolChoiceTool(Struct, kw_only=True, tag_field="type", tag="tool"):
+    name: Annotated[str, Meta(max_length=128)]
+    disable_parallel_tool_use: bool | None | UnsetType = UNSET
+
+
+class MessageToolChoiceNone(Struct, kw_only=True, tag_field="type", tag="none"):
+    pass
+
+
+class MessageThinkingEnabled(Struct, kw_only=True, tag_field="type", tag="enabled"):
+    budget_tokens: Annotated[int, Meta(ge=1, le=2147483647)] | None | UnsetType = UNSET
+    display: str | None | UnsetType = UNSET
+
+
+class MessageThinkingAdaptive(Struct, kw_only=True, tag_field="type", tag="adaptive"):
+    display: str | None | UnsetType = UNSET
+
+
+class MessageThinkingBetweenTools(Struct, kw_only=True, tag_field="type", tag="between_tools"):
+    pass
+
+
+class MessageThinkingDisabled(Struct, kw_only=True, tag_field="type", tag="disabled"):
+    pass
+
+
+class MessageOutputFormat(Struct, kw_only=True):
+    type: Literal["json_schema"]
+    schema: dict[str, Any]
+
+
+MessageContentBlock: TypeAlias = MessageTextBlock | MessageToolUseBlock | MessageThinkingBlock
+
+
+MessageStopReason: TypeAlias = Literal[
+    "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", "model_context_window_exceeded"
+]
+
+
+class MessageOutputTokensDetails(Struct, kw_only=True):
+    thinking_tokens: int
+
+
+class MessageTokens(Struct, kw_only=True):
+    input_tokens: int
+
+
+class MessageEvent(Struct, kw_only=True):
+    event: Literal[
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "error",
+    ]
+    data: str
+
+
+class MessageBlockStartEvent(Struct, kw_only=True, tag_field="type", tag="content_block_start"):
+    index: int
+    content_block: MessageContentBlock
+
+
+class MessageTextDelta(Struct, kw_only=True, tag_field="type", tag="text_delta"):
+    text: str
+
+
+class MessageInputJsonDelta(Struct, kw_only=True, tag_field="type", tag="input_json_delta"):
+    partial_json: str
+
+
+class MessageThinkingDelta(Struct, kw_only=True, tag_field="type", tag="thinking_delta"):
+    thinking: str
+
+
+class MessageSignatureDelta(Struct, kw_only=True, tag_field="type", tag="signature_delta"):
+    signature: str
+
+
+class MessageBlockStopEvent(Struct, kw_only=True, tag_field="type", tag="content_block_stop"):
+    index: int
+
+
+class MessageEnd(Struct, kw_only=True):
+    stop_reason: MessageStopReason
+    stop_sequence: str | None
+
+
+class MessageStopEvent(Struct, kw_only=True, tag_field="type", tag="message_stop"):
+    pass
+
+
+class MessageErrorDetails(Struct, kw_only=True):
+    error_code: str | None
+    param: str | None
+
+
+class InputTokens(Struct, kw_only=True):
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+class TokenizeResponse(Struct, kw_only=True):
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str] | None
+
+
+Token: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+
+
+class DetokenizeRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    tokens: Annotated[list[Token], Meta(max_length=1048576)]
+
+
+class DetokenizeResponse(Struct, kw_only=True):
+    prompt: str
+
+
 class UsageRow(Struct, kw_only=True):
     requests: int
     errors: int
@@ -460,6 +660,87 @@ class EmbeddingResponse(Struct, kw_only=True):
     usage: EmbeddingUsage
 
 
+class RerankRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    query: Annotated[str, Meta(min_length=1)]
+    documents: Annotated[list[Documents | RerankDocument], Meta(max_length=1024, min_length=1)]
+    top_n: Annotated[int, Meta(ge=1, le=2147483647)] | None | UnsetType = UNSET
+    return_documents: bool | None | UnsetType = False
+
+
+class RerankResponse(Struct, kw_only=True):
+    object: Literal["list"]
+    model: str
+    results: list[RerankResult]
+    usage: EmbeddingUsage
+
+
+MessageAssistantBlock: TypeAlias = (
+    MessageTextBlock | MessageToolUseBlock | MessageThinkingBlock | MessageRedactedThinkingBlock
+)
+
+
+Content5: TypeAlias = Annotated[list[MessageToolResultContent], Meta(max_length=1024)]
+
+
+class MessageToolResultBlock(Struct, kw_only=True, tag_field="type", tag="tool_result"):
+    tool_use_id: Annotated[str, Meta(max_length=256)]
+    content: str | Content5 | None | UnsetType = UNSET
+    is_error: bool | None | UnsetType = UNSET
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+MessageToolChoice: TypeAlias = (
+    MessageToolChoiceAuto | MessageToolChoiceAny | MessageToolChoiceTool | MessageToolChoiceNone
+)
+
+
+MessageThinking: TypeAlias = (
+    MessageThinkingEnabled | MessageThinkingAdaptive | MessageThinkingBetweenTools | MessageThinkingDisabled
+)
+
+
+class MessageOutputConfig(Struct, kw_only=True):
+    effort: str | None | UnsetType = UNSET
+    format: MessageOutputFormat | None | UnsetType = UNSET
+
+
+class MessageUsage(Struct, kw_only=True):
+    input_tokens: int
+    cache_creation_input_tokens: int
+    cache_read_input_tokens: int
+    output_tokens: int
+    output_tokens_details: MessageOutputTokensDetails
+    service_tier: Literal["standard"] | UnsetType = UNSET
+    code: Literal["budget_exhausted"] | UnsetType = UNSET
+
+
+MessageBlockDelta: TypeAlias = MessageTextDelta | MessageInputJsonDelta | MessageThinkingDelta | MessageSignatureDelta
+
+
+class MessageDeltaEvent(Struct, kw_only=True, tag_field="type", tag="message_delta"):
+    delta: MessageEnd
+    usage: MessageUsage
+
+
+class MessageError(Struct, kw_only=True):
+    type: Literal[
+        "invalid_request_error",
+        "authentication_error",
+        "billing_error",
+        "permission_error",
+        "not_found_error",
+        "conflict_error",
+        "request_too_large",
+        "rate_limit_error",
+        "timeout_error",
+        "api_error",
+        "overloaded_error",
+    ]
+    message: str
+    details: MessageErrorDetails | UnsetType = UNSET
+
+
 class UsagePage(Struct, kw_only=True):
     object: Literal["list"]
     data: list[UsageRow]
@@ -594,6 +875,41 @@ class ChoiceDelta(Struct, kw_only=True):
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
 
 
+Content3: TypeAlias = Annotated[list[MessageAssistantBlock], Meta(max_length=4096)]
+
+
+class MessageAssistant(Struct, kw_only=True, tag_field="role", tag="assistant"):
+    content: str | Content3
+
+
+MessageUserBlock: TypeAlias = MessageTextBlock | MessageToolResultBlock | MessageImageBlock | MessageDocumentBlock
+
+
+class Message(Struct, kw_only=True):
+    id: Annotated[str, Meta(pattern="^msg_")]
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[MessageContentBlock]
+    stop_reason: MessageStopReason | None
+    stop_sequence: str | None
+    usage: MessageUsage
+
+
+class MessageStartEvent(Struct, kw_only=True, tag_field="type", tag="message_start"):
+    message: Message
+
+
+class MessageBlockDeltaEvent(Struct, kw_only=True, tag_field="type", tag="content_block_delta"):
+    index: int
+    delta: MessageBlockDelta
+
+
+class MessageErrorResponse(Struct, kw_only=True, tag_field="type", tag="error"):
+    error: MessageError
+    request_id: str
+
+
 class RequestUsage(Struct, kw_only=True):
     object: Literal["usage.request"]
     request_id: str
@@ -643,6 +959,24 @@ class ChunkChoice(Struct, kw_only=True):
     finish_reason: FinishReason | None
 
 
+Content2: TypeAlias = Annotated[list[MessageUserBlock], Meta(max_length=4096)]
+
+
+class MessageUser(Struct, kw_only=True, tag_field="role", tag="user"):
+    content: str | Content2
+
+
+MessageStreamEvent: TypeAlias = (
+    MessageStartEvent
+    | MessageBlockStartEvent
+    | MessageBlockDeltaEvent
+    | MessageBlockStopEvent
+    | MessageDeltaEvent
+    | MessageStopEvent
+    | MessageErrorResponse
+)
+
+
 ChatMessage: TypeAlias = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 
@@ -667,6 +1001,19 @@ class ChatCompletionChunk(Struct, kw_only=True):
     system_fingerprint: str | None
     choices: list[ChunkChoice]
     usage: CompletionUsage | None | UnsetType = UNSET
+
+
+MessageParam: TypeAlias = MessageUser | MessageAssistant | MessageSystem
+
+
+class TokenizeRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    prompt: str | None | UnsetType = UNSET
+    add_special_tokens: bool | None | UnsetType = True
+    messages: Annotated[list[ChatMessage], Meta(max_length=2048, min_length=1)] | None | UnsetType = UNSET
+    tools: Annotated[list[Tool], Meta(max_length=128)] | None | UnsetType = UNSET
+    chat_template_kwargs: ChatTemplateKwargs | None | UnsetType = UNSET
+    return_token_strs: bool | None | UnsetType = False
 
 
 class ChatCompletionRequest(Struct, kw_only=True):
@@ -707,3 +1054,33 @@ class ChatCompletionRequest(Struct, kw_only=True):
     prompt_cache_key: str | None | UnsetType = UNSET
     verbosity: str | None | UnsetType = UNSET
     prediction: dict[str, Any] | None | UnsetType = UNSET
+
+
+class MessageRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=2147483647)]
+    messages: Annotated[list[MessageParam], Meta(max_length=100000, min_length=1)]
+    system: str | System | None | UnsetType = UNSET
+    tools: Annotated[list[MessageTool], Meta(max_length=512)] | None | UnsetType = UNSET
+    tool_choice: MessageToolChoice | None | UnsetType = UNSET
+    thinking: MessageThinking | None | UnsetType = UNSET
+    output_config: MessageOutputConfig | None | UnsetType = UNSET
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+    stream: bool | None | UnsetType = False
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None | UnsetType = 1
+    top_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None | UnsetType = UNSET
+    top_k: Annotated[int, Meta(ge=0, le=2147483647)] | None | UnsetType = UNSET
+    stop_sequences: Annotated[list[StopSequence], Meta(max_length=64)] | None | UnsetType = UNSET
+    metadata: dict[str, Any] | None | UnsetType = UNSET
+    service_tier: str | None | UnsetType = UNSET
+
+
+class MessageCountRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    messages: Annotated[list[MessageParam], Meta(max_length=100000, min_length=1)]
+    system: str | System | None | UnsetType = UNSET
+    tools: Annotated[list[MessageTool], Meta(max_length=512)] | None | UnsetType = UNSET
+    tool_choice: MessageToolChoice | None | UnsetType = UNSET
+    thinking: MessageThinking | None | UnsetType = UNSET
+    output_config: MessageOutputConfig | None | UnsetType = UNSET
+    cache_control: dict[str, Any] | None | UnsetType = UNSET

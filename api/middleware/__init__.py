@@ -8,17 +8,19 @@ is a plain function that hands on the inner awaitable, so that a chunk meets no 
 from __future__ import annotations
 
 import msgspec
-from starlette.types import Send
+from starlette.types import Scope, Send
 
+from api.answers.errors import shown
 from api.errors import ApiError
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def reject(send: Send, error: ApiError) -> None:
-    """Answers with an error before the application was asked."""
-    body = _encode(error.body())
+async def reject(scope: Scope, send: Send, error: ApiError) -> None:
+    """Answers with an error, in the form of the request's path."""
+    status, said = shown(error, scope["path"], scope["state"].get("request_id", ""))
+    body = _encode(said)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers().items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

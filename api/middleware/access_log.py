@@ -67,7 +67,7 @@ class AccessLogMiddleware:
                 raise error  # too late to say it: the server cuts the connection
             error = InternalError(f"Something broke on our side. Please report the request id {request_id}.")
         if not exchange.status:
-            await reject(exchange.send, error)
+            await reject(scope, exchange.send, error)
 
 
 class _Exchange:

@@ -12,8 +12,9 @@ from api.domain import Principal
 from api.errors import ApiError, AuthenticationError
 from api.middleware import reject
 
-# All that is open; whatever is not named here needs a key, also paths that do not exist.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
+# All that is open; whatever is not named here needs a key, also paths that do not exist. `/` does not,
+# and Claude Code probes it without one.
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
 OPEN_FOLDER = "/docs/"
 # Everyone, where no keys are asked for.
 LOCAL = Principal(organisation_id="local", project_id="local", key_id="local", scopes=frozenset(SCOPES))
@@ -48,7 +49,7 @@ class AuthenticateMiddleware:
                 try:
                     principal = await self._keys().authenticate(presented_key(scope["headers"]))
                 except ApiError as error:
-                    await reject(send, error)
+                    await reject(scope, send, error)
                     return
                 scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)

@@ -36,14 +36,14 @@ class BodyLimitMiddleware:
             elif name == b"transfer-encoding":
                 chunked = True
             elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                await reject(send, _encoded(value))
+                await reject(scope, send, _encoded(value))
                 return
         if announced is not None:
             if not (announced.isdigit() and len(announced) < 20):
-                await reject(send, InvalidRequestError("Content-Length is not a number.", headers=_CLOSE))
+                await reject(scope, send, InvalidRequestError("Content-Length is not a number.", headers=_CLOSE))
                 return
             if int(announced) > self._max_bytes:
-                await reject(send, self._too_large(int(announced)))
+                await reject(scope, send, self._too_large(int(announced)))
                 return
         if chunked or announced not in (None, b"0"):
             receive = _Body(receive, self).receive

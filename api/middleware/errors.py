@@ -1,4 +1,4 @@
-"""The one door through which failures leave: always `{"error": {...}}`, whatever raised.
+"""The one door through which failures leave: always in the form that the path's clients read, whatever raised.
 
 What is raised before the answer began is the answer. Bugs go on to the access log's net, which tells them without
 their trace.
@@ -27,7 +27,7 @@ class ErrorsMiddleware:
         except (ApiError, HTTPException) as error:
             if scope["state"]["exchange"].status:
                 raise  # the answer has begun
-            await reject(send, error if isinstance(error, ApiError) else from_starlette(error, scope))
+            await reject(scope, send, error if isinstance(error, ApiError) else from_starlette(error, scope))
 
 
 def methods(scope: Scope) -> set[str]:

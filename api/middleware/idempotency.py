@@ -13,7 +13,7 @@ from api.errors import ApiError
 from api.middleware import reject
 from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers, Idempotency
 
-PATHS = frozenset({"/v1/chat/completions", "/v1/embeddings"})
+PATHS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/rerank"})
 _KEPT_HEADERS = (b"content-type", b"cache-control", b"x-accel-buffering", b"x-novai-ignored-params")
 _REPLAYED = (b"idempotent-replayed", b"true")
 
@@ -40,7 +40,7 @@ class IdempotencyMiddleware:
                 state["principal"].project_id, scope["path"], keys, body, state["request_id"]
             )
         except ApiError as error:
-            await reject(send, error)
+            await reject(scope, send, error)
             return
         if isinstance(claim, Answer):
             await _replay(claim, send)

@@ -10,6 +10,8 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.answers.errors import speaks_messages
+
 _ECHOED = re.compile(rb"[A-Za-z0-9_-]{1,128}")
 
 
@@ -28,7 +30,8 @@ def new_request_id() -> str:
 
 class RequestIdMiddleware:
     """Sets `scope["state"]["request_id"]`, always one of ours, and the headers `x-request-id` and
-    `openai-processing-ms` on every response; echoes a harmless `X-Client-Request-Id`."""
+    `openai-processing-ms` on every response, `request-id` where Anthropic's clients look for it; echoes a harmless
+    `X-Client-Request-Id`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,6 +51,7 @@ class RequestIdMiddleware:
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                     (b"openai-processing-ms", b"%d" % elapsed_ms),
+                    *([(b"request-id", request_id.encode())] if speaks_messages(scope["path"]) else ()),
                     *_echo(scope),
                 ]
             return send(message)

@@ -12,7 +12,7 @@ from api.generated.routes import ChatApi
 from api.rules import absent, check_chat
 from api.services.generation import GenerationStream
 from api.state import AppState
-from api.streaming import EventStream, leaving
+from api.streaming import EventStream, read_whole
 
 
 class Chat(ChatApi):
@@ -40,19 +40,11 @@ class Chat(ChatApi):
                 settings.keepalive_s,
                 settings.write_timeout_s,
             )
-        try:
-            return await self._whole(request, body, stream)
-        finally:
-            await stream.aclose()
+        return await self._whole(request, body, stream)
 
     async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:
         choices = [ChoiceCollector(index) for index in range(stream.choices)]
-        with leaving(request.receive, stream.leave):
-            await stream.start()
-            while not stream.over:
-                for delta in await stream.next():
-                    choices[delta.choice].add(delta)
-        await stream.aclose()
+        await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta))
         if stream.left:
             return Response(status_code=499)  # nobody reads this
         assert stream.finished is not None

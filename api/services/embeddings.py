@@ -1,11 +1,13 @@
-"""Vectors of texts: admitted, computed by the least loaded worker, recorded."""
+"""Vectors of texts, and what is compared by them: admitted, computed by the least loaded worker, recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from api.clients.embedding import Inputs, Vectors
+from api.clients.embedding import EmbeddingClient, Inputs, Scores, Vectors
 from api.clients.hosts import Hosts
 from api.domain import Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
@@ -14,8 +16,9 @@ from api.services.admission import Admission, Quote
 from api.services.catalog import Catalog
 
 TRIES = 2
-OPERATION = "createEmbedding"
 INPUT_TOKENS = 8  # that a model adds to every input, at most
+
+Found = TypeVar("Found", Vectors, Scores)
 
 
 class EmbeddingService:
@@ -30,34 +33,60 @@ class EmbeddingService:
     ) -> tuple[Vectors, dict[str, str]]:
         """Vectors of all inputs, in order, and headers that say how the caller's limits stand. Raises what the
         catalog, admission and the worker raise."""
-        found = self._catalog.resolve(model, "embedding", principal)
+
+        def ask(worker: EmbeddingClient) -> Awaitable[Vectors]:
+            return worker.embed(request_id, inputs, dimensions, self._timeout_s)
+
+        return await self._admitted(model, inputs, principal, request_id, "createEmbedding", ask)
+
+    async def rerank(
+        self, model: str, query: str, documents: list[str], principal: Principal, request_id: str
+    ) -> tuple[Scores, dict[str, str]]:
+        """How near each document is to the query, and headers as of `embed`. Raises as `embed`."""
+
+        def ask(worker: EmbeddingClient) -> Awaitable[Scores]:
+            return worker.rerank(request_id, query, documents, self._timeout_s)
+
+        return await self._admitted(model, [query, *documents], principal, request_id, "createRerank", ask)
+
+    async def _admitted(
+        self,
+        model: str,
+        inputs: Inputs,
+        principal: Principal,
+        request_id: str,
+        operation: str,
+        ask: Callable[[EmbeddingClient], Awaitable[Found]],
+    ) -> tuple[Found, dict[str, str]]:
+        """What a worker answers, settled. `operation`: the operationId."""
+        resolved = self._catalog.resolve(model, "embedding", principal)
         size = size_of(inputs)
         quote = Quote(
             request_id=request_id,
-            operation=OPERATION,
+            operation=operation,
             started_at_s=time.time(),
             prompt_tokens=size + INPUT_TOKENS * len(inputs),
             completion_tokens=0,
             estimated_tokens=estimate_tokens(size, 0) if isinstance(inputs[0], str) else size,
         )
-        ticket = await self._admission.admit(principal, found, quote)
+        ticket = await self._admission.admit(principal, resolved, quote)
         started_s = time.monotonic()
         try:
             await ticket.take_hold()
-            vectors, replica = await self._embed(found.id, inputs, dimensions, request_id)
+            found, replica = await self._asked(resolved.id, ask)
         except BaseException:
             ticket.release()  # what was not delivered is not charged
             raise
         record = UsageRecord(
             request_id=request_id,
             principal=principal,
-            operation=OPERATION,
-            model=found.id,
+            operation=operation,
+            model=resolved.id,
             replica=replica,
             outcome="finished",
             finish_reason="stop",
             provenance="engine",
-            tokens=TokenUsage(prompt_tokens=vectors.prompt_tokens),
+            tokens=TokenUsage(prompt_tokens=found.prompt_tokens),
             status=200,
             streamed=False,
             started_at_s=quote.started_at_s,
@@ -65,11 +94,11 @@ class EmbeddingService:
             duration_ms=(time.monotonic() - started_s) * 1e3,
         )
         await asyncio.shield(ticket.settle(record))
-        return vectors, dict(ticket.headers)
+        return found, dict(ticket.headers)
 
-    async def _embed(self, model: str, inputs: Inputs, dimensions: int, request_id: str) -> tuple[Vectors, str]:
-        """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: an
-        embedding that failed was not delivered."""
+    async def _asked(self, model: str, ask: Callable[[EmbeddingClient], Awaitable[Found]]) -> tuple[Found, str]:
+        """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: what failed
+        was not delivered."""
         tried: list[object] = []
         while True:
             replica = self._hosts.pick(model, exclude=tried)  # type: ignore[arg-type]
@@ -77,7 +106,7 @@ class EmbeddingService:
             assert replica.embedding is not None
             replica.outstanding += 1
             try:
-                vectors = await replica.embedding.embed(request_id, inputs, dimensions, self._timeout_s)
+                found = await ask(replica.embedding)
             except UpstreamTimeoutError:
                 replica.stalled()
                 raise
@@ -86,7 +115,7 @@ class EmbeddingService:
                     raise
             else:
                 replica.worked()
-                return vectors, replica.target
+                return found, replica.target
             finally:
                 replica.outstanding -= 1
 

@@ -242,7 +242,7 @@ class GenerationStream:
             assert replica.session is not None
             try:
                 prompt_tokens = await replica.session.count_tokens(self._request)
-            except ConnectionError:
+            except ApiError:
                 raise refusal from None
             await self._ticket.take_hold(prompt_tokens)
 

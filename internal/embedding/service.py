@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc.aio
@@ -42,15 +44,12 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
         self.draining = False
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 (proto)
-        self._open_requests += 1
-        try:
+        async with self._answering(context):
             return await self._embed(request)
-        except WorkerError as error:
-            # The edge splits the parameter at fault off the message.
-            await context.abort(error.status, f"{error.param}: {error.message}" if error.param else error.message)
-            raise  # abort has raised already
-        finally:
-            self._open_requests -= 1
+
+    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:  # noqa: N802 (proto)
+        async with self._answering(context, renamed):
+            return await self._rerank(request)
 
     async def aclose(self) -> None:
         """Refuses what waits and stops the threads. Idempotent."""
@@ -60,15 +59,36 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         self._check_state(request.model)
         dimensions = self._dimensions(request.dimensions)
-        check_inputs(request.inputs)
-        loop = asyncio.get_running_loop()
-        texts = await loop.run_in_executor(self._tokenizing, self._tokenize, request.inputs)
-        vectors = await self._batcher.embed(Job(texts, request.batch_priority))
+        vectors, prompt_tokens = await self._vectors(request.inputs, request.batch_priority)
         return pb.EmbedResponse(
-            vectors=encode(shorten(vectors, dimensions)),
-            dimensions=dimensions,
-            prompt_tokens=sum(len(text) for text in texts),
+            vectors=encode(shorten(vectors, dimensions)), dimensions=dimensions, prompt_tokens=prompt_tokens
         )
+
+    async def _rerank(self, request: pb.RerankRequest) -> pb.RerankResponse:
+        self._check_state(request.model)
+        inputs = [pb.EmbedInput(text=text) for text in (request.query, *request.documents)]
+        vectors, prompt_tokens = await self._vectors(inputs, batch_priority=False)
+        return pb.RerankResponse(scores=cosines(vectors).tolist(), prompt_tokens=prompt_tokens)
+
+    async def _vectors(self, inputs: Sequence[pb.EmbedInput], batch_priority: bool) -> tuple[Vectors, int]:
+        """One of each input, and the tokens of all."""
+        check_inputs(inputs)
+        loop = asyncio.get_running_loop()
+        texts = await loop.run_in_executor(self._tokenizing, self._tokenize, inputs)
+        return await self._batcher.embed(Job(texts, batch_priority)), sum(len(text) for text in texts)
+
+    @asynccontextmanager
+    async def _answering(self, context: Context, name: Callable[[str], str] = str) -> AsyncIterator[None]:
+        """Around a call: it counts as open, and what it refuses is a status. `name`: what callers call a parameter."""
+        self._open_requests += 1
+        try:
+            yield
+        except WorkerError as error:
+            # The edge splits the parameter at fault off the message.
+            details = f"{name(error.param)}: {error.message}" if error.param else error.message
+            await context.abort(error.status, details)
+        finally:
+            self._open_requests -= 1
 
     def _check_state(self, model: str) -> None:
         if self.draining:
@@ -147,6 +167,23 @@ def shorten(vectors: Vectors, dimensions: int) -> Vectors:
     norms = np.linalg.norm(cut, axis=1, keepdims=True).astype(np.float32)
     unit: Vectors = cut / np.maximum(norms, np.float32(1e-12))
     return unit
+
+
+def cosines(vectors: Vectors) -> Vectors:
+    """Of the first vector with each of the others."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
+    unit = vectors / np.maximum(norms, np.float32(1e-12))
+    found: Vectors = np.clip(unit[1:] @ unit[0], -1, 1)
+    return found
+
+
+def renamed(param: str) -> str:
+    """What callers of Rerank call an input: the first is the query, the others are the documents."""
+    number = re.fullmatch(r"input\[(\d+)\]", param)
+    if number is None:
+        return "documents" if param == "input" else param
+    position = int(number[1])
+    return f"documents[{position - 1}]" if position else "query"
 
 
 def encode(vectors: Vectors) -> bytes:

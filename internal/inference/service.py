@@ -1,4 +1,4 @@
-"""InferenceService: four ways to reach one backend.
+"""InferenceService: the ways to reach one backend.
 
 `Session` is the edge's way: any number of generations on one stream, one frame per engine step. The other calls are
 the same engine for other callers. What the service adds to a backend: who gets which events, cancellation when a
@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -158,10 +158,27 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.CountTokensRequest, context: Context
     ) -> pb.CountTokensResponse:
         try:
-            self._check(request.request)
+            self._check(request.request.model)
             return pb.CountTokensResponse(prompt_tokens=await self._backend.count_tokens(request.request))
         except WorkerError as error:
-            await context.abort(error.status, error.message)
+            await refuse(context, error)
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:  # noqa: N802
+        try:
+            self._check(request.model)
+            tokens = await self._backend.tokenize(request)
+            pieces = await self._backend.pieces(tokens) if request.with_pieces else []
+            return pb.TokenizeResponse(tokens=tokens, pieces=pieces)
+        except WorkerError as error:
+            await refuse(context, error)
+
+    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:  # noqa: N802
+        try:
+            self._check(request.model)
+            text = b"".join(await self._backend.pieces(request.tokens))
+            return pb.DetokenizeResponse(text=text.decode("utf-8", "replace"))
+        except WorkerError as error:
+            await refuse(context, error)
 
     async def GetReceipts(  # noqa: N802
         self, request: pb.GetReceiptsRequest, context: Context
@@ -183,7 +200,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
 
     def _start(self, outbox: Outbox, handle: int, request_id: str, request: pb.GenerateRequest) -> None:
         try:
-            self._check(request)
+            self._check(request.model)
             if handle in outbox.running:
                 raise WorkerError(f"handle {handle} is already in use on this session")
         except WorkerError as error:
@@ -198,12 +215,12 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self._receipts.opened(generation)
         self._backend.submit(generation)
 
-    def _check(self, request: pb.GenerateRequest) -> None:
+    def _check(self, model: str) -> None:
         if self.draining:
             raise UnavailableError("this worker is shutting down; another replica can take the request")
         name = self._backend.info.name
-        if request.model not in ("", name):
-            raise ModelNotFoundError(f"this worker serves {name!r}, not {request.model!r}", "model")
+        if model not in ("", name):
+            raise ModelNotFoundError(f"this worker serves {name!r}, not {model!r}", "model")
 
     def _ended(self, outbox: Outbox, generation: Generation, event: pb.Event) -> None:
         if not outbox.ended(generation):
@@ -234,6 +251,12 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                         return
         finally:
             self._abandon(outbox)
+
+
+async def refuse(context: Context, error: WorkerError) -> NoReturn:
+    """Ends a unary call with an error. The edge splits the parameter at fault off the message."""
+    await context.abort(error.status, f"{error.param}: {error.message}" if error.param else error.message)
+    raise error  # abort has raised already
 
 
 def status_of(code: pb.ErrorCode.ValueType) -> grpc.StatusCode:

@@ -99,7 +99,8 @@ def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                 continue
             operation = item[method]
             parameters = [resolve(spec, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
-            parameters = [p for p in parameters if p["in"] != "header"]  # middleware reads those
+            # Headers are read by middleware; what is ignored is in the spec for its readers only.
+            parameters = [p for p in parameters if p["in"] != "header" and not p.get("x-novai-ignored")]
             body = resolve(spec, operation.get("requestBody", {})).get("content", {}).get("application/json")
             status = next(code for code in operation["responses"] if code.startswith("2"))
             answer = resolve(spec, operation["responses"][status]).get("content", {}).get("application/json")

@@ -39,6 +39,11 @@ class EmbeddingServiceStub:
                 request_serializer=gen_dot_embedding__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=gen_dot_embedding__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Rerank = channel.unary_unary(
+                '/novai.embedding.v1.EmbeddingService/Rerank',
+                request_serializer=gen_dot_embedding__pb2.RerankRequest.SerializeToString,
+                response_deserializer=gen_dot_embedding__pb2.RerankResponse.FromString,
+                _registered_method=True)
 
 
 class EmbeddingServiceServicer:
@@ -52,6 +57,13 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rerank(self, request, context):
+        """How near each document is to a query: the cosine of their vectors. Errors as of Embed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbeddingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=gen_dot_embedding__pb2.EmbedRequest.FromString,
                     response_serializer=gen_dot_embedding__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Rerank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rerank,
+                    request_deserializer=gen_dot_embedding__pb2.RerankRequest.FromString,
+                    response_serializer=gen_dot_embedding__pb2.RerankResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +105,33 @@ class EmbeddingService:
             '/novai.embedding.v1.EmbeddingService/Embed',
             gen_dot_embedding__pb2.EmbedRequest.SerializeToString,
             gen_dot_embedding__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rerank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.embedding.v1.EmbeddingService/Rerank',
+            gen_dot_embedding__pb2.RerankRequest.SerializeToString,
+            gen_dot_embedding__pb2.RerankResponse.FromString,
             options,
             channel_credentials,
             insecure,

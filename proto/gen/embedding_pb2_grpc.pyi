@@ -35,6 +35,8 @@ class EmbeddingServiceStub:
     """Vectors of all inputs, in their order. INVALID_ARGUMENT: an input is too long
     or an id is outside the vocabulary. RESOURCE_EXHAUSTED: the queue is full.
     """
+    Rerank: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.RerankRequest, _embedding_pb2.RerankResponse]
+    """How near each document is to a query: the cosine of their vectors. Errors as of Embed."""
 
 @_typing.type_check_only
 class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
@@ -43,6 +45,8 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """Vectors of all inputs, in their order. INVALID_ARGUMENT: an input is too long
     or an id is outside the vocabulary. RESOURCE_EXHAUSTED: the queue is full.
     """
+    Rerank: _aio.UnaryUnaryMultiCallable[_embedding_pb2.RerankRequest, _embedding_pb2.RerankResponse]  # type: ignore[assignment]
+    """How near each document is to a query: the cosine of their vectors. Errors as of Embed."""
 
 class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -54,5 +58,13 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Vectors of all inputs, in their order. INVALID_ARGUMENT: an input is too long
         or an id is outside the vocabulary. RESOURCE_EXHAUSTED: the queue is full.
         """
+
+    @_abc_1.abstractmethod
+    def Rerank(
+        self,
+        request: _embedding_pb2.RerankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.RerankResponse, _abc.Awaitable[_embedding_pb2.RerankResponse]]:
+        """How near each document is to a query: the cosine of their vectors. Errors as of Embed."""
 
 def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -54,6 +54,16 @@ class InferenceServiceStub:
                 request_serializer=gen_dot_inference__pb2.CountTokensRequest.SerializeToString,
                 response_deserializer=gen_dot_inference__pb2.CountTokensResponse.FromString,
                 _registered_method=True)
+        self.Tokenize = channel.unary_unary(
+                '/novai.inference.v1.InferenceService/Tokenize',
+                request_serializer=gen_dot_inference__pb2.TokenizeRequest.SerializeToString,
+                response_deserializer=gen_dot_inference__pb2.TokenizeResponse.FromString,
+                _registered_method=True)
+        self.Detokenize = channel.unary_unary(
+                '/novai.inference.v1.InferenceService/Detokenize',
+                request_serializer=gen_dot_inference__pb2.DetokenizeRequest.SerializeToString,
+                response_deserializer=gen_dot_inference__pb2.DetokenizeResponse.FromString,
+                _registered_method=True)
         self.GetReceipts = channel.unary_unary(
                 '/novai.inference.v1.InferenceService/GetReceipts',
                 request_serializer=gen_dot_inference__pb2.GetReceiptsRequest.SerializeToString,
@@ -93,6 +103,20 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tokenize(self, request, context):
+        """The tokens of a text, or of a conversation as the model would see it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Detokenize(self, request, context):
+        """The text of tokens, special ones spelled out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetReceipts(self, request, context):
         """What the worker knows about requests it finished, cancelled or is running:
         the second witness for settlement. Kept for at least 15 minutes.
@@ -123,6 +147,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.CountTokens,
                     request_deserializer=gen_dot_inference__pb2.CountTokensRequest.FromString,
                     response_serializer=gen_dot_inference__pb2.CountTokensResponse.SerializeToString,
+            ),
+            'Tokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tokenize,
+                    request_deserializer=gen_dot_inference__pb2.TokenizeRequest.FromString,
+                    response_serializer=gen_dot_inference__pb2.TokenizeResponse.SerializeToString,
+            ),
+            'Detokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detokenize,
+                    request_deserializer=gen_dot_inference__pb2.DetokenizeRequest.FromString,
+                    response_serializer=gen_dot_inference__pb2.DetokenizeResponse.SerializeToString,
             ),
             'GetReceipts': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReceipts,
@@ -238,6 +272,60 @@ class InferenceService:
             '/novai.inference.v1.InferenceService/CountTokens',
             gen_dot_inference__pb2.CountTokensRequest.SerializeToString,
             gen_dot_inference__pb2.CountTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.inference.v1.InferenceService/Tokenize',
+            gen_dot_inference__pb2.TokenizeRequest.SerializeToString,
+            gen_dot_inference__pb2.TokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.inference.v1.InferenceService/Detokenize',
+            gen_dot_inference__pb2.DetokenizeRequest.SerializeToString,
+            gen_dot_inference__pb2.DetokenizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,10 @@ class InferenceServiceStub:
     """One generation, event by event. Event.handle is always 0."""
     CountTokens: _grpc.UnaryUnaryMultiCallable[_inference_pb2.CountTokensRequest, _inference_pb2.CountTokensResponse]
     """Prompt tokens of a request as the model would see it; nothing is generated."""
+    Tokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]
+    """The tokens of a text, or of a conversation as the model would see it."""
+    Detokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]
+    """The text of tokens, special ones spelled out."""
     GetReceipts: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetReceiptsRequest, _inference_pb2.GetReceiptsResponse]
     """What the worker knows about requests it finished, cancelled or is running:
     the second witness for settlement. Kept for at least 15 minutes.
@@ -64,6 +68,10 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """One generation, event by event. Event.handle is always 0."""
     CountTokens: _aio.UnaryUnaryMultiCallable[_inference_pb2.CountTokensRequest, _inference_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Prompt tokens of a request as the model would see it; nothing is generated."""
+    Tokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]  # type: ignore[assignment]
+    """The tokens of a text, or of a conversation as the model would see it."""
+    Detokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]  # type: ignore[assignment]
+    """The text of tokens, special ones spelled out."""
     GetReceipts: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetReceiptsRequest, _inference_pb2.GetReceiptsResponse]  # type: ignore[assignment]
     """What the worker knows about requests it finished, cancelled or is running:
     the second witness for settlement. Kept for at least 15 minutes.
@@ -103,6 +111,22 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.CountTokensResponse, _abc.Awaitable[_inference_pb2.CountTokensResponse]]:
         """Prompt tokens of a request as the model would see it; nothing is generated."""
+
+    @_abc_1.abstractmethod
+    def Tokenize(
+        self,
+        request: _inference_pb2.TokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.TokenizeResponse, _abc.Awaitable[_inference_pb2.TokenizeResponse]]:
+        """The tokens of a text, or of a conversation as the model would see it."""
+
+    @_abc_1.abstractmethod
+    def Detokenize(
+        self,
+        request: _inference_pb2.DetokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.DetokenizeResponse, _abc.Awaitable[_inference_pb2.DetokenizeResponse]]:
+        """The text of tokens, special ones spelled out."""
 
     @_abc_1.abstractmethod
     def GetReceipts(

@@ -13,17 +13,21 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import httpx
 import openai
 import psutil
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from internal.dev.processes import free_port
 
 CHAT, VECTORS = "novai-tiny", "all-MiniLM-L6-v2"
+GREEDY = {"temperature": 0}  # of the Messages API, whose SDK has no argument for it any more
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -165,6 +169,51 @@ def test_embeddings_mean_something_in_every_format(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.embeddings.create(model=VECTORS, input=["x"], dimensions=64)
     assert raised.value.param == "dimensions"
+
+
+def test_messages_in_anthropics_form(dev: dict[str, str]) -> None:
+    base_url = dev["NOVAI_BASE_URL"].removesuffix("/v1")
+    with Anthropic(base_url=base_url, api_key=dev["NOVAI_API_KEY"], max_retries=0, timeout=60) as client:
+        billing = [f"x-anthropic-billing-header: cc_version=2.1; cch={n};" for n in (1, 2)]
+        asked: list[dict[str, Any]] = [
+            {
+                "model": CHAT,
+                "system": [{"type": "text", "text": text} for text in (bill, "You are a helpful assistant. " * 60)],
+                "messages": [{"role": "user", "content": "How do I create an API key?"}],
+            }
+            for bill in billing
+        ]
+        first, second = (client.messages.create(max_tokens=200, extra_body=GREEDY, **body) for body in asked)
+        with client.messages.stream(max_tokens=200, extra_body=GREEDY, **asked[0]) as stream:
+            streamed = stream.get_final_message()
+        counted = client.messages.count_tokens(**asked[0]).input_tokens
+        end = getattr(first.content[0], "text", "").split()[-1]
+        stopped = client.messages.create(max_tokens=200, extra_body=GREEDY, stop_sequences=[end], **asked[0])
+    texts = [getattr(message.content[0], "text", "") for message in (first, second, streamed)]
+    assert "novai keys create" in texts[0]
+    assert len(set(texts)) == 1
+    assert (first.stop_reason, stopped.stop_reason, stopped.stop_sequence) == ("end_turn", "stop_sequence", end)
+    assert (second.usage.cache_read_input_tokens or 0) > 200, "the billing header would have changed the prefix"
+    for message in (first, second, streamed):
+        assert message.usage.input_tokens + (message.usage.cache_read_input_tokens or 0) == counted
+
+
+def test_tokens_and_reranking(dev: dict[str, str]) -> None:
+    headers = {"authorization": f"Bearer {dev['NOVAI_API_KEY']}"}
+    with httpx.Client(base_url=dev["NOVAI_BASE_URL"], headers=headers, timeout=60) as http:
+        text = "Hello, wörld 👋 <|im_end|>"
+        found = http.post("/tokenize", json={"model": CHAT, "prompt": text, "return_token_strs": True}).json()
+        back = http.post("/detokenize", json={"model": CHAT, "tokens": found["tokens"]}).json()
+        body = {"model": CHAT, "messages": [{"role": "user", "content": "Hello"}]}
+        told = http.post("/tokenize", json=body).json()
+        counted = http.post("/chat/completions/input_tokens", json=body).json()["input_tokens"]
+        used = http.post("/chat/completions", json=body | {"max_tokens": 1}).json()["usage"]["prompt_tokens"]
+        documents = ["The stock market fell today.", "A cat sits on the mat."]
+        ranked = http.post("/rerank", json={"model": VECTORS, "query": "feline", "documents": documents}).json()
+    assert (found["count"], back["prompt"]) == (len(found["tokens"]), text)
+    assert found["token_strs"][-1] == "<|im_end|>"
+    assert told["count"] == counted == used
+    assert [result["index"] for result in ranked["results"]] == [1, 0]
 
 
 def test_every_request_is_recorded(client: OpenAI, dev: dict[str, str]) -> None:

@@ -67,5 +67,11 @@ class Backend(Protocol):
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
         """Tokens of the prompt as the model would see it. Raises InvalidRequestError."""
 
+    async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
+        """The tokens themselves. Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError."""
+
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        """What each token stands for, special ones spelled out. Raises InvalidRequestError."""
+
     async def aclose(self) -> None:
         """Ends everything that runs (as cancelled), stops threads, frees the model. Idempotent."""

@@ -4,8 +4,10 @@ By default the answer is `tokens` times the word " tok". When the last user mess
 it is JSON, a list of steps, each an object with one key:
 
     {"say": "text"}          one delta for every word
+    {"think": "text"}        the same, as reasoning
     {"count": 3000}          so many words
     {"call": {"name": "f", "arguments": {...}}}   a tool call
+    {"stop": "text"}         the end, as if this stop sequence had come
     {"wait_ms": 50}          a pause of this generation only
     {"fail": "message"}      the generation fails
     {"hang": true}           nothing more, ever, until cancelled
@@ -23,6 +25,7 @@ import os
 import re
 import time
 from collections import deque
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
@@ -34,6 +37,8 @@ from internal.errors import ContextLengthExceededError, InternalError, InvalidRe
 from internal.inference.backends.base import Generation, ModelInfo, Publish
 
 WORDS = re.compile(r"\S+\s*|\s+")
+VOCABULARY = 256
+SAID = {"say": "text", "think": "reasoning"}  # steps of words → where a delta has them
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +73,7 @@ class ScriptedBackend:
             backend="scripted",
             device="cpu",
             context_length=self._options.context_length,
-            vocabulary_size=256,
+            vocabulary_size=VOCABULARY,
             slots=self._options.slots,
             created=config.created,
         )
@@ -113,6 +118,16 @@ class ScriptedBackend:
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
         return self._count(request)
+
+    async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
+        """Bytes, so that any text comes back."""
+        texts = [part.text for message in request.chat.messages for part in message.parts]
+        return list("".join([request.text, *texts]).encode(errors="surrogatepass"))
+
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        if any(token >= VOCABULARY for token in tokens):
+            raise InvalidRequestError(f"token ids must be below {VOCABULARY}", "tokens")
+        return [bytes([token]) for token in tokens]
 
     async def aclose(self) -> None:
         if self._task is not None:
@@ -160,12 +175,15 @@ class ScriptedBackend:
             return []
         if kind == "exit":
             os._exit(int(value))
+        if kind == "stop":
+            return self._end(run, pb.STOP, stop_sequence=value)
         if kind == "fail":
             run.resume_at = -1
             event = InternalError(str(value)).event()
             event.failed.usage.CopyFrom(usage)
             return [(generation, event)]
         usage.completion_tokens += 1
+        usage.reasoning_tokens += kind == "think"
         events = []
         for choice in range(max(1, request.n)):
             delta = pb.Delta(choice=choice, tokens=1)
@@ -177,7 +195,7 @@ class ScriptedBackend:
                     arguments=msgspec.json.encode(value.get("arguments", {})).decode(),
                 )
             else:
-                delta.text = value
+                setattr(delta, SAID.get(kind, "text"), value)
             events.append((generation, pb.Event(delta=delta)))
         run.calls += kind == "call"
         if not run.steps:
@@ -186,11 +204,17 @@ class ScriptedBackend:
             events += self._end(run, pb.LENGTH)
         return events
 
-    def _end(self, run: Run, reason: pb.FinishReason.ValueType) -> list[tuple[Generation, pb.Event]]:
+    def _end(
+        self, run: Run, reason: pb.FinishReason.ValueType, stop_sequence: str = ""
+    ) -> list[tuple[Generation, pb.Event]]:
         run.resume_at = -1
         choices = max(1, run.generation.request.n)
         run.generation.usage.completion_tokens *= choices
-        ends = [(run.generation, pb.Event(delta=pb.Delta(choice=i, finish=reason))) for i in range(choices)]
+        run.generation.usage.reasoning_tokens *= choices
+        ends = [
+            (run.generation, pb.Event(delta=pb.Delta(choice=i, finish=reason, stop_sequence=stop_sequence)))
+            for i in range(choices)
+        ]
         return [*ends, (run.generation, self._finished(run))]
 
     def _finished(self, run: Run, cancelled: bool = False) -> pb.Event:
@@ -211,8 +235,8 @@ class ScriptedBackend:
             raise InvalidRequestError(f"the script is not a JSON list of steps: {error}", "messages") from None
         spoken: deque[dict[str, Any]] = deque()
         for step in steps:
-            if "say" in step:
-                spoken.extend({"say": word} for word in WORDS.findall(step["say"]))
+            if kind := next(iter(SAID.keys() & step), None):
+                spoken.extend({kind: word} for word in WORDS.findall(step[kind]))
             elif "count" in step:
                 spoken.extend({"say": f" {number}"} for number in range(int(step["count"])))
             else:

@@ -10,10 +10,10 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gen import inference_pb2 as pb
 
@@ -39,6 +39,8 @@ from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from internal.inference.chat_template import ChatTemplate
 
 log = logging.getLogger("novai.llamacpp")
+
+T = TypeVar("T")
 
 QUEUE_PER_SLOT = 4
 LEAST_QUEUE = 64
@@ -101,9 +103,13 @@ class LlamaCppBackend:
             self._engine.cancelled()
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        if self._model is None or self._closed:
-            raise UnavailableError("the model is not loaded; try again")
-        return await self._loop.run_in_executor(self._intake, self._prompts.count, request)
+        return await self._read(lambda prompts: prompts.count(request))
+
+    async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
+        return await self._read(lambda prompts: prompts.tokens(request))
+
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        return await self._read(lambda prompts: prompts.pieces(tokens))
 
     async def aclose(self) -> None:
         if self._closed:
@@ -112,6 +118,12 @@ class LlamaCppBackend:
         await asyncio.to_thread(self._unload)
 
     # ------------------------------------------------------------------ the intake thread
+
+    async def _read(self, ask: Callable[[Prompts], T]) -> T:
+        """Asks on the intake thread. Raises UnavailableError, and what `ask` raises."""
+        if self._model is None or self._closed:
+            raise UnavailableError("the model is not loaded; try again")
+        return await self._loop.run_in_executor(self._intake, ask, self._prompts)
 
     def _admit(self, request: Request) -> None:
         """Reads the prompt and hands the request to the engine. Everything that can be refused is refused here."""

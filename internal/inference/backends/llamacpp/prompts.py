@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -53,6 +54,18 @@ class Prompts:
     def count(self, request: pb.GenerateRequest) -> int:
         """Tokens of the prompt. Raises as `read`, but for the length."""
         return len(self._tokens(request)[0])
+
+    def tokens(self, request: pb.TokenizeRequest) -> list[int]:
+        """Those of a text, or of a conversation as `read` would have them. Raises as `count`."""
+        if request.HasField("chat"):
+            return self._tokens(pb.GenerateRequest(chat=request.chat))[0]
+        self._check_size(pb.GenerateRequest(), len(request.text))
+        return self._model.tokenize(request.text, add_special=request.add_special)
+
+    def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        """What each token stands for. Raises InvalidRequestError."""
+        self._check_ids("tokens", tokens)
+        return [self._model.special_piece(token) for token in tokens]
 
     # ------------------------------------------------------------------ tokens
 
@@ -147,12 +160,15 @@ class Prompts:
             raise UnsupportedError("this model cannot be made to call a tool: use `auto`", "tool_choice")
         if request.top_logprobs > MOST_TOP_LOGPROBS:
             raise InvalidRequestError(f"at most {MOST_TOP_LOGPROBS} top_logprobs", "top_logprobs")
-        size = self._model.vocabulary_size
-        for param, ids in (("logit_bias", request.sampling.logit_bias), ("stop_token_ids", request.stop_token_ids)):
-            unknown = next((i for i in ids if i >= size), None)
-            if unknown is not None:
-                raise InvalidRequestError(f"token id {unknown} is not in the vocabulary of {size} tokens", param)
+        self._check_ids("logit_bias", request.sampling.logit_bias)
+        self._check_ids("stop_token_ids", request.stop_token_ids)
         _check_sampling(request.sampling)
+
+    def _check_ids(self, param: str, ids: Iterable[int]) -> None:
+        size = self._model.vocabulary_size
+        unknown = next((i for i in ids if i >= size), None)
+        if unknown is not None:
+            raise InvalidRequestError(f"token id {unknown} is not in the vocabulary of {size} tokens", param)
 
 
 # field, least, most; what is left out is 0 and always allowed

@@ -105,7 +105,6 @@ async def test_two_keys_are_no_answer_to_who_is_asking(app: ASGIApp, key: str) -
 
 OPEN = ["/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/docs/swagger-ui.css"]
 CLOSED = [
-    "/",
     "/v1/models",
     "/v1/nowhere",
     "/healthz/",

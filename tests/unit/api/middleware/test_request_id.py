@@ -53,3 +53,9 @@ async def test_chunks_pass_through_untouched() -> None:
 async def test_other_protocols_pass_through() -> None:
     answer = await call(RequestIdMiddleware(hello), {"type": "lifespan"})
     assert answer.scope == {"type": "lifespan"} and len(answer.messages) == 2
+
+
+async def test_anthropics_clients_find_it_under_their_name() -> None:
+    answer = await call(app, scope_of(path="/v1/messages/count_tokens"))
+    assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    assert "request-id" not in (await call(app, scope_of(path="/v1/models"))).headers

@@ -30,16 +30,22 @@ def loaded(path: Path = MODEL, **options: Any) -> Backend:
 
 
 @asynccontextmanager
-async def serving(backend: Backend, **limits: int) -> AsyncIterator[rpc.EmbeddingServiceStub]:
-    """A client of a worker that serves this backend."""
+async def listening(backend: Backend, **limits: int) -> AsyncIterator[str]:
+    """A worker that serves this backend, and where it listens."""
     service = EmbeddingService(backend, **limits)
     server = GrpcServer("127.0.0.1:0", [SERVICE])
     rpc.add_EmbeddingServiceServicer_to_server(service, server.server)
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        yield rpc.EmbeddingServiceStub(channel)
+    yield f"127.0.0.1:{server.port}"
     await server.drain(5)
     await service.aclose()
+
+
+@asynccontextmanager
+async def serving(backend: Backend, **limits: int) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    """A client of a worker that serves this backend."""
+    async with listening(backend, **limits) as target, grpc.aio.insecure_channel(target) as channel:
+        yield rpc.EmbeddingServiceStub(channel)
 
 
 @pytest.fixture(scope="session")

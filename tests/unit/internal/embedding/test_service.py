@@ -43,6 +43,33 @@ async def test_vectors_come_in_order_with_unit_length_and_true_token_counts(stub
     assert cat @ kitten > 0.6 > 0.3 > cat @ market
 
 
+async def test_scores_are_the_cosines_of_the_vectors(stub: rpc.EmbeddingServiceStub) -> None:
+    texts = ["a cat", "The stock market fell sharply today.", "a kitten", "a cat"]
+    answer = await stub.Rerank(pb.RerankRequest(query=texts[0], documents=texts[1:]))
+    query, *others = vectors(await stub.Embed(request(*texts)))
+    assert list(answer.scores) == pytest.approx([query @ other for other in others], abs=1e-5)
+    assert max(answer.scores) <= 1
+    assert answer.prompt_tokens == 4 + 9 + 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("query", "documents", "param"),
+    [
+        ("", ["a"], "query"),
+        ("a", ["b", ""], "documents[1]"),
+        ("a" * 9999, ["b"], "query"),
+        ("a", ["b"] * 2048, "documents"),
+    ],
+)
+async def test_what_is_at_fault_is_said_in_the_words_of_a_rerank(
+    stub: rpc.EmbeddingServiceStub, query: str, documents: list[str], param: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.Rerank(pb.RerankRequest(query=" ".join(query), documents=documents))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert str(refused.value.details()).startswith(f"{param}: ")
+
+
 async def test_token_ids_mean_the_same_as_their_text(stub: rpc.EmbeddingServiceStub) -> None:
     bare, complete = [7592, 2088], [101, 7592, 2088, 102]
     answer = await stub.Embed(request("hello world", bare, complete))

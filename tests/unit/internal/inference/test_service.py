@@ -104,6 +104,22 @@ async def test_refusals_are_statuses_for_unary_callers_and_events_on_a_session()
     assert "context_length_exceeded" in event.failed.message
 
 
+async def test_tokens_over_the_wire_and_what_is_at_fault() -> None:
+    async with worker() as w, stub(w.target) as s:
+        found = await s.Tokenize(pb.TokenizeRequest(text="hé", with_pieces=True))
+        back = await s.Detokenize(pb.DetokenizeRequest(tokens=found.tokens))
+        half = await s.Detokenize(pb.DetokenizeRequest(tokens=found.tokens[:2]))
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await s.Tokenize(pb.TokenizeRequest(model="other", text="x"))
+        with pytest.raises(grpc.aio.AioRpcError) as outside:
+            await s.Detokenize(pb.DetokenizeRequest(tokens=[256]))
+    assert (list(found.tokens), list(found.pieces)) == ([0x68, 0xC3, 0xA9], [b"h", b"\xc3", b"\xa9"])
+    assert (back.text, half.text) == ("hé", "h\ufffd")
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+    assert outside.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert str(outside.value.details()).startswith("tokens: ")
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     async with worker(slots=1, queue_limit=1) as w, stub(w.target) as s:
         session = s.Session()

@@ -12,6 +12,7 @@ import pytest
 from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
+from internal.errors import InvalidRequestError
 from internal.inference.backends import BACKENDS, load_backend
 from internal.inference.backends.base import Backend, Generation
 from tests.workers import say
@@ -107,6 +108,21 @@ async def test_counting_agrees_with_generating(running: Running) -> None:
     generation = running.submit(request)
     finished = (await running.ended(generation)).finished
     assert await running.backend.count_tokens(request) == finished.usage.prompt_tokens
+
+
+async def test_a_text_comes_back_from_its_tokens(running: Running) -> None:
+    text = "Hello, wörld 👋\n<|im_end|>"
+    tokens = await running.backend.tokenize(pb.TokenizeRequest(text=text))
+    assert len(tokens) > 1
+    assert b"".join(await running.backend.pieces(tokens)) == text.encode()
+    assert await running.backend.tokenize(pb.TokenizeRequest(text="")) == []
+    assert await running.backend.pieces([]) == []
+
+
+async def test_tokens_outside_the_vocabulary_are_refused(running: Running) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        await running.backend.pieces([0, 1 << 30])
+    assert refused.value.param == "tokens"
 
 
 async def test_max_tokens_ends_with_length(running: Running) -> None:

@@ -11,7 +11,7 @@ from gen import inference_pb2 as pb
 
 from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.config import ConfigError, ModelConfig
-from internal.errors import InvalidRequestError, WorkerError
+from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Answer, Engine, Start
 
@@ -379,6 +379,20 @@ async def test_count_tokens_refuses_what_generating_would(start: Start) -> None:
     assert await engine.backend.count_tokens(pb.GenerateRequest(text="hello")) == 3
     with pytest.raises(InvalidRequestError):
         await engine.backend.count_tokens(pb.GenerateRequest())
+
+
+async def test_tokens_of_a_text_and_of_a_conversation(start: Start) -> None:
+    engine = await start()
+    model = engine.backend._model
+    assert model is not None
+    bare = await engine.backend.tokenize(pb.TokenizeRequest(text="hello"))
+    whole = await engine.backend.tokenize(pb.TokenizeRequest(text="hello", add_special=True))
+    assert whole == ([model.bos, *bare] if model.adds_bos else bare)
+    told = await engine.backend.tokenize(pb.TokenizeRequest(chat=chat("hi")))
+    assert len(told) == await engine.backend.count_tokens(pb.GenerateRequest(chat=chat("hi")))
+    assert b"".join(await engine.backend.pieces(told)).startswith(b"<|im_start|>user\nhi<|im_end|>")
+    with pytest.raises(ContextLengthExceededError):
+        await engine.backend.tokenize(pb.TokenizeRequest(text="x" * (1 << 20)))
 
 
 def test_unknown_options_are_refused() -> None:

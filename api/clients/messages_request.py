@@ -1,0 +1,145 @@
+"""MessageRequest of the public contract (Anthropic's form) → GenerateRequest of the inner one, field by field.
+
+Nothing is forwarded that is not named here: what a caller sends reaches an engine only through this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from gen import inference_pb2 as pb
+from msgspec import UnsetType
+
+from api.clients.generate_request import given
+from api.generated import schemas as s
+
+PARAGRAPH = "\n\n"  # between two blocks of text
+ERROR = "Error: "  # before the result of a tool that failed
+# Claude Code's first block of system text. It changes with every request and says nothing to a model: left in, no
+# request would find the prefix of the one before it in the cache.
+BILLING = "x-anthropic-billing-header:"
+THINKS = (s.MessageThinkingEnabled, s.MessageThinkingAdaptive, s.MessageThinkingBetweenTools)
+
+Request = s.MessageRequest | s.MessageCountRequest
+Block = s.MessageUserBlock | s.MessageAssistantBlock | s.MessageToolResultContent
+Content = str | Sequence[Block] | UnsetType | None
+
+
+def from_message(body: s.MessageRequest) -> pb.GenerateRequest:
+    """The request for a worker. The body has passed `rules.check_message_request`."""
+    return pb.GenerateRequest(
+        model=body.model,
+        chat=chat(body),
+        sampling=sampling(body),
+        max_tokens=body.max_tokens,
+        stop=given(body.stop_sequences, []),
+        constraint=constraint(body.output_config),
+    )
+
+
+def from_count(body: s.MessageCountRequest) -> pb.GenerateRequest:
+    """The same prompt, to be counted."""
+    return pb.GenerateRequest(model=body.model, chat=chat(body))
+
+
+def sampling(body: s.MessageRequest) -> pb.Sampling:
+    """`top_p: 0` is the smallest nucleus, the likeliest token: greedy."""
+    top_p = given(body.top_p, 1.0)
+    temperature = given(body.temperature, 1.0) if top_p > 0 else 0.0
+    return pb.Sampling(temperature=temperature, top_p=top_p or 1.0, top_k=given(body.top_k, 0))
+
+
+def chat(body: Request) -> pb.Chat:
+    spoken = [told for message in body.messages for told in messages(message)]
+    choice = body.tool_choice or s.MessageToolChoiceAuto()
+    return pb.Chat(
+        messages=[*system(body.system), *spoken],
+        tools=[tool(item) for item in given(body.tools, [])],
+        tool_choice=tool_choice(choice),
+        parallel_tool_calls=not getattr(choice, "disable_parallel_tool_use", False),
+        template_kwargs_json=msgspec.json.encode({"enable_thinking": isinstance(body.thinking, THINKS)}).decode(),
+        continue_final_message=isinstance(body.messages[-1], s.MessageAssistant),
+    )
+
+
+def system(content: Content) -> list[pb.Message]:
+    text = PARAGRAPH.join(text for text in map(without_billing, texts(content)) if text)
+    return [said("system", text)] if text else []
+
+
+def without_billing(text: str) -> str:
+    return text.partition("\n")[2] if text.startswith(BILLING) else text
+
+
+def messages(message: s.MessageParam) -> list[pb.Message]:
+    """A message of ours for each result of a tool, in their order, then one for the rest: a model has to read the
+    results right behind the calls."""
+    if isinstance(message, s.MessageAssistant):
+        return [assistant(message.content)]
+    text = joined(message.content)
+    if isinstance(message, s.MessageSystem):
+        return [said("system", text)]
+    blocks = [] if isinstance(message.content, str) else message.content
+    results = [tool_result(block) for block in blocks if isinstance(block, s.MessageToolResultBlock)]
+    return results + ([said("user", text)] if text or not results else [])
+
+
+def assistant(content: Content) -> pb.Message:
+    result = said("assistant", joined(content))
+    for block in [] if isinstance(content, str) else given(content, []):
+        if isinstance(block, s.MessageThinkingBlock):
+            result.reasoning += block.thinking
+        elif isinstance(block, s.MessageToolUseBlock):
+            result.tool_calls.add(id=block.id, name=block.name, arguments=msgspec.json.encode(block.input).decode())
+    return result
+
+
+def tool_result(block: s.MessageToolResultBlock) -> pb.Message:
+    text = joined(block.content)
+    result = said("tool", ERROR + text if block.is_error is True else text)
+    result.tool_call_id = block.tool_use_id
+    return result
+
+
+def said(role: str, text: str) -> pb.Message:
+    return pb.Message(role=role, parts=[pb.Part(text=text)] if text else [])
+
+
+def joined(content: Content) -> str:
+    return PARAGRAPH.join(texts(content))
+
+
+def texts(content: Content) -> list[str]:
+    """The texts among the blocks."""
+    if isinstance(content, str):
+        return [content]
+    return [block.text for block in given(content, []) if isinstance(block, s.MessageTextBlock)]
+
+
+def tool(item: s.MessageTool) -> pb.Tool:
+    schema = given(item.input_schema, {})
+    return pb.Tool(
+        name=item.name,
+        description=given(item.description, ""),
+        parameters_json=msgspec.json.encode(schema).decode() if schema else "",
+        strict=given(item.strict, False),
+    )
+
+
+MODES: dict[type[msgspec.Struct], pb.ToolChoice.Mode.ValueType] = {
+    s.MessageToolChoiceAuto: pb.ToolChoice.AUTO,
+    s.MessageToolChoiceAny: pb.ToolChoice.REQUIRED,
+    s.MessageToolChoiceTool: pb.ToolChoice.REQUIRED,
+    s.MessageToolChoiceNone: pb.ToolChoice.NONE,
+}
+
+
+def tool_choice(choice: s.MessageToolChoice) -> pb.ToolChoice:
+    allowed = [choice.name] if isinstance(choice, s.MessageToolChoiceTool) else []
+    return pb.ToolChoice(mode=MODES[type(choice)], allowed=allowed)
+
+
+def constraint(config: s.MessageOutputConfig | UnsetType | None) -> pb.Constraint | None:
+    output = given(given(config, s.MessageOutputConfig()).format, None)
+    return None if output is None else pb.Constraint(json_schema=msgspec.json.encode(output.schema).decode())

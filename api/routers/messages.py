@@ -1,0 +1,51 @@
+"""POST /v1/messages and /v1/messages/count_tokens, in Anthropic's form."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from api.answers.messages import MessageCollector, MessageEncoder
+from api.clients.messages_request import from_count, from_message
+from api.dependencies import answer_headers, encode, principal_of
+from api.generated import schemas as s
+from api.generated.routes import MessagesApi
+from api.rules import check_message_request
+from api.state import AppState
+from api.streaming import EventStream, read_whole
+
+
+class Messages(MessagesApi):
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    async def create_message(self, request: Request, body: s.MessageRequest) -> Response:
+        check_message_request(body)
+        state = request.scope["state"]
+        state["log"]["model"] = body.model
+        stream = await self._state.generation.admit(
+            from_message(body),
+            principal_of(request),
+            state["request_id"],
+            operation="createMessage",
+            streamed=bool(body.stream),
+        )
+        headers = answer_headers(request) | stream.headers
+        if body.stream:
+            settings = self._state.settings
+            encoder = MessageEncoder(stream, body)
+            return EventStream(stream, encoder, headers, settings.keepalive_s, settings.write_timeout_s)
+        collector = MessageCollector(stream, body)
+        await read_whole(stream, request.receive, collector.add)
+        if stream.left:
+            return Response(status_code=499)  # nobody reads this
+        return Response(encode(collector.message()), headers=headers, media_type="application/json")
+
+    async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> Response:
+        check_message_request(body)
+        state = request.scope["state"]
+        state["log"]["model"] = body.model
+        tokens = await self._state.tokens.count(
+            from_count(body), principal_of(request), state["request_id"], operation="countMessageTokens"
+        )
+        answer = s.MessageTokens(input_tokens=tokens)
+        return Response(encode(answer), headers=answer_headers(request), media_type="application/json")

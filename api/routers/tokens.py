@@ -1,0 +1,58 @@
+"""What texts are to a model: POST /v1/chat/completions/input_tokens, /v1/tokenize, /v1/detokenize."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from api.clients.generate_request import from_chat
+from api.clients.tokenize_request import from_tokenize
+from api.dependencies import answer_headers, encode, principal_of
+from api.generated import schemas as s
+from api.generated.routes import TokensApi
+from api.rules import check_chat, check_tokenize
+from api.state import AppState
+
+
+class Tokens(TokensApi):
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    async def count_chat_tokens(self, request: Request, body: s.ChatCompletionRequest) -> Response:
+        check_chat(body)
+        tokens = await self._state.tokens.count(
+            from_chat(body), principal_of(request), request_id_of(request, body.model), operation="countChatTokens"
+        )
+        return answer(request, s.InputTokens(object="response.input_tokens", input_tokens=tokens))
+
+    async def tokenize(self, request: Request, body: s.TokenizeRequest) -> Response:
+        check_tokenize(body)
+        found, model = await self._state.tokens.tokenize(
+            from_tokenize(body), principal_of(request), request_id_of(request, body.model)
+        )
+        pieces = [piece.decode("utf-8", "replace") for piece in found.pieces] if body.return_token_strs else None
+        return answer(
+            request,
+            s.TokenizeResponse(
+                count=len(found.tokens),
+                max_model_len=model.context_length,
+                tokens=list(found.tokens),
+                token_strs=pieces,
+            ),
+        )
+
+    async def detokenize(self, request: Request, body: s.DetokenizeRequest) -> Response:
+        text = await self._state.tokens.detokenize(
+            body.model, body.tokens, principal_of(request), request_id_of(request, body.model)
+        )
+        return answer(request, s.DetokenizeResponse(prompt=text))
+
+
+def request_id_of(request: Request, model: str) -> str:
+    """The request's id; its model goes into the access log."""
+    state = request.scope["state"]
+    state["log"]["model"] = model
+    return str(state["request_id"])
+
+
+def answer(request: Request, value: object) -> Response:
+    return Response(encode(value), headers=answer_headers(request), media_type="application/json")

@@ -1,0 +1,118 @@
+"""How a message ends, what it says it used, and deltas that carry several things at once. A whole stream:
+tests/contract/test_messages.py."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import msgspec
+import pytest
+from gen import inference_pb2 as pb
+
+from api.answers.messages import MessageCollector, MessageEncoder, end_of, event, usage_of
+from api.domain import Principal, TokenUsage
+from api.generated import schemas as s
+from api.ledger.pricing import free_price
+from api.services.admission import Quote, Ticket
+from api.services.generation import GenerationStream
+
+BODY = s.MessageRequest(model="m", max_tokens=8, messages=[s.MessageUser(content="hi")])
+EVERYTHING = pb.Delta(
+    reasoning="hm",
+    text="so",
+    tool_calls=[
+        pb.ToolCallDelta(index=0, id="a", name="f"),
+        pb.ToolCallDelta(index=0, arguments='{"x":'),
+        pb.ToolCallDelta(index=0, arguments="1}"),
+        pb.ToolCallDelta(index=1, id="b", name="g", arguments="{}"),
+    ],
+    finish=pb.TOOL_CALLS,
+)
+
+
+def stream() -> GenerationStream:
+    """One that was admitted for nothing and runs nowhere: only its name is asked for."""
+    nobody = Principal("o", "p", "k", frozenset())
+    quote = Quote("req_1", "createMessage", 0.0, prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
+    ticket = Ticket(cast(Any, None), nobody, free_price("m"), quote, cast(Any, None))
+    return GenerationStream(cast(Any, None), pb.GenerateRequest(), ticket, "m", streamed=True)
+
+
+def data(events: bytes) -> list[dict[str, Any]]:
+    return [json.loads(frame.partition(b"\ndata: ")[2]) for frame in events.split(b"\n\n") if frame]
+
+
+def test_a_delta_may_carry_everything() -> None:
+    encoder = MessageEncoder(stream(), BODY)
+    told = [(d["type"], d.get("index")) for d in data(encoder.delta(EVERYTHING) + encoder.end())]
+    begun, more, ended = ("content_block_start", "content_block_delta", "content_block_stop")
+    assert told == [
+        *((begun, 0), (more, 0), (more, 0), (ended, 0)),  # thinking, its signature
+        *((begun, 1), (more, 1), (ended, 1)),
+        *((begun, 2), (more, 2), (more, 2), (ended, 2)),
+        *((begun, 3), (more, 3), (ended, 3)),
+        *(("message_delta", None), ("message_stop", None)),
+    ]
+
+
+def test_the_end_may_come_with_the_last_text() -> None:
+    encoder = MessageEncoder(stream(), BODY)
+    encoder.delta(pb.Delta(text="one "))
+    last = data(encoder.delta(pb.Delta(text="two", finish=pb.STOP, stop_sequence="END")) + encoder.end())
+    assert last[0]["delta"] == {"type": "text_delta", "text": "two"}
+    assert last[2]["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+
+
+def test_a_whole_message_of_such_a_delta() -> None:
+    collector = MessageCollector(stream(), BODY)
+    collector.add(EVERYTHING)
+    message = json.loads(msgspec.json.encode(collector.message()))
+    assert (message["id"], message["stop_reason"]) == ("msg_1", "tool_use")
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "hm", "signature": "msg_1"},
+        {"type": "text", "text": "so"},
+        {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
+        {"type": "tool_use", "id": "b", "name": "g", "input": {}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "tokens", "reason", "sequence"),
+    [
+        (pb.Delta(), 3, "end_turn", None),
+        (pb.Delta(finish=pb.STOP), 3, "end_turn", None),
+        (pb.Delta(finish=pb.STOP, stop_sequence="END"), 3, "stop_sequence", "END"),
+        (pb.Delta(finish=pb.LENGTH), 8, "max_tokens", None),
+        (pb.Delta(finish=pb.LENGTH), 7, "model_context_window_exceeded", None),
+        (pb.Delta(finish=pb.TOOL_CALLS), 3, "tool_use", None),
+        (pb.Delta(finish=pb.CONTENT_FILTER), 3, "refusal", None),
+        (pb.Delta(finish=pb.CANCELLED), 3, "end_turn", None),
+    ],
+)
+def test_why_a_message_of_at_most_8_tokens_ended(
+    last: pb.Delta, tokens: int, reason: str, sequence: str | None
+) -> None:
+    end = end_of(last, tokens, 8)
+    assert (end.stop_reason, end.stop_sequence) == (reason, sequence)
+
+
+def test_cached_tokens_are_no_input_tokens() -> None:
+    usage = usage_of(TokenUsage(prompt_tokens=100, cached_tokens=64, completion_tokens=9, reasoning_tokens=4), False)
+    assert msgspec.to_builtins(usage) == {
+        "input_tokens": 36,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 64,
+        "output_tokens": 9,
+        "output_tokens_details": {"thinking_tokens": 4},
+        "service_tier": "standard",
+    }
+    assert usage_of(TokenUsage(), True).code == "budget_exhausted"
+
+
+def test_an_event_is_named_as_its_data() -> None:
+    data = s.MessageBlockDeltaEvent(index=2, delta=s.MessageTextDelta(text='a"\n'))
+    assert event(data) == (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":2,'
+        b'"delta":{"type":"text_delta","text":"a\\"\\n"}}\n\n'
+    )
