@@ -31,6 +31,7 @@ from api.middleware.request_id import RequestIdMiddleware
 from api.protocol import Protocol
 from api.routers.admin import Admin
 from api.routers.chat import Chat
+from api.routers.completions import Completions
 from api.routers.docs import add_docs
 from api.routers.embeddings import Embeddings
 from api.routers.health import Health
@@ -96,8 +97,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 def mount(app: FastAPI, state: AppState) -> None:
     """One router per tag of the spec. An operation without an implementation is a TypeError here."""
-    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.EmbeddingRequest)
+    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.CompletionRequest, schemas.EmbeddingRequest)
     routes.add_chat(app.router, Chat(state), codec)
+    routes.add_completions(app.router, Completions(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
     routes.add_models(app.router, Models(state), codec)
     routes.add_usage(app.router, Usage(state), codec)

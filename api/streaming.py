@@ -37,6 +37,29 @@ class Encoder(Protocol):
         """All is read and settled. Nothing follows."""
 
 
+class Collector(Protocol):
+    """One choice of a whole answer."""
+
+    def add(self, delta: Delta) -> None:
+        """The next delta of this choice."""
+
+
+async def collect(stream: GenerationStream, choices: Sequence[Collector], receive: Receive) -> bool:
+    """Reads a stream to its end, into its choices, and settles it. False when the client left meanwhile.
+
+    Raises the ApiError that ended it.
+    """
+    try:
+        with leaving(receive, stream.leave):
+            await stream.start()
+            while not stream.over:
+                for delta in await stream.next():
+                    choices[delta.choice].add(delta)
+    finally:
+        await stream.aclose()
+    return not stream.left
+
+
 class leaving:  # noqa: N801 (read as a `with` statement)
     """Inside, a client that goes away calls `on_leave`, whatever the body of the block waits for.
 

@@ -12,7 +12,7 @@ from api.generated.routes import ChatApi
 from api.rules import absent, check_chat
 from api.services.generation import GenerationStream
 from api.state import AppState
-from api.streaming import EventStream, leaving
+from api.streaming import EventStream, collect
 
 
 class Chat(ChatApi):
@@ -40,22 +40,12 @@ class Chat(ChatApi):
                 settings.keepalive_s,
                 settings.write_timeout_s,
             )
-        try:
-            return await self._whole(request, body, stream)
-        finally:
-            await stream.aclose()
+        return await self._whole(request, body, stream)
 
     async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:
         choices = [ChoiceCollector(index) for index in range(stream.choices)]
-        with leaving(request.receive, stream.leave):
-            await stream.start()
-            while not stream.over:
-                for delta in await stream.next():
-                    choices[delta.choice].add(delta)
-        await stream.aclose()
-        if stream.left:
+        if not await collect(stream, choices, request.receive):
             return Response(status_code=499)  # nobody reads this
-        assert stream.finished is not None
         completion = s.ChatCompletion(
             id=completion_id(stream.request_id),
             object="chat.completion",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from api.clients.generate_request import most_prompt_tokens
+from api.clients.generate_request import choices_of, most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
@@ -63,15 +63,15 @@ class GenerationService:
         """
         model = self._catalog.resolve(request.model, "chat", principal)
         request.cache_salt = principal.organisation_id
-        choices, context = max(1, request.n), model.context_length or UNBOUNDED
-        size = request.ByteSize()
+        size, context = request.ByteSize(), model.context_length or UNBOUNDED
+        outputs = 0 if request.prompt_only else choices_of(request)
         quote = Quote(
             request_id=request_id,
             operation=operation,
             started_at_s=time.time(),
             prompt_tokens=most_prompt_tokens(request, size),
-            completion_tokens=choices * min(request.max_tokens or context, context),
-            estimated_tokens=estimate_tokens(size, choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
+            completion_tokens=outputs * min(request.max_tokens or context, context),
+            estimated_tokens=estimate_tokens(size, outputs * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
         return GenerationStream(self, request, ticket, model.id, streamed)
@@ -101,7 +101,8 @@ class GenerationStream:
     ) -> None:
         self.model = model
         self.request_id = ticket.quote.request_id
-        self.choices = max(1, request.n)
+        self.choices = choices_of(request)
+        self.echo: Sequence[str] = ()  # the prompts, where they were asked for; known when it is accepted
         self.created_s = int(time.time())
         self.finished: Finished | None = None
         self.error: ApiError | None = None
@@ -199,6 +200,7 @@ class GenerationStream:
             elif kind == "accepted":
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
+                self.echo = event.accepted.echo
             else:
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:

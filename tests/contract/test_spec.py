@@ -17,7 +17,7 @@ from tests.edge import Edge
 
 DOCUMENTATION = {"/openapi.json", "/openapi.yaml", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"}
 DOCUMENTATION |= {"/docs/favicon.png"}
-MODELS_WORK = {"Chat", "Embeddings"}  # tags of what a model can break or be late with
+MODELS_WORK = {"Chat", "Completions", "Embeddings"}  # tags of what a model can break or be late with
 
 
 @pytest.fixture(scope="module")
