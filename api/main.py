@@ -46,7 +46,7 @@ RATE_LIMITS = [
 ]
 EXPOSED = [
     *("x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
-    *("x-novai-ignored-params", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
+    *("x-novai-ignored-params", "x-mapped-model", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
     *RATE_LIMITS,
 ]
 

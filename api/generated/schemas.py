@@ -424,6 +424,7 @@ class Model(Struct, kw_only=True):
     max_model_len: int | UnsetType = UNSET
     dimensions: int | UnsetType = UNSET
     replicas: int | UnsetType = UNSET
+    alias_of: str | UnsetType = UNSET
 
 
 class Health(Struct, kw_only=True):

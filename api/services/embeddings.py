@@ -11,7 +11,7 @@ from api.domain import Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
-from api.services.catalog import Catalog
+from api.services.catalog import Catalog, mapped
 
 TRIES = 2
 OPERATION = "createEmbedding"
@@ -27,9 +27,9 @@ class EmbeddingService:
 
     async def embed(
         self, model: str, inputs: Inputs, dimensions: int, principal: Principal, request_id: str
-    ) -> tuple[Vectors, dict[str, str]]:
-        """Vectors of all inputs, in order, and headers that say how the caller's limits stand. Raises what the
-        catalog, admission and the worker raise."""
+    ) -> tuple[str, Vectors, dict[str, str]]:
+        """What answered, vectors of all inputs in order, and headers that say so and how the caller's limits stand.
+        Raises what the catalog, admission and the worker raise."""
         found = self._catalog.resolve(model, "embedding", principal)
         size = size_of(inputs)
         quote = Quote(
@@ -65,7 +65,7 @@ class EmbeddingService:
             duration_ms=(time.monotonic() - started_s) * 1e3,
         )
         await asyncio.shield(ticket.settle(record))
-        return vectors, dict(ticket.headers)
+        return found.id, vectors, dict(ticket.headers) | mapped(model, found.id)
 
     async def _embed(self, model: str, inputs: Inputs, dimensions: int, request_id: str) -> tuple[Vectors, str]:
         """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: an

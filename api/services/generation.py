@@ -21,7 +21,7 @@ from api.domain import Outcome, Principal, TokenUsage, UsageRecord
 from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
-from api.services.catalog import Catalog
+from api.services.catalog import Catalog, mapped
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
@@ -57,11 +57,14 @@ class GenerationService:
     ) -> GenerationStream:
         """An admitted stream, not yet started. Whoever calls this calls `GenerationStream.aclose`.
 
-        `operation`: the operationId that usage is recorded under. `request.cache_salt` is set here.
+        `operation`: the operationId that usage is recorded under. `request.cache_salt` is set here, and `request.model`
+        to the model's own name.
         Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError, RateLimitError,
         LimiterUnavailableError, LedgerUnavailableError.
         """
-        model = self._catalog.resolve(request.model, "chat", principal)
+        asked = request.model
+        model = self._catalog.resolve(asked, "chat", principal)
+        request.model = model.id
         request.cache_salt = principal.organisation_id
         size, context = request.ByteSize(), model.context_length or UNBOUNDED
         outputs = 0 if request.prompt_only else choices_of(request)
@@ -74,7 +77,7 @@ class GenerationService:
             estimated_tokens=estimate_tokens(size, outputs * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
-        return GenerationStream(self, request, ticket, model.id, streamed)
+        return GenerationStream(self, request, ticket, asked, streamed)
 
     def settle(self, stream: GenerationStream) -> asyncio.Task[None]:
         """Ends a stream that still runs, and settles it, as a task of its own, which shutdown waits for."""
@@ -96,10 +99,11 @@ class GenerationStream:
         service: GenerationService,
         request: GenerateRequest,
         ticket: Ticket,
-        model: str,
+        asked: str,
         streamed: bool,
     ) -> None:
-        self.model = model
+        self.model = request.model
+        self._asked = asked  # the client's name of the model
         self.request_id = ticket.quote.request_id
         self.choices = choices_of(request)
         self.echo: Sequence[str] = ()  # the prompts, where they were asked for; known when it is accepted
@@ -232,8 +236,8 @@ class GenerationStream:
 
     @property
     def headers(self) -> dict[str, str]:
-        """How the caller's limits stand."""
-        return dict(self._ticket.headers)
+        """How the caller's limits stand, and what answers."""
+        return dict(self._ticket.headers) | mapped(self._asked, self.model)
 
     async def _take_hold(self) -> None:
         """By the bytes of the prompt, which cost nothing to count; by its tokens when there is no money for that."""
