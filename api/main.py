@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import metrics
+from api.auth.guard import Guard
 from api.config import Settings, SettingsError
 from api.dependencies import JsonCodec
 from api.generated import routes, schemas
@@ -83,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the first one to see a request.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(IdempotencyMiddleware, idempotency=lambda: app.state.novai.idempotency)
-    app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys)
+    app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys, guard=Guard())
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
@@ -92,6 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(AccessLogMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     return app
 
 
