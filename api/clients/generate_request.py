@@ -51,7 +51,7 @@ def most_prompt_tokens(request: pb.GenerateRequest, size: int) -> int:
 
 def choices_of(request: pb.GenerateRequest) -> int:
     """Outputs of a request: `n` of each prompt."""
-    return max(1, request.n) * max(1, len(request.prompts.items))
+    return max(1, request.n) * (1 if request.HasField("chat") else len(request.prompts.items))
 
 
 def sampling(body: s.ChatCompletionRequest | s.CompletionRequest) -> pb.Sampling:

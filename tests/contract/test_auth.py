@@ -51,6 +51,9 @@ def test_strict_and_off(postgres_url: str, redis_url: str) -> None:
     with running(postgres_url, redis_url, auth_mode="off") as edge:
         assert httpx.get(f"{edge.url}/v1/models").status_code == 200
         assert ask(edge, "anything").status_code == 200
+        answer = httpx.post(f"{edge.url}/v1/completions", json={"model": "scripted", "prompt": "x"})
+        assert ok(answer)["usage"]["completion_tokens"] == 16
+        assert edge.sql("SELECT project_id FROM usage") == [{"project_id": "local"}]
 
 
 def shut_out(edge: Edge, **headers: str) -> httpx.Response:
