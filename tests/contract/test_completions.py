@@ -51,8 +51,8 @@ def test_a_completion(client: OpenAI) -> None:
 
 
 async def test_a_completion_async(aclient: AsyncOpenAI) -> None:
-    completion = await aclient.completions.create(model=MODEL, prompt=[HELLO, BYE], n=2)
-    assert [choice.text for choice in completion.choices] == ["Hello, wörld 👋"] * 2 + ["Bye"] * 2
+    completion = await aclient.completions.create(model=MODEL, prompt=[HELLO, BYE], n=2, echo=True)
+    assert [choice.text for choice in completion.choices] == [f"{HELLO}Hello, wörld 👋"] * 2 + [f"{BYE}Bye"] * 2
     assert [choice.index for choice in completion.choices] == [0, 1, 2, 3]
 
 
