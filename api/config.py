@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 AuthMode = Literal["strict", "all_except_health", "off", "auto"]
@@ -32,6 +33,7 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     auth_mode: AuthMode = "auto"
+    trusted_proxies: str = ""  # addresses and networks, comma separated, whose X-Forwarded-For is believed
     # Secret for the digests of API keys; lives outside the database.
     key_pepper: str = ""
     key_cache_ttl_s: float = 5.0
@@ -67,6 +69,8 @@ class Settings:
             if f.name.upper() in env
         }
         settings = Settings(**given)
+        for proxy in settings.proxies:
+            _check_network(proxy)
         if not settings.key_pepper:
             raise SettingsError(
                 "KEY_PEPPER is not set: give 32 random bytes, e.g. `openssl rand -hex 32`, and keep them"
@@ -74,11 +78,24 @@ class Settings:
         return settings
 
     @property
-    def authenticates(self) -> bool:
-        """Whether callers need a key. `auto`: only a server bound to loopback may go without."""
+    def auth(self) -> Literal["strict", "all_except_health", "off"]:
+        """Where callers need a key. `auto`: only a server bound to loopback may go without."""
         if self.auth_mode == "auto":
-            return self.api_host not in ("127.0.0.1", "localhost", "::1")
-        return self.auth_mode != "off"
+            return "off" if self.api_host in ("127.0.0.1", "localhost", "::1") else "all_except_health"
+        return self.auth_mode
+
+    @property
+    def proxies(self) -> list[str]:
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
+
+
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"TRUSTED_PROXIES: {error}. Expected addresses or networks such as 10.0.0.0/8, comma separated"
+        ) from None
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

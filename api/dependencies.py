@@ -44,6 +44,9 @@ REFUSED = {
     "best_of": "Use `n`.",
     "echo": "Answers do not repeat the prompt.",
     "suffix": "Text cannot be inserted before a suffix.",
+    "response_format": "Use /v1/chat/completions.",
+    "tools": "Use /v1/chat/completions.",
+    "tool_choice": "Use /v1/chat/completions.",
 }
 
 

@@ -139,6 +139,14 @@ class RateLimitError(ApiError):
         self.reason = reason
 
 
+class TooManyWrongKeysError(ApiError):
+    """So many that the next unknown one is not looked at."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
 class InternalError(ApiError):
     """A bug of ours."""
 

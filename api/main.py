@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import metrics
+from api.auth.guard import Guard
 from api.config import Settings, SettingsError
 from api.dependencies import JsonCodec
 from api.generated import routes, schemas
@@ -31,6 +33,7 @@ from api.middleware.request_id import RequestIdMiddleware
 from api.protocol import Protocol
 from api.routers.admin import Admin
 from api.routers.chat import Chat
+from api.routers.completions import Completions
 from api.routers.docs import add_docs
 from api.routers.embeddings import Embeddings
 from api.routers.health import Health
@@ -48,7 +51,7 @@ RATE_LIMITS = [
 ]
 EXPOSED = [
     *("x-request-id", "request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
-    *("x-novai-ignored-params", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
+    *("x-novai-ignored-params", "x-mapped-model", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
     *RATE_LIMITS,
 ]
 
@@ -85,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the first one to see a request.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(IdempotencyMiddleware, idempotency=lambda: app.state.novai.idempotency)
-    app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys)
+    app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys, guard=Guard())
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
@@ -94,13 +97,17 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(AccessLogMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     return app
 
 
 def mount(app: FastAPI, state: AppState) -> None:
     """One router per tag of the spec. An operation without an implementation is a TypeError here."""
-    codec = JsonCodec(schemas.ChatCompletionRequest, schemas.EmbeddingRequest, schemas.MessageRequest)
+    bodies = schemas.ChatCompletionRequest, schemas.CompletionRequest, schemas.EmbeddingRequest, schemas.MessageRequest
+    codec = JsonCodec(*bodies)
     routes.add_chat(app.router, Chat(state), codec)
+    routes.add_completions(app.router, Completions(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
     routes.add_messages(app.router, Messages(state), codec)
     routes.add_rerank(app.router, Rerank(state), codec)

@@ -11,6 +11,8 @@ from api.generated import schemas as s
 from api.services.limits import fault
 from api.storage.limits import Rule
 
+MOST_CHOICES = 64  # of all prompts of one completion
+
 
 def absent(value: object) -> bool:
     """Null and absent are the same."""
@@ -27,8 +29,7 @@ def unsupported(message: str, param: str) -> InvalidRequestError:
 
 def check_chat(body: s.ChatCompletionRequest) -> None:
     """Raises InvalidRequestError for a body that fits the schema and still makes no sense."""
-    if not absent(body.stream_options) and not body.stream:
-        raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    check_stream_options(body)
     if body.top_logprobs and not body.logprobs:
         raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
     if not absent(body.response_format) and not isinstance(body.response_format, s.ResponseFormatText):
@@ -42,6 +43,11 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
     check_tools(body)
     for index, message in enumerate(body.messages):
         check_message(message, f"messages[{index}]")
+
+
+def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) -> None:
+    if not absent(body.stream_options) and not body.stream:
+        raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
@@ -152,9 +158,41 @@ def check_metadata(metadata: dict[str, str] | UnsetType | None) -> None:
             raise invalid("Invalid key in 'metadata': keys have at most 64 characters.", "metadata")
 
 
+def check_completion(body: s.CompletionRequest) -> list[str] | list[list[int]]:
+    """The prompts as one list: texts, or lists of token ids. Raises InvalidRequestError."""
+    check_stream_options(body)
+    check_logit_bias(body.logit_bias)
+    n = body.n or 1
+    if body.suffix:
+        raise unsupported("Unsupported parameter: 'suffix'. Text cannot be inserted before a suffix.", "suffix")
+    if not absent(body.best_of) and body.best_of != n:
+        raise unsupported(
+            f"Unsupported parameter: 'best_of' other than 'n' ({n}). Choices are not ranked: ask for 'n' and choose.",
+            "best_of",
+        )
+    if body.echo and not absent(body.logprobs):
+        raise unsupported(
+            "Unsupported parameter: 'logprobs' together with 'echo'. Log probabilities of a prompt are not computed: "
+            "leave out one of the two.",
+            "logprobs",
+        )
+    prompts = one_kind("" if body.prompt is None else body.prompt, "prompt")
+    if len(prompts) * n > MOST_CHOICES:
+        raise invalid(
+            f"Invalid 'prompt': {len(prompts)} prompts with n = {n} are {len(prompts) * n} choices. One request has at "
+            f"most {MOST_CHOICES}: send several.",
+            "prompt",
+        )
+    return prompts
+
+
 def check_embedding(body: s.EmbeddingRequest) -> list[str] | list[list[int]]:
     """The inputs as one list: texts, or lists of token ids. Raises InvalidRequestError."""
-    given = body.input
+    return one_kind(body.input, "input")
+
+
+def one_kind(given: str | list[str | int | list[int]], param: str) -> list[str] | list[list[int]]:
+    """A text, texts, token ids, or lists of them, as a list of items."""
     if isinstance(given, str):
         return [given]
     if all(isinstance(item, str) for item in given):
@@ -164,7 +202,7 @@ def check_embedding(body: s.EmbeddingRequest) -> list[str] | list[list[int]]:
     if all(isinstance(item, list) for item in given):
         return given  # type: ignore[return-value]
     raise invalid(
-        "Invalid 'input': all items must be of one kind. Send texts, or token ids, or lists of token ids.", "input"
+        f"Invalid '{param}': all items must be of one kind. Send texts, or token ids, or lists of token ids.", param
     )
 
 

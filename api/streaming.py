@@ -68,10 +68,10 @@ class leaving:  # noqa: N801 (read as a `with` statement)
         self._on_leave()
 
 
-async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], None]) -> None:
-    """Reads a generation to its end and settles it. `stream.left` says that its client did not stay.
+async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], None]) -> bool:
+    """Reads a stream to its end and settles it. False when the client left meanwhile.
 
-    Raises the ApiError that ended the stream.
+    Raises the ApiError that ended it.
     """
     try:
         with leaving(receive, stream.leave):
@@ -81,6 +81,7 @@ async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[
                     take(delta)
     finally:
         await stream.aclose()
+    return not stream.left
 
 
 class EventStream(Response):

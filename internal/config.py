@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,9 +45,11 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: list[ModelConfig]
+    # Other names of the models. `gpt-4*` stands for every name that begins so, `*` for every name that is left.
+    aliases: dict[str, str] = {}
 
 
-def load_models(path: Path) -> list[ModelConfig]:
+def load_models(path: Path) -> ModelsFile:
     """Reads `models.yaml`, with every path made absolute. Raises ConfigError."""
     try:
         parsed = msgspec.yaml.decode(path.read_bytes(), type=ModelsFile)
@@ -58,9 +61,28 @@ def load_models(path: Path) -> list[ModelConfig]:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"{path}: the model name {name!r} is used twice. Use `replicas` to run one model twice.")
-    return [
+    for alias, target in parsed.aliases.items():
+        if wrong := fault_of_alias(alias, target, names, parsed.aliases):
+            raise ConfigError(f"{path}: aliases: {alias!r}: {wrong}")
+    models = [
         msgspec.structs.replace(m, path=str(resolve_path(m.path, path.parent)) if m.path else "") for m in parsed.models
     ]
+    return ModelsFile(models, parsed.aliases)
+
+
+def fault_of_alias(alias: str, target: str, models: Collection[str], aliases: Collection[str]) -> str:
+    """What is wrong with an alias, or an empty string."""
+    if alias in models:
+        return "a model has this name. Give the alias another one."
+    if not alias or "*" in alias[:-1]:
+        return "expected a name, or the beginning of names and one `*` at its end."
+    if target in aliases:
+        return f"{target!r} is an alias, too. Name the model itself."
+    if target not in models:
+        return f"there is no model {target!r}. Name one of: {', '.join(models)}."
+    if not (target.isascii() and target.isprintable()):
+        return f"{target!r} cannot be told in a header. Models with aliases have names in ASCII."
+    return ""
 
 
 def resolve_path(text: str, base: Path) -> Path:

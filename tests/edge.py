@@ -81,7 +81,7 @@ async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
     """The app under uvicorn, as `api.main` runs it, on a free port."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, loop="none", http=Protocol, access_log=False, log_level="warning",
-        timeout_graceful_shutdown=2, server_header=False,
+        timeout_graceful_shutdown=2, server_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
@@ -128,8 +128,7 @@ async def open_edge(
             redis_url=redis_url,
             inference_grpc_host=host_address,
             key_pepper=PEPPER,
-            auth_mode="strict",
-            **overrides,
+            **{"auth_mode": "all_except_health"} | overrides,
         )
         app = create_app(settings)
         url = await stack.enter_async_context(serving(app, settings))

@@ -150,13 +150,15 @@ class KeyRing:
         while self._waiting:
             _fail(self._waiting.popitem()[1], LedgerUnavailableError("The service is shutting down."))
 
+    def knows(self, presented: str) -> bool:
+        """Whether it was good when it came before, lately enough to be remembered."""
+        return self._fingerprint(presented) in self._digests
+
     async def authenticate(self, presented: str) -> Principal:
         """Raises AuthenticationError (401), or LedgerUnavailableError (503) when nobody can tell."""
         if len(presented) != _CHARS:
             raise incorrect_key(presented)
-        fingerprint = hashlib.blake2b(
-            presented.encode(errors="surrogatepass"), digest_size=16, key=self._secret
-        ).digest()
+        fingerprint = self._fingerprint(presented)
         key_digest = self._digests.get(fingerprint) or digest(self._pepper, presented)
         known = self._known.get(key_digest)
         if known is None or not self._is_fresh(known):
@@ -167,6 +169,9 @@ class KeyRing:
         if known.expires_at_s <= time.time():
             raise _expired(known)
         return known.principal
+
+    def _fingerprint(self, presented: str) -> bytes:
+        return hashlib.blake2b(presented.encode(errors="surrogatepass"), digest_size=16, key=self._secret).digest()
 
     def _is_fresh(self, known: _Known) -> bool:
         ttl_s = self._ttl_s if self._listening else min(self._ttl_s, _UNHEARD_TTL_S)

@@ -49,7 +49,12 @@ def most_prompt_tokens(request: pb.GenerateRequest, size: int) -> int:
     return size + TEMPLATE_BYTES + MESSAGE_BYTES * len(request.chat.messages)
 
 
-def sampling(body: s.ChatCompletionRequest) -> pb.Sampling:
+def choices_of(request: pb.GenerateRequest) -> int:
+    """Outputs of a request: `n` of each prompt."""
+    return max(1, request.n) * (1 if request.HasField("chat") else len(request.prompts.items))
+
+
+def sampling(body: s.ChatCompletionRequest | s.CompletionRequest) -> pb.Sampling:
     """`top_p: 0` is the smallest nucleus, the likeliest token: greedy. `top_k: -1` is off like 0."""
     top_p = given(body.top_p, 1.0)
     result = pb.Sampling(temperature=given(body.temperature, 1.0) if top_p > 0 else 0.0, top_p=top_p or 1.0)

@@ -75,6 +75,7 @@ class Host:
     task: asyncio.Task[None]
     seen: bool = False  # its state has been heard on the present connection
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 class Hosts:
@@ -85,6 +86,7 @@ class Hosts:
         self._token = token
         self._hosts: dict[str, Host] = {}
         self._models: dict[str, list[Replica]] = {}  # kept in step with the hosts' replicas
+        self._aliases: dict[str, str] = {}  # and this with their aliases
         self._resolver: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -104,6 +106,10 @@ class Hosts:
     def models(self) -> Mapping[str, list[Replica]]:
         """Every model that a host has, with its replicas in whatever state."""
         return self._models
+
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of models → the models. Where hosts differ, the one of the greatest address is believed."""
+        return self._aliases
 
     def pick(self, model: str, exclude: Collection[Replica] = ()) -> Replica:
         """The usable replica with the fewest requests on it. Raises OverloadedError when there is none."""
@@ -127,6 +133,8 @@ class Hosts:
         return problems
 
     def _index(self) -> None:
+        hosts = sorted(self._hosts.values(), key=lambda host: host.address)
+        self._aliases = {alias: model for host in hosts for alias, model in host.aliases.items()}
         self._models = {}
         for replica in self.replicas():
             self._models.setdefault(replica.state.model, []).append(replica)
@@ -187,6 +195,7 @@ class Hosts:
 
     async def _apply(self, host: Host, state: pb.HostState) -> None:
         """Makes the replicas what the host says they are."""
+        host.aliases = dict(state.aliases)
         told: dict[str, pb.ModelState] = {}
         for index, model in enumerate(state.models):
             told[target_of(model.endpoint, host.address) or f"{model.model}#{index}"] = model

@@ -34,6 +34,7 @@ class Codec(Protocol):
 # operationId → method and path of the spec.
 OPERATIONS = {
     "createChatCompletion": ("POST", "/v1/chat/completions"),
+    "createCompletion": ("POST", "/v1/completions"),
     "createEmbedding": ("POST", "/v1/embeddings"),
     "createRerank": ("POST", "/v1/rerank"),
     "countChatTokens": ("POST", "/v1/chat/completions/input_tokens"),
@@ -91,6 +92,25 @@ def add_chat(router: APIRouter, impl: ChatApi, codec: Codec) -> None:
         codec.endpoint(create_chat_completion),
         methods=["POST"],
         name="createChatCompletion",
+        include_in_schema=False,
+    )
+
+
+class CompletionsApi(ABC):
+    @abstractmethod
+    async def create_completion(self, request: Request, body: s.CompletionRequest) -> s.Completion | Response:
+        """Create a completion."""
+
+
+def add_completions(router: APIRouter, impl: CompletionsApi, codec: Codec) -> None:
+    async def create_completion(request: Request) -> Response:
+        return codec.answer(await impl.create_completion(request, await codec.body(request, s.CompletionRequest)), 200)
+
+    router.add_route(
+        "/v1/completions",
+        codec.endpoint(create_completion),
+        methods=["POST"],
+        name="createCompletion",
         include_in_schema=False,
     )
 

@@ -116,6 +116,68 @@ class FunctionCallDelta(Struct, kw_only=True):
     name: str | UnsetType = UNSET
 
 
+Prompt1: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+
+
+Prompt2Item: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+
+
+Prompt2: TypeAlias = Annotated[list[Prompt2Item], Meta(min_length=1)]
+
+
+Prompt: TypeAlias = Annotated[list[str | Prompt1 | Prompt2], Meta(min_length=1)]
+
+
+Stop2: TypeAlias = Annotated[str, Meta(max_length=256)]
+
+
+Stop3Item: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1)]
+
+
+Stop3: TypeAlias = Annotated[list[Stop3Item], Meta(max_length=4)]
+
+
+class CompletionRequest(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    prompt: str | Prompt | None
+    echo: bool | None | UnsetType = False
+    suffix: str | None | UnsetType = UNSET
+    max_tokens: Annotated[int, Meta(ge=0, le=2147483647)] | None | UnsetType = 16
+    stream: bool | None | UnsetType = False
+    stream_options: StreamOptions | None | UnsetType = UNSET
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None | UnsetType = 1
+    top_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None | UnsetType = 1
+    top_k: Annotated[int, Meta(ge=-1, le=2147483647)] | None | UnsetType = UNSET
+    min_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None | UnsetType = UNSET
+    repetition_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | None | UnsetType = UNSET
+    presence_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None | UnsetType = 0
+    frequency_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None | UnsetType = 0
+    logit_bias: LogitBias | None | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=-9223372036854775808, le=9223372036854775807)] | None | UnsetType = UNSET
+    stop: Stop2 | Stop3 | None | UnsetType = UNSET
+    stop_token_ids: Annotated[list[StopTokenId], Meta(max_length=64)] | None | UnsetType = UNSET
+    ignore_eos: bool | None | UnsetType = UNSET
+    min_tokens: Annotated[int, Meta(ge=0, le=2147483647)] | None | UnsetType = UNSET
+    n: Annotated[int, Meta(ge=1, le=8)] | None | UnsetType = 1
+    best_of: Annotated[int, Meta(ge=0, le=20)] | None | UnsetType = UNSET
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None | UnsetType = UNSET
+    user: str | None | UnsetType = UNSET
+
+
+CompletionFinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
+
+
+class CompletionLogprobs(Struct, kw_only=True):
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class CompletionEvent(Struct, kw_only=True):
+    data: Literal["[DONE]"] | str
+
+
 Input: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
@@ -562,6 +624,7 @@ class Model(Struct, kw_only=True):
     max_model_len: int | UnsetType = UNSET
     dimensions: int | UnsetType = UNSET
     replicas: int | UnsetType = UNSET
+    alias_of: str | UnsetType = UNSET
 
 
 class Health(Struct, kw_only=True):
@@ -643,6 +706,13 @@ class ToolCallDelta(Struct, kw_only=True):
     function: FunctionCallDelta
     id: str | UnsetType = UNSET
     type: Literal["function"] | UnsetType = UNSET
+
+
+class CompletionChoice(Struct, kw_only=True):
+    text: str
+    index: int
+    logprobs: CompletionLogprobs | None
+    finish_reason: CompletionFinishReason | None
 
 
 class EmbeddingRequest(Struct, kw_only=True):
@@ -873,6 +943,16 @@ class ChoiceDelta(Struct, kw_only=True):
     refusal: str | None | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+
+
+class Completion(Struct, kw_only=True):
+    id: Annotated[str, Meta(pattern="^cmpl-")]
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str | None
+    choices: list[CompletionChoice]
+    usage: CompletionUsage | None | UnsetType = UNSET
 
 
 Content3: TypeAlias = Annotated[list[MessageAssistantBlock], Meta(max_length=4096)]

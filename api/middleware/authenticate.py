@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth.guard import Guard
 from api.auth.keys import SCOPES, KeyRing, incorrect_key
 from api.config import Settings
 from api.domain import Principal
-from api.errors import ApiError, AuthenticationError
+from api.errors import ApiError, AuthenticationError, TooManyWrongKeysError
 from api.middleware import reject
 
-# All that is open; whatever is not named here needs a key, also paths that do not exist. `/` does not,
-# and Claude Code probes it without one.
+# All that is open with `all_except_health`; whatever is not named here needs a key, also paths that do not exist. `/`
+# does not, and Claude Code probes it without one.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
 OPEN_FOLDER = "/docs/"
 # Everyone, where no keys are asked for.
 LOCAL = Principal(organisation_id="local", project_id="local", key_id="local", scopes=frozenset(SCOPES))
-_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
+_HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 _CHALLENGE = {"www-authenticate": "Bearer"}
 
 
@@ -31,28 +33,44 @@ class NoKeyError(ApiError):
 
 
 class AuthenticateMiddleware:
-    """Sets `scope["state"]["principal"]`, or answers 401 (503 when keys cannot be checked).
+    """Sets `scope["state"]["principal"]`, or answers 401 (429 when many wrong keys came from the same address, 503 when
+    keys cannot be checked).
 
     Decides on `scope["path"]`, the one that is routed by, and never on a URL put together from headers.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, keys: Callable[[], KeyRing]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, keys: Callable[[], KeyRing], guard: Guard) -> None:
         self._app = app
-        self._needs_key = settings.authenticates
+        self._mode = settings.auth
         self._keys = keys
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if not self._needs_key:
+            if self._mode == "off":
                 scope.setdefault("state", {})["principal"] = LOCAL
-            elif not _is_open(scope["path"]):
+            elif self._mode == "strict" or not _is_open(scope["path"]):
                 try:
-                    principal = await self._keys().authenticate(presented_key(scope["headers"]))
+                    principal = await self._principal(scope)
                 except ApiError as error:
                     await reject(scope, send, error)
                     return
                 scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
+
+    async def _principal(self, scope: Scope) -> Principal:
+        keys, key = self._keys(), presented_key(scope["headers"])
+        address = scope["client"][0] if scope.get("client") else ""
+        if (wait_s := self._guard.wait_s(address)) and not keys.knows(key):
+            raise TooManyWrongKeysError(
+                f"Too many incorrect API keys came from your address. Please try again in {math.ceil(wait_s)}s.",
+                retry_after_ms=math.ceil(wait_s * 1e3),
+            )
+        try:
+            return await keys.authenticate(key)
+        except AuthenticationError:
+            self._guard.failed(address)
+            raise
 
 
 def presented_key(headers: list[tuple[bytes, bytes]]) -> str:

@@ -44,10 +44,8 @@ class Chat(ChatApi):
 
     async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:
         choices = [ChoiceCollector(index) for index in range(stream.choices)]
-        await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta))
-        if stream.left:
+        if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):
             return Response(status_code=499)  # nobody reads this
-        assert stream.finished is not None
         completion = s.ChatCompletion(
             id=completion_id(stream.request_id),
             object="chat.completion",

@@ -24,7 +24,7 @@ class Embeddings(EmbeddingsApi):
         state = request.scope["state"]
         state["log"]["model"] = body.model
         dimensions = body.dimensions if isinstance(body.dimensions, int) else 0
-        vectors, headers = await self._state.embeddings.embed(
+        model, vectors, headers = await self._state.embeddings.embed(
             body.model, inputs, dimensions, principal_of(request), state["request_id"]
         )
         rows = vectors.rows()
@@ -40,7 +40,7 @@ class Embeddings(EmbeddingsApi):
                 {"object": "embedding", "index": index, "embedding": embedding}
                 for index, embedding in enumerate(embeddings)
             ],
-            "model": body.model,
+            "model": model,
             "usage": {"prompt_tokens": vectors.prompt_tokens, "total_tokens": vectors.prompt_tokens},
         }
         return Response(encode(answer), headers=answer_headers(request) | headers, media_type="application/json")

@@ -21,13 +21,14 @@ class Limits(LimitsApi):
 
     async def retrieve_limits(self, request: Request, model: str | None = None) -> s.LimitStates:
         state, principal = self._state, principal_of(request)
-        limits, budgets = await standing(state.database, state.limiter, state.catalog, principal, model)
+        found = None if model is None else state.catalog.find(model, principal).id
+        limits, budgets = await standing(state.database, state.limiter, principal, found)
         return s.LimitStates(
             object="limits",
             organisation_id=principal.organisation_id,
             project_id=principal.project_id,
             key_id=principal.key_id,
-            model=model,
+            model=found,
             limits=[
                 s.LimitState(
                     scope=limit.scope,

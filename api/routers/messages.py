@@ -35,8 +35,7 @@ class Messages(MessagesApi):
             encoder = MessageEncoder(stream, body)
             return EventStream(stream, encoder, headers, settings.keepalive_s, settings.write_timeout_s)
         collector = MessageCollector(stream, body)
-        await read_whole(stream, request.receive, collector.add)
-        if stream.left:
+        if not await read_whole(stream, request.receive, collector.add):
             return Response(status_code=499)  # nobody reads this
         return Response(encode(collector.message()), headers=headers, media_type="application/json")
 

@@ -18,17 +18,21 @@ class Models(ModelsApi):
         self._state = state
 
     async def list_models(self, request: Request) -> s.ModelList:
-        return s.ModelList(object="list", data=[shown(m) for m in self._state.catalog.list(principal_of(request))])
+        found = self._state.catalog.list(principal_of(request))
+        return s.ModelList(object="list", data=[shown(name, model) for name, model in found.items()])
 
     async def retrieve_model(self, request: Request, model: str) -> s.Model:
-        return shown(self._state.catalog.find(model, principal_of(request)))
+        return shown(model, self._state.catalog.find(model, principal_of(request)))
 
 
-def shown(model: Model) -> s.Model:
-    result = s.Model(id=model.id, object="model", created=model.created, owned_by=model.owned_by)
+def shown(name: str, model: Model) -> s.Model:
+    """A model by one of its names."""
+    result = s.Model(id=name, object="model", created=model.created, owned_by=model.owned_by)
     result.kind = cast(Literal["chat", "embedding"], model.kind)
     result.max_model_len = model.context_length
     result.replicas = model.replicas
+    if name != model.id:
+        result.alias_of = model.id
     if model.dimensions:
         result.dimensions = model.dimensions
     return result

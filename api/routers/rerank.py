@@ -18,7 +18,7 @@ class Rerank(RerankApi):
         state = request.scope["state"]
         state["log"]["model"] = body.model
         texts = [document if isinstance(document, str) else document.text for document in body.documents]
-        found, headers = await self._state.embeddings.rerank(
+        model, found, headers = await self._state.embeddings.rerank(
             body.model, body.query, texts, principal_of(request), state["request_id"]
         )
         nearest = sorted(enumerate(found.scores), key=lambda row: -row[1])  # equals stay in their order
@@ -28,5 +28,5 @@ class Rerank(RerankApi):
             for result in results:
                 result.document = s.RerankDocument(text=texts[result.index])
         usage = s.EmbeddingUsage(prompt_tokens=found.prompt_tokens, total_tokens=found.prompt_tokens)
-        answer = s.RerankResponse(object="list", model=body.model, results=results, usage=usage)
+        answer = s.RerankResponse(object="list", model=model, results=results, usage=usage)
         return Response(encode(answer), headers=answer_headers(request) | headers, media_type="application/json")

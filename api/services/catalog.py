@@ -1,7 +1,11 @@
-"""Names of models → what serves them. A model is served when a host has it; it can be used when the key may."""
+"""Names of models → what serves them. A model is served when a host has it; it can be used when the key may.
+
+A name is a model's own, or an alias. Whatever is counted, limited, priced or allowed is so by the model's own name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.clients.hosts import Hosts, Replica
@@ -31,14 +35,16 @@ class Catalog:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
 
-    def list(self, principal: Principal) -> list[Model]:
-        """The models that are loaded and that the key may use, by name."""
-        found = self._hosts.models()
-        models = [describe(name, replicas) for name, replicas in sorted(found.items()) if principal.may_use(name)]
-        return [model for model in models if model.replicas]
+    def list(self, principal: Principal) -> dict[str, Model]:
+        """The models that are loaded and that the key may use, by their own names and by aliases, in order."""
+        found = {name: describe(name, replicas) for name, replicas in self._hosts.models().items()}
+        usable = {name: model for name, model in found.items() if model.replicas and principal.may_use(name)}
+        aliases = self._hosts.aliases().items()
+        named = {alias: usable[name] for alias, name in aliases if name in usable and not alias.endswith("*")}
+        return dict(sorted((named | usable).items()))
 
     def resolve(self, name: str, kind: str, principal: Principal) -> Model:
-        """The model of that name, if it is of that kind.
+        """The model that answers to that name, if it is of that kind.
 
         Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError.
         """
@@ -53,20 +59,36 @@ class Catalog:
         return model
 
     def find(self, name: str, principal: Principal) -> Model:
-        """The model of that name, loaded or loading. Raises ModelNotFoundError, PermissionDeniedError."""
-        replicas = self._hosts.models().get(name)
+        """The model that answers to that name, loaded or loading. Raises ModelNotFoundError, PermissionDeniedError."""
+        models = self._hosts.models()
+        served = name if name in models else target_of(name, self._hosts.aliases())
+        replicas = models.get(served)
         if not replicas:
             raise ModelNotFoundError(
                 f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists them.",
                 param="model",
             )
-        if not principal.may_use(name):
+        if not principal.may_use(served):
             raise PermissionDeniedError(
-                f"This key may not use the model `{name}`. Ask for a key that allows it.",
+                f"This key may not use the model `{served}`. Ask for a key that allows it.",
                 param="model",
                 code="model_not_allowed",
             )
-        return describe(name, replicas)
+        return describe(served, replicas)
+
+
+def target_of(name: str, aliases: Mapping[str, str]) -> str:
+    """The model that a name stands for: by that very alias, else by the longest that ends in `*` and begins like the
+    name (`*` alone is the shortest: what is left). Empty when none does."""
+    if name in aliases:
+        return aliases[name]
+    fitting = [alias for alias in aliases if alias.endswith("*") and name.startswith(alias[:-1])]
+    return aliases[max(fitting, key=len)] if fitting else ""
+
+
+def mapped(asked: str, model: str) -> dict[str, str]:
+    """The header that says what answered, when it has another name than was asked for."""
+    return {} if asked == model else {"x-mapped-model": model}
 
 
 def describe(name: str, replicas: list[Replica]) -> Model:

@@ -13,7 +13,7 @@ from api.domain import Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
-from api.services.catalog import Catalog
+from api.services.catalog import Catalog, mapped
 
 TRIES = 2
 INPUT_TOKENS = 8  # that a model adds to every input, at most
@@ -30,9 +30,9 @@ class EmbeddingService:
 
     async def embed(
         self, model: str, inputs: Inputs, dimensions: int, principal: Principal, request_id: str
-    ) -> tuple[Vectors, dict[str, str]]:
-        """Vectors of all inputs, in order, and headers that say how the caller's limits stand. Raises what the
-        catalog, admission and the worker raise."""
+    ) -> tuple[str, Vectors, dict[str, str]]:
+        """What answered, vectors of all inputs in order, and headers that say so and how the caller's limits stand.
+        Raises what the catalog, admission and the worker raise."""
 
         def ask(worker: EmbeddingClient) -> Awaitable[Vectors]:
             return worker.embed(request_id, inputs, dimensions, self._timeout_s)
@@ -41,8 +41,8 @@ class EmbeddingService:
 
     async def rerank(
         self, model: str, query: str, documents: list[str], principal: Principal, request_id: str
-    ) -> tuple[Scores, dict[str, str]]:
-        """How near each document is to the query, and headers as of `embed`. Raises as `embed`."""
+    ) -> tuple[str, Scores, dict[str, str]]:
+        """What answered, how near each document is to the query, and headers as of `embed`. Raises as `embed`."""
 
         def ask(worker: EmbeddingClient) -> Awaitable[Scores]:
             return worker.rerank(request_id, query, documents, self._timeout_s)
@@ -57,7 +57,7 @@ class EmbeddingService:
         request_id: str,
         operation: str,
         ask: Callable[[EmbeddingClient], Awaitable[Found]],
-    ) -> tuple[Found, dict[str, str]]:
+    ) -> tuple[str, Found, dict[str, str]]:
         """What a worker answers, settled. `operation`: the operationId."""
         resolved = self._catalog.resolve(model, "embedding", principal)
         size = size_of(inputs)
@@ -94,7 +94,7 @@ class EmbeddingService:
             duration_ms=(time.monotonic() - started_s) * 1e3,
         )
         await asyncio.shield(ticket.settle(record))
-        return found, dict(ticket.headers)
+        return resolved.id, found, dict(ticket.headers) | mapped(model, resolved.id)
 
     async def _asked(self, model: str, ask: Callable[[EmbeddingClient], Awaitable[Found]]) -> tuple[Found, str]:
         """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: what failed

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from api.clients.generate_request import most_prompt_tokens
+from api.clients.generate_request import choices_of, most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
@@ -21,7 +21,7 @@ from api.domain import Outcome, Principal, TokenUsage, UsageRecord
 from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
-from api.services.catalog import Catalog
+from api.services.catalog import Catalog, mapped
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
@@ -57,24 +57,27 @@ class GenerationService:
     ) -> GenerationStream:
         """An admitted stream, not yet started. Whoever calls this calls `GenerationStream.aclose`.
 
-        `operation`: the operationId that usage is recorded under. `request.cache_salt` is set here.
+        `operation`: the operationId that usage is recorded under. `request.cache_salt` is set here, and `request.model`
+        to the model's own name.
         Raises ModelNotFoundError, PermissionDeniedError, InvalidRequestError, OverloadedError, RateLimitError,
         LimiterUnavailableError, LedgerUnavailableError.
         """
-        model = self._catalog.resolve(request.model, "chat", principal)
+        asked = request.model
+        model = self._catalog.resolve(asked, "chat", principal)
+        request.model = model.id
         request.cache_salt = principal.organisation_id
-        choices, context = max(1, request.n), model.context_length or UNBOUNDED
-        size = request.ByteSize()
+        size, context = request.ByteSize(), model.context_length or UNBOUNDED
+        outputs = 0 if request.prompt_only else choices_of(request)
         quote = Quote(
             request_id=request_id,
             operation=operation,
             started_at_s=time.time(),
             prompt_tokens=most_prompt_tokens(request, size),
-            completion_tokens=choices * min(request.max_tokens or context, context),
-            estimated_tokens=estimate_tokens(size, choices * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
+            completion_tokens=outputs * min(request.max_tokens or context, context),
+            estimated_tokens=estimate_tokens(size, outputs * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
-        return GenerationStream(self, request, ticket, model.id, streamed)
+        return GenerationStream(self, request, ticket, asked, streamed)
 
     def settle(self, stream: GenerationStream) -> asyncio.Task[None]:
         """Ends a stream that still runs, and settles it, as a task of its own, which shutdown waits for."""
@@ -96,12 +99,14 @@ class GenerationStream:
         service: GenerationService,
         request: GenerateRequest,
         ticket: Ticket,
-        model: str,
+        asked: str,
         streamed: bool,
     ) -> None:
-        self.model = model
+        self.model = request.model
+        self._asked = asked  # the client's name of the model
         self.request_id = ticket.quote.request_id
-        self.choices = max(1, request.n)
+        self.choices = choices_of(request)
+        self.echo: Sequence[str] = ()  # the prompts, where they were asked for; known when it is accepted
         self.created_s = int(time.time())
         self.finished: Finished | None = None
         self.error: ApiError | None = None
@@ -199,6 +204,7 @@ class GenerationStream:
             elif kind == "accepted":
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
+                self.echo = event.accepted.echo
             else:
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:
@@ -230,8 +236,8 @@ class GenerationStream:
 
     @property
     def headers(self) -> dict[str, str]:
-        """How the caller's limits stand."""
-        return dict(self._ticket.headers)
+        """How the caller's limits stand, and what answers."""
+        return dict(self._ticket.headers) | mapped(self._asked, self.model)
 
     async def _take_hold(self) -> None:
         """By the bytes of the prompt, which cost nothing to count; by its tokens when there is no money for that."""

@@ -16,7 +16,6 @@ from api.errors import InvalidRequestError, NotFoundError
 from api.ledger.pricing import usd
 from api.limits.answers import State
 from api.limits.limiter import Limiter
-from api.services.catalog import Catalog
 from api.storage import bills, budgets
 from api.storage import usage_queries as queries
 from api.storage.bills import Bill
@@ -171,14 +170,12 @@ def explanation(found: Bill) -> str:
 
 
 async def standing(
-    database: Database, limiter: Limiter, catalog: Catalog, principal: Principal, model: str | None
+    database: Database, limiter: Limiter, principal: Principal, model: str | None
 ) -> tuple[list[State], list[Budget]]:
     """How the rate limits and budgets that requests of the key meet stand now. Takes nothing.
 
-    Raises ModelNotFoundError, PermissionDeniedError, LimiterUnavailableError, LedgerUnavailableError.
+    Raises LimiterUnavailableError, LedgerUnavailableError.
     """
-    if model is not None:
-        catalog.find(model, principal)
     states = await limiter.peek(principal, model or "")
     if model is None:
         states = [state for state in states if state.scope != "model"]

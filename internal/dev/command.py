@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from internal.config import ConfigError, ModelConfig, load_models
+from internal.config import ConfigError, ModelConfig, ModelsFile, load_models
 from internal.dev.display import Display, can_draw
 from internal.dev.processes import StartError
 from internal.dev.stack import StackSettings, services
@@ -51,15 +51,17 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
     """Everything that can be wrong is found here, before a process is started. Raises StartError, ConfigError."""
     check_port(given.host, given.port)
     models = (given.models or default_models()).absolute()
-    rows = load_models(models)
+    file = load_models(models)
+    rows = file.models
     if given.model is not None:
-        rows = [chat_model(given.model), *(row for row in rows if row.kind != "chat")]
+        file = with_chat_model(file, chat_model(given.model))
+        rows = file.models
     for row in rows:
         if row.path and not Path(row.path).exists():
             raise StartError(f"the model {row.name} is not there: {row.path}\nServe another file: --model FILE.gguf")
     if given.model is not None:
         models = state / "models.yaml"
-        write_private(models, msgspec.json.encode({"models": rows}).decode())  # JSON is YAML
+        write_private(models, msgspec.json.encode(file).decode())  # JSON is YAML
     return StackSettings(
         host=given.host,
         port=given.port,
@@ -80,6 +82,14 @@ def default_models() -> Path:
 def chat_model(file: Path) -> ModelConfig:
     path = str(file.absolute())
     return ModelConfig(name=file.stem, kind="chat", backend="llamacpp", path=path, options=DEFAULT_OPTIONS, free=True)
+
+
+def with_chat_model(file: ModelsFile, model: ModelConfig) -> ModelsFile:
+    """The file with this model in the place of its chat models, and of what their aliases name."""
+    others = [row for row in file.models if row.kind != "chat"]
+    kept = {row.name for row in others}
+    aliases = {alias: target if target in kept else model.name for alias, target in file.aliases.items()}
+    return ModelsFile([model, *others], aliases)
 
 
 async def run(rows: Sequence[Service], settings: StackSettings, *, keep: bool = False) -> int:
@@ -165,7 +175,7 @@ def failure(error: ServiceFailedError, state: Path) -> str:
 
 def welcome(settings: StackSettings, api_key: str, seconds: float) -> str:
     url = base_url(settings)
-    chat = next((row.name for row in load_models(settings.models) if row.kind == "chat"), "MODEL")
+    chat = next((row.name for row in load_models(settings.models).models if row.kind == "chat"), "MODEL")
     return f"""
 NovAI is ready ({seconds:.1f} s). Try it:
 

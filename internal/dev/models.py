@@ -16,13 +16,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, metavar="FILE", help="default: models/models.yaml")
     path: Path = parser.parse_args(argv).models or default_models()
     try:
-        rows = load_models(path)
+        file = load_models(path)
     except ConfigError as error:
         sys.exit(f"novai models: {error}")
-    for row in rows:
+    for row in file.models:
         where = row.path or "-"
         missing = "" if not row.path or Path(row.path).exists() else "  (not there)"
         print(f"{row.name:<28} {row.kind:<10} {row.backend:<18} {where}{missing}")
+    for alias, target in file.aliases.items():
+        print(f"{alias:<28} {'alias':<10} {target}")
 
 
 if __name__ == "__main__":

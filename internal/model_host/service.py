@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ import grpc.aio
 from gen import model_host_pb2 as pb
 from gen import model_host_pb2_grpc as rpc
 
-from internal.config import ModelConfig
+from internal.config import ModelsFile
 from internal.model_host.life import Phase
 from internal.model_host.ports import Ports
 from internal.model_host.settings import HostSettings
@@ -29,17 +29,18 @@ class GaveUpError(Exception):
 
 
 class ModelHost(rpc.ModelHostServiceServicer):
-    """Runs one worker per model and replica. `modules` names the program for each kind of model, `receipts` the folder
-    in which a worker that dies leaves its receipts to the next one."""
+    """Runs one worker per model and replica of models.yaml. `modules` names the program for each kind of model,
+    `receipts` the folder in which a worker that dies leaves its receipts to the next one."""
 
     def __init__(
         self,
-        models: Sequence[ModelConfig],
+        file: ModelsFile,
         settings: HostSettings,
         receipts: Path,
         modules: Mapping[str, str] = MODULES,
     ) -> None:
         self.host_id = secrets.token_hex(8)
+        self._aliases = file.aliases
         ports = Ports(settings.worker_host, settings.worker_ports)
         self.workers = [
             Worker(
@@ -50,7 +51,7 @@ class ModelHost(rpc.ModelHostServiceServicer):
                 receipts / f"{quote(model.name, '')}.{replica}",
                 self._changed,
             )
-            for model in models
+            for model in file.models
             for replica in range(model.replicas)
         ]
         self._attempts = settings.load_attempts
@@ -96,7 +97,8 @@ class ModelHost(rpc.ModelHostServiceServicer):
         return ""
 
     def state(self) -> pb.HostState:
-        return pb.HostState(host_id=self.host_id, models=[worker.state() for worker in self.workers])
+        models = [worker.state() for worker in self.workers]
+        return pb.HostState(host_id=self.host_id, models=models, aliases=self._aliases)
 
     async def Watch(  # noqa: N802 (the name in the proto)
         self, request: pb.WatchRequest, context: grpc.aio.ServicerContext[Any, Any]

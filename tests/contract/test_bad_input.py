@@ -13,6 +13,7 @@ from tests.edge import Edge
 from tests.workers import MODEL
 
 CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
 HI = [{"role": "user", "content": "hi"}]
 
 
@@ -115,7 +116,7 @@ BODIES: list[bytes] = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:24]))
-@pytest.mark.parametrize("path", [CHAT, "/v1/embeddings"])
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS, "/v1/embeddings"])
 def test_bodies_that_are_not_json_objects(http: httpx.Client, path: str, body: bytes) -> None:
     answer = http.post(path, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
@@ -141,6 +142,38 @@ def test_embeddings(http: httpx.Client, body: dict[str, Any], param: str) -> Non
     answer = http.post("/v1/embeddings", json=body)
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"prompt": []}, "prompt", "array_below_min_length"),
+        ({"prompt": ["a", 5]}, "prompt", "invalid_value"),
+        ({"prompt": [[]]}, "prompt[0]", "array_below_min_length"),
+        ({"prompt": [-1]}, "prompt[0]", "integer_below_min_value"),
+        ({"prompt": [256]}, "prompt", "invalid_value"),  # the scripted model has so many tokens
+        ({"prompt": ["a"] * 65}, "prompt", "invalid_value"),
+        ({"prompt": ["a"] * 9, "n": 8}, "prompt", "invalid_value"),
+        ({"prompt": "a", "n": 9}, "n", "integer_above_max_value"),
+        ({"prompt": "a", "max_tokens": -1}, "max_tokens", "integer_below_min_value"),
+        ({"prompt": "a", "logprobs": 6}, "logprobs", "integer_above_max_value"),
+        ({"prompt": "a", "logprobs": True}, "logprobs", "invalid_type"),
+        ({"prompt": "a", "logprobs": 1, "echo": True}, "logprobs", "unsupported_parameter"),
+        ({"prompt": "a", "suffix": "b"}, "suffix", "unsupported_parameter"),
+        ({"prompt": "a", "best_of": 2}, "best_of", "unsupported_parameter"),
+        ({"prompt": "a", "n": 2, "best_of": 3}, "best_of", "unsupported_parameter"),
+        ({"prompt": "a", "stream_options": {}}, "stream_options", "invalid_value"),
+        ({"prompt": "a", "logit_bias": {"x": 1}}, "logit_bias", "invalid_value"),
+        ({"prompt": "a", "tools": []}, "tools", "unsupported_parameter"),
+        ({}, "prompt", "missing_required_parameter"),
+    ],
+    ids=str,
+)
+def test_completions(http: httpx.Client, fields: dict[str, Any], param: str, code: str) -> None:
+    answer = http.post(COMPLETIONS, json={"model": MODEL} | fields)
+    error = error_of(answer)
+    assert answer.status_code == 400, error
+    assert (error["param"], error["code"]) == (param, code)
 
 
 def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:

@@ -23,8 +23,8 @@ REJECTED = ["400", "401", "403", "404", "405", "413", "415"]
 ACCEPTED = ["200", "400", "404", "409", "413", "503", "529"]
 CROSS_FIELD = re.compile(
     r"stream_options|top_logprobs|messages(\[\d+\]\.content(\[\d+\]\.type)?)?|tools\[\d+\]\.function\.name|"
-    r"tool_choice(\.function\.name)?|response_format|input|model|"
-    r"prompt|tokens|tools\[\d+\]\.(name|type|input_schema)|tool_choice\.name|"
+    r"tool_choice(\.function\.name)?|response_format|input|model|prompt|suffix|best_of|logprobs|"
+    r"tokens|tools\[\d+\]\.(name|type|input_schema)|tool_choice\.name|"
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
     r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
 )

@@ -17,7 +17,8 @@ from tests.edge import Edge
 
 DOCUMENTATION = {"/openapi.json", "/openapi.yaml", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"}
 DOCUMENTATION |= {"/docs/favicon.png"}
-MODELS_WORK = {"Chat", "Embeddings", "Rerank", "Messages", "Tokens"}  # tags of what a model can break or be late with
+# tags of what a model can break or be late with
+MODELS_WORK = {"Chat", "Completions", "Embeddings", "Rerank", "Messages", "Tokens"}
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +11,7 @@ import pytest
 
 from tests.conftest import database
 from tests.edge import Edge, edge_in_thread
+from tests.hosts import model_host
 
 MODELS = """
 models:
@@ -52,21 +49,11 @@ def start_system(
 
     @contextlib.contextmanager
     def start(replicas: int = 1) -> Iterator[System]:
-        models = tmp_path / "models.yaml"
-        models.write_text(MODELS.replace("REPLICAS", str(replicas)))
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{s.getsockname()[1]}"
-        env = os.environ | {"NOVAI_MODELS": str(models), "NOVAI_LISTEN": address, "NOVAI_DRAIN_S": "1"}
-        with (tmp_path / "host.log").open("wb") as log:
-            host = subprocess.Popen([sys.executable, "-m", "internal.host"], env=env, stdout=log, stderr=log)
-        try:
-            with database(postgres_url) as url, edge_in_thread(url, redis_url, host_address=address) as edge:
-                yield System(edge, host)
-        finally:
-            children = psutil.Process(host.pid).children(recursive=True)
-            host.send_signal(signal.SIGTERM)
-            assert host.wait(20) == 0
-            assert not [child for child in children if child.is_running()]
+        with (
+            model_host(tmp_path, MODELS.replace("REPLICAS", str(replicas))) as (address, host),
+            database(postgres_url) as url,
+            edge_in_thread(url, redis_url, host_address=address) as edge,
+        ):
+            yield System(edge, host)
 
     yield start

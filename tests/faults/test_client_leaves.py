@@ -24,11 +24,15 @@ async def edge(fresh_database: str, redis_url: str) -> AsyncIterator[Edge]:
 
 
 async def send(edge: Edge, text: str, stream: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A request over a raw socket, so that it can be cut in any way."""
+    """A chat over a raw socket, so that it can be cut in any way."""
+    return await post(edge, "chat/completions", messages=[{"role": "user", "content": text}], stream=stream)
+
+
+async def post(edge: Edge, path: str, **fields: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     port = int(edge.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": text}], "stream": stream}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {edge.key}\r\n"
+    body = json.dumps({"model": MODEL} | fields).encode()
+    head = f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {edge.key}\r\n"
     writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
     return reader, writer
 
@@ -65,6 +69,24 @@ async def test_in_the_middle_of_a_stream(edge: Edge, after: int, reset: bool) ->
     assert row["provenance"] == "engine"
     assert row["completion_tokens"] == receipt.usage.completion_tokens
     assert seen <= receipt.usage.completion_tokens < 64
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_all_prompts_of_a_completion_end_together(edge: Edge, stream: bool) -> None:
+    prompts = ["a", "b c", 'script:[{"say": "short"}]']
+    reader, writer = await post(edge, "completions", prompt=prompts, n=2, max_tokens=64, stream=stream)
+    if stream:
+        await reader.readuntil(b'"text":"short"')
+    else:
+        await edge.workers[0].published.wait()
+    cut(writer, reset=True)
+    (row,) = await usage(edge, 1)
+    worker = edge.workers[0].service
+    await asyncio.wait_for(worker.idle(), 1)
+    receipt = worker._receipts.find([str(row["request_id"])])[0]
+    assert (row["outcome"], row["prompt_tokens"]) == ("client_left", 1 + 2 + 2)
+    assert row["completion_tokens"] == receipt.usage.completion_tokens < 2 * (64 + 64 + 1)
+    assert not [finding for finding in await verify(edge.state.database) if finding.offences]
 
 
 @pytest.mark.parametrize("stream", [False, True])

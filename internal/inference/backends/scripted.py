@@ -1,19 +1,20 @@
 """A backend without a model: it says what it is told, at the pace it is told. The demo and the tests run on it.
 
-By default the answer is `tokens` times the word " tok". When the last user message begins with `script:` the rest of
-it is JSON, a list of steps, each an object with one key:
+By default the answer is `tokens` times the word " tok". When the last user message, or a plain prompt, begins with
+`script:` the rest of it is JSON, a list of steps, each an object with one key:
 
     {"say": "text"}          one delta for every word
     {"think": "text"}        the same, as reasoning
     {"count": 3000}          so many words
     {"call": {"name": "f", "arguments": {...}}}   a tool call
     {"stop": "text"}         the end, as if this stop sequence had come
-    {"wait_ms": 50}          a pause of this generation only
+    {"wait_ms": 50}          a pause of this prompt only
     {"fail": "message"}      the generation fails
     {"hang": true}           nothing more, ever, until cancelled
     {"exit": 1}              the worker process dies at once
 
-It keeps slots, a bounded queue and a context like any other backend, so that limits can be met without a model.
+It keeps slots (one for each prompt), a bounded queue and a context like any other backend, so that limits can be met
+without a model.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from gen import inference_pb2 as pb
+from msgspec import UNSET, UnsetType
 
 from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InternalError, InvalidRequestError, OverloadedError, WorkerError
@@ -49,14 +51,37 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context_length: int = 131_072
 
 
-class Run:
-    """One generation in a slot: what it still has to say."""
+class Called(msgspec.Struct):
+    """A tool call of a script."""
 
-    def __init__(self, generation: Generation, steps: deque[dict[str, Any]]) -> None:
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Step(msgspec.Struct, forbid_unknown_fields=True):
+    """A step of a script, which has one of these."""
+
+    say: str | UnsetType = UNSET
+    think: str | UnsetType = UNSET
+    count: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+    call: Called | UnsetType = UNSET
+    stop: str | UnsetType = UNSET
+    wait_ms: float | UnsetType = UNSET
+    fail: str | UnsetType = UNSET
+    hang: bool | UnsetType = UNSET
+    exit: int | UnsetType = UNSET
+
+
+class Run:
+    """One prompt of a generation in a slot: what its choices, which are all alike, still have to say."""
+
+    def __init__(self, generation: Generation, choices: range, steps: deque[dict[str, Any]]) -> None:
         self.generation = generation
+        self.choices = choices
         self.steps = steps
         self.resume_at = 0.0
         self.started_at = time.monotonic()
+        self.said = 0
         self.calls = 0
 
 
@@ -79,6 +104,7 @@ class ScriptedBackend:
         )
         self._queue: deque[Run] = deque()
         self._slots: list[Run] = []
+        self._open: dict[Generation, int] = {}  # runs that are not over
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -90,34 +116,25 @@ class ScriptedBackend:
         try:
             if len(self._queue) >= self._options.queue_limit:
                 raise OverloadedError("the queue is full; try again shortly", retry_after_ms=1000)
-            prompt_tokens = self._count(generation.request)
-            wanted = max(generation.request.max_tokens, 1)
-            if prompt_tokens + wanted > self._options.context_length:
-                raise ContextLengthExceededError(
-                    f"This model's maximum context length is {self._options.context_length} tokens. However, your "
-                    f"messages resulted in {prompt_tokens} tokens and {wanted} were asked for. Shorten them "
-                    "(context_length_exceeded: prompt is too long).",
-                    "messages",
-                )
-            run = Run(generation, self._script(generation.request))
+            counts = count(generation.request)
+            self._check_length(generation.request, max(counts))
+            runs = self._runs(generation)
         except WorkerError as error:
             self._publish([(generation, error.event())])
             return
-        generation.usage.prompt_tokens = prompt_tokens
-        self._queue.append(run)
-        self._publish([(generation, pb.Event(accepted=pb.Accepted(prompt_tokens=prompt_tokens)))])
+        generation.usage.prompt_tokens = sum(counts)
+        self._queue.extend(runs)
+        self._open[generation] = len(runs)
+        accepted = pb.Accepted(prompt_tokens=sum(counts), echo=echo(generation.request))
+        self._publish([(generation, pb.Event(accepted=accepted))])
         self._work.set()
 
     def cancel(self, generation: Generation) -> None:
-        for runs in (self._queue, self._slots):
-            for run in runs:
-                if run.generation is generation:
-                    runs.remove(run)
-                    self._publish([(generation, self._finished(run, cancelled=True))])
-                    return
+        if runs := self._drop(generation):
+            self._publish([(generation, self._finished(runs[0], cancelled=True))])
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        return self._count(request)
+        return sum(count(request))
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
         """Bytes, so that any text comes back."""
@@ -139,10 +156,10 @@ class ScriptedBackend:
 
     async def _loop(self) -> None:
         while True:
-            while self._queue and len(self._slots) < self._options.slots:
+            while self._queue and self._has_room():
                 self._slots.append(self._queue.popleft())
             now = time.monotonic()
-            events = [event for run in self._slots if run.resume_at <= now for event in self._step(run, now)]
+            events = [event for run in self._slots if 0 <= run.resume_at <= now for event in self._step(run, now)]
             self._slots = [run for run in self._slots if run.resume_at >= 0]
             if events:
                 self._publish(events)
@@ -152,47 +169,60 @@ class ScriptedBackend:
         """Until the next step: `step_ms`, or when every slot waits for longer, the first of them or new work."""
         resume_at = min((run.resume_at for run in self._slots), default=math.inf)
         wait_s = resume_at - time.monotonic()
-        if wait_s <= 0:
+        if wait_s <= 0 or (self._queue and self._has_room()):
             await asyncio.sleep(self._options.step_ms / 1e3)
             return
         self._work.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._work.wait(), None if wait_s == math.inf else wait_s)
 
+    def _has_room(self) -> bool:
+        return len(self._slots) < self._options.slots
+
     def _step(self, run: Run, now: float) -> list[tuple[Generation, pb.Event]]:
         """The events of one step of one slot. `resume_at` below 0 says that the run is over."""
         generation = run.generation
-        request = generation.request
-        usage = generation.usage
+        if generation.request.prompt_only:
+            return self._end(run, pb.LENGTH)
         if not run.steps:
             return self._end(run, pb.TOOL_CALLS if run.calls else pb.STOP)
         ((kind, value),) = run.steps.popleft().items()
-        if kind == "wait_ms":
-            run.resume_at = now + value / 1e3
-            return []
-        if kind == "hang":
-            run.resume_at = math.inf
-            return []
-        if kind == "exit":
-            os._exit(int(value))
-        if kind == "stop":
-            return self._end(run, pb.STOP, stop_sequence=value)
-        if kind == "fail":
-            run.resume_at = -1
-            event = InternalError(str(value)).event()
-            event.failed.usage.CopyFrom(usage)
-            return [(generation, event)]
-        usage.completion_tokens += 1
-        usage.reasoning_tokens += kind == "think"
+        match kind:
+            case "wait_ms":
+                run.resume_at = now + value / 1e3
+            case "hang":
+                run.resume_at = math.inf
+            case "exit":
+                os._exit(value)
+            case "stop":
+                return self._end(run, pb.STOP, stop_sequence=value)
+            case "fail":
+                return self._fail(generation, value)
+            case _:
+                return self._say(run, kind, value)
+        return []
+
+    def _fail(self, generation: Generation, message: str) -> list[tuple[Generation, pb.Event]]:
+        self._drop(generation)
+        event = InternalError(message).event()
+        event.failed.usage.CopyFrom(generation.usage)
+        return [(generation, event)]
+
+    def _say(self, run: Run, kind: str, value: Any) -> list[tuple[Generation, pb.Event]]:
+        generation = run.generation
+        usage = generation.usage
+        run.said += 1
+        usage.completion_tokens += len(run.choices)
+        usage.reasoning_tokens += len(run.choices) * (kind == "think")
         events = []
-        for choice in range(max(1, request.n)):
+        for choice in run.choices:
             delta = pb.Delta(choice=choice, tokens=1)
             if kind == "call":
                 delta.tool_calls.add(
                     index=run.calls,
                     id=f"call_{generation.request_id[-12:]}{choice}{run.calls}",
-                    name=value["name"],
-                    arguments=msgspec.json.encode(value.get("arguments", {})).decode(),
+                    name=value.name,
+                    arguments=bytes(value.arguments).decode(),
                 )
             else:
                 setattr(delta, SAID.get(kind, "text"), value)
@@ -200,7 +230,7 @@ class ScriptedBackend:
         run.calls += kind == "call"
         if not run.steps:
             events += self._end(run, pb.TOOL_CALLS if run.calls else pb.STOP)
-        elif usage.completion_tokens == request.max_tokens:
+        elif run.said == generation.request.max_tokens:
             events += self._end(run, pb.LENGTH)
         return events
 
@@ -208,14 +238,26 @@ class ScriptedBackend:
         self, run: Run, reason: pb.FinishReason.ValueType, stop_sequence: str = ""
     ) -> list[tuple[Generation, pb.Event]]:
         run.resume_at = -1
-        choices = max(1, run.generation.request.n)
-        run.generation.usage.completion_tokens *= choices
-        run.generation.usage.reasoning_tokens *= choices
-        ends = [
-            (run.generation, pb.Event(delta=pb.Delta(choice=i, finish=reason, stop_sequence=stop_sequence)))
-            for i in range(choices)
+        generation = run.generation
+        events = [
+            (generation, pb.Event(delta=pb.Delta(choice=choice, finish=reason, stop_sequence=stop_sequence)))
+            for choice in run.choices
         ]
-        return [*ends, (run.generation, self._finished(run))]
+        self._open[generation] -= 1
+        if not self._open[generation]:
+            del self._open[generation]
+            events.append((generation, self._finished(run)))
+        return events
+
+    def _drop(self, generation: Generation) -> list[Run]:
+        """Takes a generation off its slots and out of the queue; what it had there."""
+        self._open.pop(generation, None)
+        runs = [run for run in (*self._slots, *self._queue) if run.generation is generation]
+        for run in runs:
+            run.resume_at = -1
+        self._slots = [run for run in self._slots if run.generation is not generation]
+        self._queue = deque(run for run in self._queue if run.generation is not generation)
+        return runs
 
     def _finished(self, run: Run, cancelled: bool = False) -> pb.Event:
         decode_ms = (time.monotonic() - run.started_at) * 1e3
@@ -225,39 +267,74 @@ class ScriptedBackend:
             )
         )
 
-    def _script(self, request: pb.GenerateRequest) -> deque[dict[str, Any]]:
-        text = last_user_text(request)
+    def _check_length(self, request: pb.GenerateRequest, prompt_tokens: int) -> None:
+        wanted = max(request.max_tokens, 1)
+        if prompt_tokens + wanted > self._options.context_length:
+            given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
+            raise ContextLengthExceededError(
+                f"This model's maximum context length is {self._options.context_length} tokens. However, your {given} "
+                f"resulted in {prompt_tokens} tokens and {wanted} were asked for. Shorten {it} "
+                "(context_length_exceeded: prompt is too long).",
+                given,
+            )
+
+    def _runs(self, generation: Generation) -> list[Run]:
+        request = generation.request
+        n = max(1, request.n)
+        texts = [last_user_text(request.chat)] if request.HasField("chat") else texts_of(request)
+        return [
+            Run(generation, range(number * n, number * n + n), self._script(text)) for number, text in enumerate(texts)
+        ]
+
+    def _script(self, text: str) -> deque[dict[str, Any]]:
         if not text.startswith("script:"):
             return deque(repeat({"say": " tok"}, self._options.tokens))
-        try:
-            steps = msgspec.json.decode(text.removeprefix("script:"), type=list[dict[str, Any]])
-        except msgspec.MsgspecError as error:
-            raise InvalidRequestError(f"the script is not a JSON list of steps: {error}", "messages") from None
-        spoken: deque[dict[str, Any]] = deque()
-        for step in steps:
-            if kind := next(iter(SAID.keys() & step), None):
-                spoken.extend({kind: word} for word in WORDS.findall(step[kind]))
-            elif "count" in step:
-                spoken.extend({"say": f" {number}"} for number in range(int(step["count"])))
+        steps: deque[dict[str, Any]] = deque()
+        for kind, value in read(text.removeprefix("script:")):
+            if kind in SAID:
+                steps.extend({kind: word} for word in WORDS.findall(value))
+            elif kind == "count":
+                steps.extend({"say": f" {number}"} for number in range(value))
             else:
-                spoken.append(step)
-        return spoken
-
-    @staticmethod
-    def _count(request: pb.GenerateRequest) -> int:
-        """Tokens of the prompt: words, so that a person can check them."""
-        if request.HasField("tokens"):
-            return len(request.tokens.ids)
-        if request.HasField("text"):
-            return len(request.text.split())
-        return sum(len(part.text.split()) for message in request.chat.messages for part in message.parts)
+                steps.append({kind: value})
+        return steps
 
 
-def last_user_text(request: pb.GenerateRequest) -> str:
-    """The text of the last user message, or the plain prompt."""
-    if request.HasField("text"):
-        return request.text
-    for message in reversed(request.chat.messages):
+def read(script: str) -> Iterator[tuple[str, Any]]:
+    """The steps of a script: what each does, and with what. Raises InvalidRequestError."""
+    try:
+        steps = msgspec.json.decode(script, type=list[Step])
+    except msgspec.MsgspecError as error:
+        raise InvalidRequestError(f"the script is not a JSON list of steps: {error}", "messages") from None
+    for number, step in enumerate(steps):
+        given = [(name, value) for name in step.__struct_fields__ if (value := getattr(step, name)) is not UNSET]
+        if len(given) != 1:
+            raise InvalidRequestError(f"step {number} of the script must have one key", "messages")
+        yield given[0]
+
+
+def count(request: pb.GenerateRequest) -> list[int]:
+    """Tokens of each prompt: words, so that a person can check them. Raises InvalidRequestError when there is none."""
+    if request.HasField("chat"):
+        return [sum(len(part.text.split()) for message in request.chat.messages for part in message.parts)]
+    if not request.prompts.items:
+        raise InvalidRequestError("the request has no prompt", "prompt")
+    if any(token >= VOCABULARY for prompt in request.prompts.items for token in prompt.tokens.ids):
+        raise InvalidRequestError(f"token ids must be below {VOCABULARY}", "prompt")
+    return [len(prompt.tokens.ids) or len(prompt.text.split()) for prompt in request.prompts.items]
+
+
+def echo(request: pb.GenerateRequest) -> list[str]:
+    return texts_of(request) if request.echo else []
+
+
+def texts_of(request: pb.GenerateRequest) -> list[str]:
+    """The plain prompts. A token is the character with its number."""
+    return [prompt.text or "".join(map(chr, prompt.tokens.ids)) for prompt in request.prompts.items]
+
+
+def last_user_text(chat: pb.Chat) -> str:
+    for message in reversed(chat.messages):
         if message.role == "user":
             return "".join(part.text for part in message.parts)
     return ""

@@ -130,7 +130,8 @@ class LlamaCppBackend:
         assert self._engine is not None
         generation = request.generation
         try:
-            prompt = self._prompts.read(generation.request)
+            prompts = self._prompts.read(generation.request)
+            echo = self._prompts.echo(generation.request) if generation.request.echo else []
         except WorkerError as error:
             self._emit([(generation, error.event())])
             return
@@ -138,10 +139,13 @@ class LlamaCppBackend:
             log.exception("request %s cannot be read", generation.request_id)
             self._emit([(generation, InternalError("the request could not be read").event())])
             return
-        request.begin(prompt, next(self._arrivals))
-        accepted = pb.Accepted(prompt_tokens=len(prompt.tokens))
+        request.begin(prompts, next(self._arrivals))
+        accepted = pb.Accepted(prompt_tokens=generation.usage.prompt_tokens, echo=echo)
         self._emit([(generation, pb.Event(accepted=accepted))])
-        self._engine.add(request)
+        if generation.request.prompt_only:
+            self._emit(request.without_output())
+        else:
+            self._engine.add(request)
 
     # ------------------------------------------------------------------ events
 

@@ -189,7 +189,7 @@ class Engine:
         for task in self._scheduler.running:
             assert isinstance(task, Choice)
             if task.lease is not None:
-                task.request.started(task.reused)
+                task.request.started(task)
 
     def _decode(self, work: Sequence[Work]) -> Logits | None:
         """The logits of the work that samples; None when the step was given up."""

@@ -30,10 +30,23 @@ class Prompts:
         self._context_length = context_length
         self._end_ids: Ids = np.array(sorted(model.end_ids), np.int64)
 
-    def read(self, request: pb.GenerateRequest) -> Prompt:
-        """Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError."""
+    def read(self, request: pb.GenerateRequest) -> list[Prompt]:
+        """All prompts of a request. Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError."""
         self._check(request)
-        tokens, reasoning_open = self._tokens(request)
+        return [self._prompt(request, tokens, reasoning_open) for tokens, reasoning_open in self._tokens(request)]
+
+    def count(self, request: pb.GenerateRequest) -> int:
+        """Tokens of the prompts. Raises as `read`, but for the length."""
+        return sum(len(tokens) for tokens, _ in self._tokens(request))
+
+    def echo(self, request: pb.GenerateRequest) -> list[str]:
+        """The text of every plain prompt."""
+        return [
+            prompt.text if prompt.HasField("text") else self._text(prompt.tokens.ids)
+            for prompt in request.prompts.items
+        ]
+
+    def _prompt(self, request: pb.GenerateRequest, tokens: list[int], reasoning_open: bool) -> Prompt:
         room = self._context_length - len(tokens)
         if room < 1:
             raise self._too_long(str(len(tokens)), request)
@@ -51,14 +64,10 @@ class Prompts:
             sampler=partial(self._sampler, request, tokens, end_ids),
         )
 
-    def count(self, request: pb.GenerateRequest) -> int:
-        """Tokens of the prompt. Raises as `read`, but for the length."""
-        return len(self._tokens(request)[0])
-
     def tokens(self, request: pb.TokenizeRequest) -> list[int]:
         """Those of a text, or of a conversation as `read` would have them. Raises as `count`."""
         if request.HasField("chat"):
-            return self._tokens(pb.GenerateRequest(chat=request.chat))[0]
+            return self._tokens(pb.GenerateRequest(chat=request.chat))[0][0]
         self._check_size(pb.GenerateRequest(), len(request.text))
         return self._model.tokenize(request.text, add_special=request.add_special)
 
@@ -69,20 +78,23 @@ class Prompts:
 
     # ------------------------------------------------------------------ tokens
 
-    def _tokens(self, request: pb.GenerateRequest) -> tuple[list[int], bool]:
-        """The prompt, and whether it ends within reasoning."""
-        match request.WhichOneof("prompt"):
-            case "tokens":
-                return self._given_tokens(request.tokens.ids), False
-            case "text":
-                self._check_size(request, len(request.text))
-                tokens = self._model.tokenize(request.text, add_special=True)
-                return self._not_empty(tokens, "prompt"), False
-            case "chat":
-                pieces = self._rendered(request)
-                return self._not_empty(self._model.tokenize_pieces(pieces), "messages"), opens_reasoning(pieces)
-            case _:
-                raise InvalidRequestError("the request has no prompt", "messages")
+    def _tokens(self, request: pb.GenerateRequest) -> list[tuple[list[int], bool]]:
+        """Every prompt, and whether it ends within reasoning."""
+        if request.HasField("chat"):
+            pieces = self._rendered(request)
+            return [(self._not_empty(self._model.tokenize_pieces(pieces), "messages"), opens_reasoning(pieces))]
+        if not request.prompts.items:
+            raise InvalidRequestError("the request has no prompt", "prompt")
+        return [(self._plain(request, prompt), False) for prompt in request.prompts.items]
+
+    def _plain(self, request: pb.GenerateRequest, prompt: pb.Prompt) -> list[int]:
+        if prompt.HasField("tokens"):
+            return self._given_tokens(prompt.tokens.ids)
+        self._check_size(request, len(prompt.text))
+        return self._not_empty(self._model.tokenize(prompt.text, add_special=True), "prompt")
+
+    def _text(self, ids: Iterable[int]) -> str:
+        return b"".join(map(self._model.piece, ids)).decode("utf-8", "replace")
 
     def _rendered(self, request: pb.GenerateRequest) -> list[str]:
         if any(part.HasField("image") for message in request.chat.messages for part in message.parts):
@@ -114,10 +126,11 @@ class Prompts:
             raise self._too_long(f"more than {at_least}", request)
 
     def _too_long(self, tokens: str, request: pb.GenerateRequest) -> ContextLengthExceededError:
+        given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
         return ContextLengthExceededError(
-            f"This model's maximum context length is {self._context_length} tokens. However, your messages resulted in "
-            f"{tokens} tokens. Please shorten them (context_length_exceeded: prompt is too long).",
-            "messages" if request.HasField("chat") else "prompt",
+            f"This model's maximum context length is {self._context_length} tokens. However, your {given} resulted in "
+            f"{tokens} tokens. Please shorten {it} (context_length_exceeded: prompt is too long).",
+            given,
         )
 
     # ------------------------------------------------------------------ output

@@ -7,7 +7,7 @@ The token that ends the output (end of turn, `stop_token_ids`) has no text and i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gen import inference_pb2 as pb
@@ -22,9 +22,9 @@ from internal.inference.tool_parsing import OutputParser
 Logprobs = tuple[float, list[tuple[int, float]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """A request, understood: its tokens and how its output is to be read."""
+    """A prompt, understood: its tokens and how its output is to be read. Identity is the object."""
 
     tokens: list[int]
     limit: int  # tokens of output at most
@@ -32,7 +32,7 @@ class Prompt:
     piece: Callable[[int], bytes]
     markers: Mapping[int, bytes]  # control tokens whose text the parser has to see
     parser: Callable[[], OutputParser | None]
-    sampler: Callable[[int], Sampler]  # of the choice with this number
+    sampler: Callable[[int], Sampler]  # of its choice with this number
 
 
 class Request:
@@ -43,30 +43,45 @@ class Request:
         self.cancelled = False  # written by whoever cancels, read once a step
         self.placed = False  # has left the queue
         self.choices: list[Choice] = []
+        self._unread: set[Prompt] = set()  # none of their choices has had a slot
         self._submitted = time.monotonic()
         self._started = 0.0
         self._first_token = 0.0
 
-    def begin(self, prompt: Prompt, arrival: int) -> None:
-        """The prompt is known: makes the choices."""
-        request = self.generation.request
-        self.generation.usage.prompt_tokens = len(prompt.tokens)
-        self.choices = [Choice(self, index, prompt, arrival) for index in range(max(1, request.n))]
+    def begin(self, prompts: Sequence[Prompt], arrival: int) -> None:
+        """The prompts are known: makes the choices, `n` of each."""
+        n = max(1, self.generation.request.n)
+        self.generation.usage.prompt_tokens = sum(len(prompt.tokens) for prompt in prompts)
+        self._unread.update(prompts)
+        self.choices = [
+            Choice(self, number * n + i, prompt, prompt.sampler(i), arrival)
+            for number, prompt in enumerate(prompts)
+            for i in range(n)
+        ]
 
     @property
     def over(self) -> bool:
         return all(choice.finish for choice in self.choices)
 
-    def started(self, cached_tokens: int) -> None:
-        """Has a slot; so much of the prompt was there already. Only the first time counts."""
-        self.placed = True
-        if not self._started:
+    def started(self, choice: Choice) -> None:
+        """A choice has a slot. How much of its prompt was there already counts for the first one of each prompt."""
+        if choice.prompt not in self._unread:
+            return
+        self._unread.remove(choice.prompt)
+        self.generation.usage.cached_tokens += choice.reused
+        if not self.placed:
+            self.placed = True
             self._started = time.monotonic()
-            self.generation.usage.cached_tokens = cached_tokens
 
     def sampled(self) -> None:
         if not self._first_token:
             self._first_token = time.monotonic()
+
+    def without_output(self) -> list[tuple[Generation, pb.Event]]:
+        """The events of a request for its prompts only."""
+        deltas = [delta for choice in self.choices for delta in choice.end(pb.LENGTH)]
+        events = [*(pb.Event(delta=delta) for delta in deltas), self.finished()]
+        return [(self.generation, event) for event in events]
 
     def finished(self) -> pb.Event:
         usage = self.generation.usage
@@ -90,12 +105,13 @@ class Request:
 class Choice(Task):
     """One output of a request: its tokens, its text, how it ends."""
 
-    def __init__(self, request: Request, index: int, prompt: Prompt, arrival: int) -> None:
+    def __init__(self, request: Request, index: int, prompt: Prompt, sampler: Sampler, arrival: int) -> None:
         wanted = request.generation.request
         super().__init__(wanted.priority, arrival, wanted.cache_salt, list(prompt.tokens))
         self.request = request
         self.index = index
-        self.sampler = prompt.sampler(index)
+        self.prompt = prompt
+        self.sampler = sampler
         self.finish: pb.FinishReason.ValueType = pb.FINISH_UNSPECIFIED
         self.top_logprobs = wanted.top_logprobs if wanted.logprobs else -1  # -1: none wanted
         self._produced = 0

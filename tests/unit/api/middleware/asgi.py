@@ -13,7 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LEFT: Message = {"type": "http.disconnect"}
 
 
-def scope_of(method: str = "GET", path: str = "/v1/models", headers: Sequence[tuple[str, str]] = ()) -> Scope:
+def scope_of(
+    method: str = "GET",
+    path: str = "/v1/models",
+    headers: Sequence[tuple[str, str]] = (),
+    client: tuple[str, int] | None = None,
+) -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -24,6 +29,7 @@ def scope_of(method: str = "GET", path: str = "/v1/models", headers: Sequence[tu
         "query_string": b"secret=query",
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
         "state": {},
+        "client": client,
     }
 
 

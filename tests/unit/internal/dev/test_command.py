@@ -18,6 +18,8 @@ import asyncpg
 import psutil
 import pytest
 
+from internal.config import ModelConfig, ModelsFile
+from internal.dev.command import with_chat_model
 from internal.dev.postgres_server import url
 from internal.dev.processes import free_port
 from internal.dev.state import Secrets, load_secrets
@@ -159,6 +161,13 @@ def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path) -> None
     with dev(tmp_path) as process:
         assert "models.yaml" in rest(process)
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["lock"]
+
+
+def test_another_chat_model_takes_the_aliases_along() -> None:
+    vectors = ModelConfig(name="vectors", kind="embedding", backend="b")
+    file = ModelsFile([ModelConfig(name="tiny", kind="chat", backend="b"), vectors], {"*": "tiny", "v-*": "vectors"})
+    mine = ModelConfig(name="mine", kind="chat", backend="b")
+    assert with_chat_model(file, mine) == ModelsFile([mine, vectors], {"*": "mine", "v-*": "vectors"})
 
 
 def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from gen import model_host_pb2 as pb
 from gen import model_host_pb2_grpc as rpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from internal.config import ConfigError, ModelConfig
+from internal.config import ConfigError, ModelConfig, ModelsFile
 from internal.model_host.ports import NoFreePortError, Ports, is_free
 from internal.model_host.service import GaveUpError, ModelHost
 from internal.model_host.settings import HostSettings
@@ -65,7 +65,8 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(*models: ModelConfig, **settings: Any) -> AsyncIterator[Running]:
-    host = ModelHost(models, HostSettings(**{"drain_s": 5.0, "grpc_token": "t"} | settings), Path("unused"), MODULES)
+    file = ModelsFile(list(models), {f"{model.name}-*": model.name for model in models})
+    host = ModelHost(file, HostSettings(**{"drain_s": 5.0, "grpc_token": "t"} | settings), Path("unused"), MODULES)
     server = GrpcServer("127.0.0.1:0", [], "t")
     rpc.add_ModelHostServiceServicer_to_server(host, server.server)
     await server.start()
@@ -241,6 +242,7 @@ def test_workers_end_with_the_host_however_it_ends(tmp_path: Path, ending: signa
     ("rows", "env", "said"),
     [
         ("models: [{name: m}]", {}, "kind"),
+        (f"{ROWS}\naliases: {{gpt-4o: n}}", {}, "there is no model 'n'"),
         (ROWS, {"NOVAI_MODELS": "/nowhere/models.yaml"}, "no such file"),
         (ROWS, {"NOVAI_LISTEN": "203.0.113.1:1", "NOVAI_GRPC_TOKEN": "t"}, "NOVAI_LISTEN"),
     ],

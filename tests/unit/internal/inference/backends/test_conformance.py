@@ -141,6 +141,68 @@ async def test_every_choice_ends_once_and_the_prompt_counts_once(running: Runnin
     assert both.completion_tokens == sum(delta.tokens for delta in running.deltas(many))
 
 
+def plain(*prompts: str | list[int], **fields: Any) -> pb.GenerateRequest:
+    items = [pb.Prompt(text=p) if isinstance(p, str) else pb.Prompt(tokens=pb.TokenIds(ids=p)) for p in prompts]
+    return pb.GenerateRequest(prompts=pb.Prompts(items=items), **fields)
+
+
+async def test_several_prompts_are_what_they_would_be_alone(running: Running) -> None:
+    fields: dict[str, Any] = {"max_tokens": 5, "n": 2, "sampling": pb.Sampling(temperature=1, top_p=1, seed=5)}
+    prompts: list[str | list[int]] = ["Hello there", "How are you", [72, 101, 108]]
+    together = running.submit(plain(*prompts, **fields))
+    usage = (await running.ended(together)).finished.usage
+    texts, counted = [], 0
+    for prompt in prompts:
+        alone = running.submit(plain(prompt, **fields))
+        counted += (await running.ended(alone)).finished.usage.prompt_tokens
+        texts += [text_of(running, alone, choice) for choice in range(2)]
+    assert [text_of(running, together, choice) for choice in range(6)] == texts
+    assert usage.prompt_tokens == counted == await running.backend.count_tokens(together.request)
+    assert usage.completion_tokens == sum(delta.tokens for delta in running.deltas(together))
+    assert sorted(delta.choice for delta in running.deltas(together) if delta.finish) == list(range(6))
+
+
+def text_of(running: Running, generation: Generation, choice: int) -> str:
+    return "".join(delta.text for delta in running.deltas(generation) if delta.choice == choice)
+
+
+async def test_one_prompt_that_does_not_fit_refuses_all(running: Running) -> None:
+    generation = running.submit(plain("Hello", "word " * 600))
+    failed = (await running.ended(generation)).failed
+    assert kinds(running.events[generation]) == ["failed"]
+    assert (failed.code, failed.param) == (pb.CONTEXT_LENGTH_EXCEEDED, "prompt")
+
+
+async def test_several_prompts_are_cancelled_together(running: Running) -> None:
+    generation = running.submit(plain(*"abcdef", max_tokens=400, ignore_eos=True))  # more than there are slots
+    await running.until(generation, "delta")
+    running.backend.cancel(generation)
+    finished = (await running.ended(generation)).finished
+    assert finished.cancelled
+    assert finished.usage.completion_tokens == sum(delta.tokens for delta in running.deltas(generation))
+    again = running.submit(say("Hello", max_tokens=1))
+    assert (await running.ended(again)).HasField("finished")
+    assert kinds(running.events[generation])[-1] == "finished"
+
+
+async def test_prompts_alone_come_back_and_nothing_is_generated(running: Running) -> None:
+    generation = running.submit(plain("Hello you", [72], prompt_only=True, echo=True, n=2))
+    finished = (await running.ended(generation)).finished
+    accepted = running.events[generation][0].accepted
+    assert accepted.echo[0] == "Hello you"
+    assert len(accepted.echo) == 2
+    assert accepted.prompt_tokens == finished.usage.prompt_tokens > 0
+    assert finished.usage.completion_tokens == 0
+    assert [(delta.choice, delta.text, delta.finish) for delta in running.deltas(generation)] == [
+        (choice, "", pb.LENGTH) for choice in range(4)
+    ]
+
+
+async def test_a_request_needs_a_prompt(running: Running) -> None:
+    generation = running.submit(pb.GenerateRequest())
+    assert (await running.ended(generation)).failed.code == pb.INVALID_REQUEST
+
+
 async def test_a_cancelled_one_finishes_with_what_it_had(running: Running) -> None:
     generation = running.submit(say("Tell me a long story", max_tokens=400, ignore_eos=True))
     await running.until(generation, "delta")

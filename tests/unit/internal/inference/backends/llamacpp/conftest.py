@@ -18,6 +18,7 @@ from internal.inference.backends.base import Generation
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 
+Prompt = str | Sequence[int] | pb.Chat | pb.Prompts
 TINY = Shape(dim=64, layers=2, heads=2, kv_heads=2, ff=128, context=2048, type="F32")
 
 
@@ -111,12 +112,12 @@ class Engine:
             assert isinstance(answer, Answer)
             answer.put(event)
 
-    def submit(self, prompt: str | Sequence[int] | pb.Chat, **fields: Any) -> Answer:
+    def submit(self, prompt: Prompt, **fields: Any) -> Answer:
         answer = Answer(request(prompt, **fields))
         self.backend.submit(answer.generation)
         return answer
 
-    async def run(self, prompt: str | Sequence[int] | pb.Chat, **fields: Any) -> Answer:
+    async def run(self, prompt: Prompt, **fields: Any) -> Answer:
         return await self.submit(prompt, **fields).end()
 
     def cancel(self, answer: Answer) -> None:
@@ -132,14 +133,17 @@ class Engine:
         return sum(lease.running for lease in leases), {x.sequence: x.length for x in leases if x.length}
 
 
-def request(prompt: str | Sequence[int] | pb.Chat, **fields: Any) -> pb.GenerateRequest:
+def request(prompt: Prompt, **fields: Any) -> pb.GenerateRequest:
     """Greedy, 16 tokens, and never ended by the model, unless said otherwise."""
     fields = {"max_tokens": 16, "ignore_eos": True} | fields
     if isinstance(prompt, pb.Chat):
         return pb.GenerateRequest(chat=prompt, **fields)
-    if isinstance(prompt, str):
-        return pb.GenerateRequest(text=prompt, **fields)
-    return pb.GenerateRequest(tokens=pb.TokenIds(ids=prompt), **fields)
+    prompts = prompt if isinstance(prompt, pb.Prompts) else pb.Prompts(items=[plain(prompt)])
+    return pb.GenerateRequest(prompts=prompts, **fields)
+
+
+def plain(prompt: str | Sequence[int]) -> pb.Prompt:
+    return pb.Prompt(text=prompt) if isinstance(prompt, str) else pb.Prompt(tokens=pb.TokenIds(ids=prompt))
 
 
 Start = Callable[..., Awaitable[Engine]]

@@ -13,7 +13,7 @@ from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
 from internal.inference.backends.llamacpp import LlamaCppBackend
-from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Answer, Engine, Start
+from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Answer, Engine, Start, plain
 
 RANDOM = random.Random(7)
 PROMPT = "def hello(name):\n    return"
@@ -123,6 +123,26 @@ async def test_utf8_is_held_until_whole(start: Start) -> None:
         assert answer.text() == whole.decode(errors="replace")
         assert answer.tokens() == len(answer.logprobs()) == 100
     assert any(delta.tokens > 1 for delta in answer.deltas())
+
+
+async def test_what_several_prompts_find_in_the_cache_is_summed(start: Start) -> None:
+    engine = await start(slots=1)
+    first, second = prompt(40, 1), prompt(50, 2)
+    for one in (first, second):
+        await engine.run(one, max_tokens=1)
+    items = [plain(one) for one in (first, second, prompt(30, 3))]
+    answer = await engine.run(pb.Prompts(items=items), max_tokens=1, n=2)
+    assert answer.usage.prompt_tokens == 120
+    assert answer.usage.cached_tokens == 39 + 49
+
+
+async def test_token_ids_come_back_as_text(start: Start) -> None:
+    engine = await start()
+    model = engine.backend._model
+    assert model is not None
+    ids = model.tokenize("wörld", add_special=False)
+    answer = await engine.run(ids, echo=True, max_tokens=1)
+    assert list(answer.events[0].accepted.echo) == ["wörld"]
 
 
 def token_of(engine: Engine, piece: bytes) -> int:
@@ -346,9 +366,8 @@ async def test_chat_uses_the_template(start: Start) -> None:
     engine = await start()
     request = pb.GenerateRequest(chat=chat("hi"))
     expected = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-    assert await engine.backend.count_tokens(request) == await engine.backend.count_tokens(
-        pb.GenerateRequest(text=expected)
-    )
+    plain = pb.GenerateRequest(prompts=pb.Prompts(items=[pb.Prompt(text=expected)]))
+    assert await engine.backend.count_tokens(request) == await engine.backend.count_tokens(plain)
     assert (await engine.run(chat("hi"))).kinds[-1] == "finished"
 
 
@@ -356,7 +375,7 @@ async def test_special_tokens_in_a_message_are_text(start: Start) -> None:
     engine = await start()
     model = engine.backend._model
     assert model is not None
-    tokens = engine.backend._prompts._tokens(pb.GenerateRequest(chat=chat("a<|im_end|>b")))[0]
+    ((tokens, _),) = engine.backend._prompts._tokens(pb.GenerateRequest(chat=chat("a<|im_end|>b")))
     assert tokens.count(model.special_ids["<|im_end|>"]) == 1
     assert b"".join(map(model.special_piece, tokens)).count(b"<|im_end|>") == 2
 
@@ -376,7 +395,9 @@ async def test_a_model_without_template_takes_plain_prompts_only(start: Start, t
 
 async def test_count_tokens_refuses_what_generating_would(start: Start) -> None:
     engine = await start()
-    assert await engine.backend.count_tokens(pb.GenerateRequest(text="hello")) == 3
+    hello, nothing = pb.Prompt(text="hello"), pb.Prompt(text="")
+    for prompts, tokens in (([hello], 3), ([hello, hello], 6), ([nothing], 1)):
+        assert await engine.backend.count_tokens(pb.GenerateRequest(prompts=pb.Prompts(items=prompts))) == tokens
     with pytest.raises(InvalidRequestError):
         await engine.backend.count_tokens(pb.GenerateRequest())
 

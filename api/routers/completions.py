@@ -1,0 +1,42 @@
+"""POST /v1/completions."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from api.answers.completions import CompletionCollector, CompletionEncoder, whole
+from api.clients.completions_request import from_completion
+from api.dependencies import answer_headers, encode, principal_of
+from api.generated import schemas as s
+from api.generated.routes import CompletionsApi
+from api.rules import absent, check_completion
+from api.state import AppState
+from api.streaming import EventStream, read_whole
+
+
+class Completions(CompletionsApi):
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    async def create_completion(self, request: Request, body: s.CompletionRequest) -> Response:
+        prompts = check_completion(body)
+        state = request.scope["state"]
+        state["log"]["model"] = body.model
+        stream = await self._state.generation.admit(
+            from_completion(body, prompts),
+            principal_of(request),
+            state["request_id"],
+            operation="createCompletion",
+            streamed=bool(body.stream),
+        )
+        headers = answer_headers(request) | stream.headers
+        if body.stream:
+            settings, options = self._state.settings, body.stream_options
+            include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
+            encoder = CompletionEncoder(stream, include_usage)
+            return EventStream(stream, encoder, headers, settings.keepalive_s, settings.write_timeout_s)
+        choices = [CompletionCollector(index) for index in range(stream.choices)]
+        if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):
+            return Response(status_code=499)  # nobody reads this
+        completion = whole(stream, choices, with_logprobs=not absent(body.logprobs))
+        return Response(encode(completion), headers=headers, media_type="application/json")

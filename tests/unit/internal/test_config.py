@@ -1,0 +1,51 @@
+"""models.yaml, as it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from internal.config import ConfigError, ModelsFile, load_models
+
+MODELS = """
+models:
+  - {name: tiny, kind: chat, backend: scripted, path: tiny.gguf}
+  - {name: vectors, kind: embedding, backend: scripted}
+  - {name: größe, kind: chat, backend: scripted}
+"""
+
+
+def read(folder: Path, aliases: str) -> ModelsFile:
+    (folder / "models.yaml").write_text(f"{MODELS}\naliases: {aliases}")
+    return load_models(folder / "models.yaml")
+
+
+def test_paths_are_absolute_and_aliases_as_written(tmp_path: Path) -> None:
+    file = read(tmp_path, '{gpt-4o: tiny, "gpt-4*": tiny, text-embedding-3-small: vectors, "*": tiny}')
+    assert [model.path for model in file.models] == [str(tmp_path / "tiny.gguf"), "", ""]
+    assert file.aliases == {"gpt-4o": "tiny", "gpt-4*": "tiny", "text-embedding-3-small": "vectors", "*": "tiny"}
+    assert read(tmp_path, "{}").aliases == {}
+
+
+@pytest.mark.parametrize(
+    ("aliases", "said"),
+    [
+        ("{a: nowhere}", "'a': there is no model 'nowhere'. Name one of: tiny, vectors, größe."),
+        ("{tiny: vectors}", "'tiny': a model has this name"),
+        ("{tiny: tiny}", "'tiny': a model has this name"),
+        ("{a: b, b: a}", "'a': 'b' is an alias, too. Name the model itself."),
+        ("{a: b, b: tiny}", "'a': 'b' is an alias, too"),
+        ("{a: a}", "'a': 'a' is an alias, too"),
+        ('{"gpt-*-mini": tiny}', "one `*` at its end"),
+        ('{"gpt-**": tiny}', "one `*` at its end"),
+        ('{"": tiny}', "expected a name"),
+        ("{a: größe}", "cannot be told in a header"),
+        ("{a: [tiny]}", "Expected `str`"),
+    ],
+)
+def test_aliases_that_cannot_work(tmp_path: Path, aliases: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, aliases)
+    assert said in str(raised.value)
+    assert "models.yaml" in str(raised.value)
