@@ -55,7 +55,7 @@ class Called(msgspec.Struct):
     """A tool call of a script."""
 
     name: str
-    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    arguments: dict[str, Any] = {}
 
 
 class Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -222,7 +222,7 @@ class ScriptedBackend:
                     index=run.calls,
                     id=f"call_{generation.request_id[-12:]}{choice}{run.calls}",
                     name=value.name,
-                    arguments=bytes(value.arguments).decode(),
+                    arguments=msgspec.json.encode(value.arguments).decode(),
                 )
             else:
                 setattr(delta, SAID.get(kind, "text"), value)
