@@ -26,6 +26,7 @@ from tests.conftest import execute
 from tests.unit.api.conftest import EMPTY
 from tests.unit.api.ledger.conftest import A_MONTH_PASSES, PRICE, principal, record, request
 
+pytestmark = pytest.mark.timeout(300)  # hundreds of commits
 T = TypeVar("T")
 PROJECTS = ("proj_1", "proj_2")  # the first one is prepaid
 KEYS = ("key_1", "key_2")
@@ -61,7 +62,8 @@ class Held:
     owner: str
     purses: list[Purse]
     amount: int
-    month: int
+    month: int  # that monthly budgets count it for
+    began: int  # the month that its usage is summed up in
     state: str = "open"
 
     def due(self, purse: Purse, amount: int, month: int) -> int:
@@ -156,7 +158,7 @@ class Lives(RuleBasedStateMachine):
         for purse in purses:
             purse.at(world.month)
             purse.held += amount
-        world.holds[asked.request_id] = Held(made, ledger.owner, purses, amount, world.month)
+        world.holds[asked.request_id] = Held(made, ledger.owner, purses, amount, world.month, world.month)
 
     def left(self, purse: Purse) -> int:
         stale = purse.kind == "month" and purse.month < self.world.month
@@ -207,7 +209,8 @@ class Lives(RuleBasedStateMachine):
         one.purses = self.present(one)
         one.close("settled" if PAYS[outcome] else "released", charge)
         who = one.hold.request.principal
-        for sums in (self.world.rolled_up, self.world.rolled_up_month):
+        this_month = one.began == self.world.month
+        for sums in (self.world.rolled_up, *([self.world.rolled_up_month] if this_month else [])):
             sums[who.project_id, who.key_id] = sums.get((who.project_id, who.key_id), 0) + charge
 
     @rule(pick=PICKS)
@@ -253,7 +256,9 @@ class Lives(RuleBasedStateMachine):
             for purse in purses:
                 purse.at(self.world.month)
                 purse.held += each.amount_nusd
-            self.world.holds[each.request_id] = Held(Hold(each), ledger.owner, purses, 700, self.world.month)
+            self.world.holds[each.request_id] = Held(
+                Hold(each), ledger.owner, purses, 700, self.world.month, self.world.month
+            )
 
     @rule(number=st.integers(0, 1), known=st.lists(st.none() | st.tuples(st.booleans(), TOKENS), max_size=8))
     def sweep(self, number: int, known: list[tuple[bool, TokenUsage] | None]) -> None:
