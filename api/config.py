@@ -46,6 +46,8 @@ class Settings:
     ledger_sweep_s: float = 1.0
     usage_retention_months: int = 13  # of raw usage, whole months before this one; 0: for ever. Sums stay
 
+    response_retention_days: int = 30  # of stored responses, from their creation
+
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0
     write_timeout_s: float = 20.0

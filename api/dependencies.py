@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -62,6 +62,9 @@ keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 encode = msgspec.json.Encoder().encode
 
 
+Tolerance = Callable[[Request, Any], set[str]]
+
+
 class Endpoint:
     """One route: a request in, the response it returns out."""
 
@@ -74,10 +77,14 @@ class Endpoint:
 
 
 class JsonCodec:
-    """Implements `generated.routes.Codec`. `kinds`: bodies whose decoders are made now, not by the first request."""
+    """Implements `generated.routes.Codec`. `kinds`: bodies whose decoders are made now, not by the first request.
 
-    def __init__(self, *kinds: Hashable) -> None:
-        for kind in kinds:
+    `tolerances`: what is done to a body of that kind before it must fit its schema; the names of what was left out.
+    """
+
+    def __init__(self, *kinds: Hashable, tolerances: Mapping[Hashable, Tolerance] | None = None) -> None:
+        self._tolerances = tolerances or {}
+        for kind in (*kinds, *self._tolerances):
             decoder(kind)
 
     def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
@@ -101,9 +108,16 @@ class JsonCodec:
             )
         raw = await request.body()
         struct, names = decoder(cast(Hashable, kind))
+        tolerance = self._tolerances.get(cast(Hashable, kind))
         try:
-            value: T = struct.decode(raw)
-            unknown = keys_of.decode(raw).keys() - names
+            if tolerance is None:
+                value: T = struct.decode(raw)
+                unknown = keys_of.decode(raw).keys() - names
+            else:
+                plain = msgspec.json.decode(raw)
+                left_out = tolerance(request, plain)
+                value = msgspec.convert(plain, kind)
+                unknown = (plain.keys() - names) | left_out
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise explain(error, raw, kind.__name__) from None
         if unknown:
@@ -137,7 +151,8 @@ class JsonCodec:
                     f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
                 )
         names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
-        request.scope["state"]["ignored_params"] = ",".join(names)
+        state = request.scope["state"]
+        state["ignored_params"] = state["log"]["ignored_params"] = ",".join(names)
 
 
 def converted(given: str, name: str, kind: Any) -> Any:

@@ -41,6 +41,7 @@ from api.routers.limits import Limits
 from api.routers.messages import Messages
 from api.routers.models import Models
 from api.routers.rerank import Rerank
+from api.routers.responses import Responses, tolerate
 from api.routers.tokens import Tokens
 from api.routers.usage import Usage
 from api.state import AppState, open_state
@@ -105,9 +106,10 @@ def create_app(settings: Settings) -> FastAPI:
 def mount(app: FastAPI, state: AppState) -> None:
     """One router per tag of the spec. An operation without an implementation is a TypeError here."""
     bodies = schemas.ChatCompletionRequest, schemas.CompletionRequest, schemas.EmbeddingRequest, schemas.MessageRequest
-    codec = JsonCodec(*bodies)
+    codec = JsonCodec(*bodies, tolerances={schemas.ResponseRequest: tolerate, schemas.ResponsePrompt: tolerate})
     routes.add_chat(app.router, Chat(state), codec)
     routes.add_completions(app.router, Completions(state), codec)
+    routes.add_responses(app.router, Responses(state), codec)
     routes.add_embeddings(app.router, Embeddings(state), codec)
     routes.add_messages(app.router, Messages(state), codec)
     routes.add_rerank(app.router, Rerank(state), codec)

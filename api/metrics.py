@@ -40,6 +40,9 @@ RATE_LIMIT_UNSHARED = Counter("novai_rate_limit_unshared", "Requests judged with
 RATE_LIMIT_SETTLEMENTS_LOST = Counter(
     "novai_rate_limit_settlements_lost", "Settlements that Redis never took", registry=REGISTRY
 )
+RESPONSES_NOT_STORED = Counter(
+    "novai_responses_not_stored", "Responses that PostgreSQL did not take in time", registry=REGISTRY
+)
 LOG_LINES_DROPPED = Counter("novai_log_lines_dropped", "Log lines that found no room", registry=REGISTRY)
 
 

@@ -143,6 +143,76 @@ def check_tokenize(body: s.TokenizeRequest) -> None:
         check_message(message, f"messages[{index}]")
 
 
+def check_response(body: s.ResponseRequest) -> None:
+    """Raises InvalidRequestError for a body that fits the schema and asks for what makes no sense, or is not there."""
+    if not absent(body.stream_options) and not body.stream:
+        raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    if body.background is True:
+        raise unsupported("Responses do not run in the background here. Leave 'background' out.", "background")
+    check_metadata(body.metadata)
+    check_prompt(body)
+
+
+def check_prompt(body: s.ResponsePrompt) -> None:
+    """Raises InvalidRequestError, like `check_response`."""
+    if not absent(body.conversation):
+        raise unsupported("There are no stored conversations here. Use 'previous_response_id'.", "conversation")
+    if not absent(body.prompt):
+        raise unsupported("There are no stored prompts here. Use 'instructions' and 'input'.", "prompt")
+    if not absent(body.truncation) and body.truncation != "disabled":
+        raise invalid(
+            "Unsupported value for 'truncation': an input is never cut here. Use 'disabled', and send less.",
+            "truncation",
+            "unsupported_value",
+        )
+    check_response_tools(body)
+    if not isinstance(body.input, str):
+        check_items(body.input)
+
+
+def check_items(items: list[s.ResponseInputItem]) -> None:
+    references: set[str] = set()
+    for index, item in enumerate(items):
+        at = f"input[{index}]"
+        if isinstance(item, s.ResponseItemReference):
+            if item.id in references:
+                raise invalid(f"The item '{item.id}' is referred to twice. Refer to it once.", f"{at}.id")
+            references.add(item.id)
+        elif isinstance(item, s.ResponseInputMessage):
+            check_text_only(item.content, f"{at}.content")
+        elif isinstance(item, s.ResponseFunctionCallOutput | s.ResponseCustomToolCallOutput):
+            check_text_only(item.output, f"{at}.output")
+
+
+def check_text_only(content: s.ResponseContent, at: str) -> None:
+    for index, part in enumerate(() if isinstance(content, str) else content):
+        if isinstance(part, s.ResponseInputImage | s.ResponseInputFile):
+            raise invalid(
+                "This model takes text only. Leave images and files out, or choose a model that reads them.",
+                f"{at}[{index}].type",
+                "unsupported_value",
+            )
+
+
+def check_response_tools(body: s.ResponsePrompt) -> None:
+    names = [tool.name for tool in body.tools or []]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}].name")
+    choice = body.tool_choice
+    if isinstance(choice, s.ResponseNamedTool):
+        chosen = {"tool_choice.name": choice.name}
+    elif isinstance(choice, s.ResponseAllowedTools):
+        chosen = {f"tool_choice.tools[{index}].name": tool.name for index, tool in enumerate(choice.tools)}
+    elif choice == "required" and not names:
+        raise invalid("'tool_choice' is 'required', but there are no 'tools'. Give some.", "tool_choice")
+    else:
+        return
+    for param, name in chosen.items():
+        if name not in names:
+            raise invalid(f"The tool '{name}' of 'tool_choice' is not among 'tools'.", param)
+
+
 def check_logit_bias(bias: dict[str, float] | UnsetType | None) -> None:
     for token in bias or {}:
         if not (token.isascii() and token.isdigit() and len(token) < 10):

@@ -23,6 +23,7 @@ from api.services.embeddings import EmbeddingService
 from api.services.generation import GenerationService
 from api.services.idempotency import Idempotency
 from api.services.receipts import receipts_of
+from api.services.responses import Responses
 from api.services.tokens import TokenService
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database, open_pool
@@ -39,6 +40,7 @@ class AppState:
     embeddings: EmbeddingService
     tokens: TokenService
     idempotency: Idempotency
+    responses: Responses
     limiter: Limiter
     ledger: Ledger
     prices: PriceBook
@@ -118,6 +120,7 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
         tokens = TokenService(catalog, admission, hosts)
+        responses = Responses(database, settings.response_retention_days)
         yield AppState(
             settings,
             database,
@@ -128,6 +131,7 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
             embeddings,
             tokens,
             idempotency,
+            responses,
             limiter,
             ledger,
             prices,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from fastapi import Response
@@ -68,7 +68,7 @@ class leaving:  # noqa: N801 (read as a `with` statement)
         self._on_leave()
 
 
-async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], None]) -> bool:
+async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], object]) -> bool:
     """Reads a stream to its end and settles it. False when the client left meanwhile.
 
     Raises the ApiError that ended it.
@@ -84,8 +84,16 @@ async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[
     return not stream.left
 
 
+async def nothing_to_keep(_error: ApiError | None) -> None:
+    """Most answers are over when they are settled."""
+
+
 class EventStream(Response):
-    """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status."""
+    """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status.
+
+    `on_settled` is told once, after the settlement and before the last events, what broke the stream, if anything did.
+    It must not raise.
+    """
 
     def __init__(
         self,
@@ -94,6 +102,7 @@ class EventStream(Response):
         headers: dict[str, str],
         keepalive_s: float,
         write_timeout_s: float,
+        on_settled: Callable[[ApiError | None], Awaitable[None]] = nothing_to_keep,
     ) -> None:
         super().__init__(status_code=200, headers=HEADERS | headers, media_type="text/event-stream; charset=utf-8")
         del self.headers["content-length"]
@@ -101,6 +110,7 @@ class EventStream(Response):
         self._encoder = encoder
         self._keepalive_s = keepalive_s
         self._write_timeout_s = write_timeout_s
+        self._on_settled = on_settled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = self._stream
@@ -130,11 +140,13 @@ class EventStream(Response):
                     waiting = KEEPALIVE
         except ApiError as error:
             await stream.aclose()
+            await self._on_settled(error)
             state["broken"] = True
             await writer.write(events.failed(error), last=True)
             return
         # Settled before the client is told that all is done: who saw the end was recorded exactly once.
         await stream.aclose()
+        await self._on_settled(None)
         await writer.write(waiting + events.end(), last=True)
 
 

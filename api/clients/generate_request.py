@@ -55,9 +55,8 @@ def choices_of(request: pb.GenerateRequest) -> int:
 
 
 def sampling(body: s.ChatCompletionRequest | s.CompletionRequest) -> pb.Sampling:
-    """`top_p: 0` is the smallest nucleus, the likeliest token: greedy. `top_k: -1` is off like 0."""
-    top_p = given(body.top_p, 1.0)
-    result = pb.Sampling(temperature=given(body.temperature, 1.0) if top_p > 0 else 0.0, top_p=top_p or 1.0)
+    """`top_k: -1` is off like 0."""
+    result = nucleus(given(body.temperature, 1.0), given(body.top_p, 1.0))
     for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "seed"):
         if value := getattr(body, name):  # absent, null and zero alike leave the field unset
             setattr(result, name, value)
@@ -67,6 +66,11 @@ def sampling(body: s.ChatCompletionRequest | s.CompletionRequest) -> pb.Sampling
     for token, bias in given(body.logit_bias, {}).items():
         result.logit_bias[int(token)] = bias
     return result
+
+
+def nucleus(temperature: float, top_p: float) -> pb.Sampling:
+    """`top_p: 0` is the smallest nucleus, the likeliest token: greedy."""
+    return pb.Sampling(temperature=temperature if top_p > 0 else 0.0, top_p=top_p or 1.0)
 
 
 def chat(body: s.ChatCompletionRequest) -> pb.Chat:

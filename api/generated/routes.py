@@ -35,6 +35,12 @@ class Codec(Protocol):
 OPERATIONS = {
     "createChatCompletion": ("POST", "/v1/chat/completions"),
     "createCompletion": ("POST", "/v1/completions"),
+    "createResponse": ("POST", "/v1/responses"),
+    "countResponseInputTokens": ("POST", "/v1/responses/input_tokens"),
+    "retrieveResponse": ("GET", "/v1/responses/{response_id}"),
+    "deleteResponse": ("DELETE", "/v1/responses/{response_id}"),
+    "cancelResponse": ("POST", "/v1/responses/{response_id}/cancel"),
+    "listResponseInputItems": ("GET", "/v1/responses/{response_id}/input_items"),
     "createEmbedding": ("POST", "/v1/embeddings"),
     "createRerank": ("POST", "/v1/rerank"),
     "countChatTokens": ("POST", "/v1/chat/completions/input_tokens"),
@@ -111,6 +117,167 @@ def add_completions(router: APIRouter, impl: CompletionsApi, codec: Codec) -> No
         codec.endpoint(create_completion),
         methods=["POST"],
         name="createCompletion",
+        include_in_schema=False,
+    )
+
+
+class ResponsesApi(ABC):
+    @abstractmethod
+    async def create_response(self, request: Request, body: s.ResponseRequest) -> s.Response | Response:
+        """Create a response."""
+
+    @abstractmethod
+    async def count_response_input_tokens(self, request: Request, body: s.ResponsePrompt) -> s.InputTokens | Response:
+        """Count the tokens of an input."""
+
+    @abstractmethod
+    async def retrieve_response(
+        self, request: Request, response_id: str, stream: Literal["false"] | None = None
+    ) -> s.Response | Response:
+        """Retrieve a response."""
+
+    @abstractmethod
+    async def delete_response(self, request: Request, response_id: str) -> s.ResponseDeleted | Response:
+        """Delete a response."""
+
+    @abstractmethod
+    async def cancel_response(self, request: Request, response_id: str) -> s.Response | Response:
+        """Cancel a response."""
+
+    @abstractmethod
+    async def list_response_input_items(
+        self,
+        request: Request,
+        response_id: str,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        after: str | None = None,
+    ) -> s.ResponseItemList | Response:
+        """List the input of a response."""
+
+
+def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
+    async def create_response(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(await impl.create_response(request, await codec.body(request, s.ResponseRequest)), 200)
+
+    router.add_route(
+        "/v1/responses",
+        codec.endpoint(create_response),
+        methods=["POST"],
+        name="createResponse",
+        include_in_schema=False,
+    )
+
+    async def count_response_input_tokens(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.count_response_input_tokens(request, await codec.body(request, s.ResponsePrompt)), 200
+        )
+
+    router.add_route(
+        "/v1/responses/input_tokens",
+        codec.endpoint(count_response_input_tokens),
+        methods=["POST"],
+        name="countResponseInputTokens",
+        include_in_schema=False,
+    )
+
+    async def retrieve_response(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.retrieve_response(
+                request,
+                codec.path(
+                    request,
+                    "response_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                ),
+                codec.query(request, "stream", Literal["false"], None, False),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/responses/{response_id}",
+        codec.endpoint(retrieve_response),
+        methods=["GET"],
+        name="retrieveResponse",
+        include_in_schema=False,
+    )
+
+    async def delete_response(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.delete_response(
+                request,
+                codec.path(
+                    request,
+                    "response_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/responses/{response_id}",
+        codec.endpoint(delete_response),
+        methods=["DELETE"],
+        name="deleteResponse",
+        include_in_schema=False,
+    )
+
+    async def cancel_response(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.cancel_response(
+                request,
+                codec.path(
+                    request,
+                    "response_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/responses/{response_id}/cancel",
+        codec.endpoint(cancel_response),
+        methods=["POST"],
+        name="cancelResponse",
+        include_in_schema=False,
+    )
+
+    async def list_response_input_items(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.list_response_input_items(
+                request,
+                codec.path(
+                    request,
+                    "response_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                ),
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=100)], 20, False),
+                codec.query(request, "order", Literal["asc", "desc"], "desc", False),
+                codec.query(
+                    request,
+                    "after",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/responses/{response_id}/input_items",
+        codec.endpoint(list_response_input_items),
+        methods=["GET"],
+        name="listResponseInputItems",
         include_in_schema=False,
     )
 

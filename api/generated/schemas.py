@@ -178,22 +178,249 @@ class CompletionEvent(Struct, kw_only=True):
     data: Literal["[DONE]"] | str
 
 
-Input: TypeAlias = Annotated[str, Meta(min_length=1)]
+class ResponseStreamOptions(Struct, kw_only=True):
+    include_obfuscation: bool | None | UnsetType = UNSET
 
 
-Input11: TypeAlias = Annotated[str, Meta(min_length=1)]
+ResponseIncludable: TypeAlias = Literal[
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "message.input_image.image_url",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+]
 
 
-Input12: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+class ResponseInputText(Struct, kw_only=True, tag_field="type", tag="input_text"):
+    text: str
 
 
-Input13Item: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+class ResponseInputImage(Struct, kw_only=True, tag_field="type", tag="input_image"):
+    image_url: str | None | UnsetType = UNSET
+    file_id: str | None | UnsetType = UNSET
+    detail: str | None | UnsetType = UNSET
 
 
-Input13: TypeAlias = Annotated[list[Input13Item], Meta(min_length=1)]
+class ResponseInputFile(Struct, kw_only=True, tag_field="type", tag="input_file"):
+    file_data: str | None | UnsetType = UNSET
+    file_id: str | None | UnsetType = UNSET
+    file_url: str | None | UnsetType = UNSET
+    filename: str | None | UnsetType = UNSET
 
 
-Input1: TypeAlias = Annotated[list[Input11 | Input12 | Input13], Meta(max_length=2048, min_length=1)]
+class ResponseTextInput(Struct, kw_only=True, tag_field="type", tag="output_text"):
+    text: str
+    annotations: Annotated[list[dict[str, Any]], Meta(max_length=1024)] | None | UnsetType = UNSET
+
+
+class ResponseRefusal(Struct, kw_only=True, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+class ResponseFunctionCallInput(Struct, kw_only=True, tag_field="type", tag="function_call"):
+    call_id: Annotated[str, Meta(max_length=256)]
+    name: Annotated[str, Meta(max_length=256)]
+    arguments: str
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    status: str | None | UnsetType = UNSET
+
+
+class ResponseCustomToolCall(Struct, kw_only=True, tag_field="type", tag="custom_tool_call"):
+    call_id: Annotated[str, Meta(max_length=256)]
+    name: Annotated[str, Meta(max_length=256)]
+    input: str
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+
+
+class ResponseSummaryText(Struct, kw_only=True):
+    type: Literal["summary_text"]
+    text: str
+
+
+class ResponseReasoningText(Struct, kw_only=True, tag_field="type", tag="reasoning_text"):
+    text: str
+
+
+class ResponseItemReference(Struct, kw_only=True, tag_field="type", tag="item_reference"):
+    id: Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+
+
+class ResponseTool(Struct, kw_only=True):
+    type: Literal["function"]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
+    parameters: dict[str, Any] | None | UnsetType = UNSET
+    strict: bool | None | UnsetType = UNSET
+
+
+class ResponseNamedTool(Struct, kw_only=True, tag_field="type", tag="function"):
+    name: Annotated[str, Meta(max_length=64)]
+
+
+class ResponseAllowedTool(Struct, kw_only=True):
+    type: Literal["function"]
+    name: Annotated[str, Meta(max_length=64)]
+
+
+class ResponseTextJsonSchema(Struct, kw_only=True, tag_field="type", tag="json_schema"):
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    schema: dict[str, Any]
+    description: str | None | UnsetType = UNSET
+    strict: bool | None | UnsetType = UNSET
+
+
+class ResponseReasoningConfig(Struct, kw_only=True):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None | UnsetType = UNSET
+    summary: Literal["auto", "concise", "detailed"] | None | UnsetType = UNSET
+    generate_summary: Literal["auto", "concise", "detailed"] | None | UnsetType = UNSET
+
+
+ResponseStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed", "cancelled"]
+
+
+class ResponseIncompleteDetails(Struct, kw_only=True):
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class ResponseError(Struct, kw_only=True):
+    code: str
+    message: str
+    type: str
+
+
+ResponseItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+
+
+class ResponseFunctionCall(Struct, kw_only=True, tag_field="type", tag="function_call"):
+    id: Annotated[str, Meta(pattern="^fc_")]
+    call_id: str
+    name: str
+    arguments: str
+    status: ResponseItemStatus
+
+
+class ResponseReasoning(Struct, kw_only=True, tag_field="type", tag="reasoning"):
+    id: Annotated[str, Meta(pattern="^rs_")]
+    summary: list[ResponseSummaryText]
+    content: list[ResponseReasoningText]
+    encrypted_content: str | None
+    status: ResponseItemStatus
+
+
+class ResponseInputTokensDetails(Struct, kw_only=True):
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+class ResponseOutputTokensDetails(Struct, kw_only=True):
+    reasoning_tokens: int
+
+
+class ResponseDeleted(Struct, kw_only=True):
+    id: str
+    object: Literal["response"]
+    deleted: bool
+
+
+class ResponseEvent(Struct, kw_only=True):
+    data: Literal["[DONE]"] | str
+    event: str | UnsetType = UNSET
+
+
+class ResponseFunctionCallArgumentsDeltaEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.function_call_arguments.delta"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class ResponseFunctionCallArgumentsDoneEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.function_call_arguments.done"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    name: str
+    arguments: str
+
+
+class ResponseReasoningTextDeltaEvent(Struct, kw_only=True, tag_field="type", tag="response.reasoning_text.delta"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+
+
+class ResponseReasoningTextDoneEvent(Struct, kw_only=True, tag_field="type", tag="response.reasoning_text.done"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    text: str
+
+
+class ResponseReasoningSummaryPartAddedEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.reasoning_summary_part.added"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    summary_index: int
+    part: ResponseSummaryText
+
+
+class ResponseReasoningSummaryTextDeltaEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.reasoning_summary_text.delta"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    summary_index: int
+    delta: str
+
+
+class ResponseReasoningSummaryTextDoneEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.reasoning_summary_text.done"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    summary_index: int
+    text: str
+
+
+class ResponseReasoningSummaryPartDoneEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.reasoning_summary_part.done"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    summary_index: int
+    part: ResponseSummaryText
+
+
+Input1: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+Input21: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+Input22: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+
+
+Input23Item: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+
+
+Input23: TypeAlias = Annotated[list[Input23Item], Meta(min_length=1)]
+
+
+Input2: TypeAlias = Annotated[list[Input21 | Input22 | Input23], Meta(max_length=2048, min_length=1)]
 
 
 EncodingFormat: TypeAlias = Literal["float", "base64"]
@@ -715,9 +942,71 @@ class CompletionChoice(Struct, kw_only=True):
     finish_reason: CompletionFinishReason | None
 
 
+ResponseContentPart: TypeAlias = (
+    ResponseInputText | ResponseInputImage | ResponseInputFile | ResponseTextInput | ResponseRefusal
+)
+
+
+class ResponseReasoningInput(Struct, kw_only=True, tag_field="type", tag="reasoning"):
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    summary: Annotated[list[ResponseSummaryText], Meta(max_length=1024)] | None | UnsetType = UNSET
+    content: Annotated[list[ResponseReasoningText], Meta(max_length=1024)] | None | UnsetType = UNSET
+    encrypted_content: str | None | UnsetType = UNSET
+    status: str | None | UnsetType = UNSET
+
+
+class ResponseAllowedTools(Struct, kw_only=True, tag_field="type", tag="allowed_tools"):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[ResponseAllowedTool], Meta(max_length=128, min_length=1)]
+
+
+ResponseTextFormat: TypeAlias = ResponseFormatText | ResponseFormatJsonObject | ResponseTextJsonSchema
+
+
+class ResponseOutputText(Struct, kw_only=True, tag_field="type", tag="output_text"):
+    text: str
+    annotations: list[dict[str, Any]]
+    logprobs: list[TokenLogprob]
+
+
+class ResponseUsage(Struct, kw_only=True):
+    input_tokens: int
+    input_tokens_details: ResponseInputTokensDetails
+    output_tokens: int
+    output_tokens_details: ResponseOutputTokensDetails
+    total_tokens: int
+    code: Literal["budget_exhausted"] | UnsetType = UNSET
+
+
+class ResponseTextDeltaEvent(Struct, kw_only=True, tag_field="type", tag="response.output_text.delta"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+    logprobs: list[TokenLogprob]
+
+
+class ResponseTextDoneEvent(Struct, kw_only=True, tag_field="type", tag="response.output_text.done"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    text: str
+    logprobs: list[TokenLogprob]
+
+
+class ResponseErrorEvent(Struct, kw_only=True, tag_field="type", tag="error"):
+    sequence_number: int
+    code: str | None
+    message: str
+    param: str | None
+    error: Error
+
+
 class EmbeddingRequest(Struct, kw_only=True):
     model: Annotated[str, Meta(max_length=256, min_length=1)]
-    input: Input | Input1
+    input: Input1 | Input2
     encoding_format: EncodingFormat | None | UnsetType = UNSET
     dimensions: Annotated[int, Meta(ge=1, le=1048576)] | None | UnsetType = UNSET
     user: str | None | UnsetType = UNSET
@@ -955,6 +1244,59 @@ class Completion(Struct, kw_only=True):
     usage: CompletionUsage | None | UnsetType = UNSET
 
 
+ResponseContent1: TypeAlias = Annotated[list[ResponseContentPart], Meta(max_length=1024)]
+
+
+ResponseContent: TypeAlias = str | ResponseContent1
+
+
+class ResponseFunctionCallOutput(Struct, kw_only=True, tag_field="type", tag="function_call_output"):
+    call_id: Annotated[str, Meta(max_length=256)]
+    output: ResponseContent
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    status: str | None | UnsetType = UNSET
+
+
+class ResponseCustomToolCallOutput(Struct, kw_only=True, tag_field="type", tag="custom_tool_call_output"):
+    call_id: Annotated[str, Meta(max_length=256)]
+    output: ResponseContent
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+
+
+ResponseToolChoice: TypeAlias = ResponseNamedTool | ResponseAllowedTools
+
+
+class ResponseTextConfig(Struct, kw_only=True):
+    format: ResponseTextFormat | None | UnsetType = UNSET
+    verbosity: Annotated[str, Meta(max_length=64)] | None | UnsetType = UNSET
+
+
+class ResponseOutputMessage(Struct, kw_only=True, tag_field="type", tag="message"):
+    id: Annotated[str, Meta(pattern="^msg_")]
+    role: Literal["assistant"]
+    status: ResponseItemStatus
+    content: list[ResponseOutputText]
+
+
+ResponseOutputPart: TypeAlias = ResponseOutputText | ResponseReasoningText
+
+
+class ResponseContentPartAddedEvent(Struct, kw_only=True, tag_field="type", tag="response.content_part.added"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    part: ResponseOutputPart
+
+
+class ResponseContentPartDoneEvent(Struct, kw_only=True, tag_field="type", tag="response.content_part.done"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    part: ResponseOutputPart
+
+
 Content3: TypeAlias = Annotated[list[MessageAssistantBlock], Meta(max_length=4096)]
 
 
@@ -1039,6 +1381,29 @@ class ChunkChoice(Struct, kw_only=True):
     finish_reason: FinishReason | None
 
 
+class ResponseInputMessage(Struct, kw_only=True, tag_field="type", tag="message"):
+    role: Literal["user", "assistant", "system", "developer"]
+    content: ResponseContent
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    status: str | None | UnsetType = UNSET
+    phase: Literal["commentary", "final_answer"] | None | UnsetType = UNSET
+
+
+ResponseOutputItem: TypeAlias = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning
+
+
+class ResponseOutputItemAddedEvent(Struct, kw_only=True, tag_field="type", tag="response.output_item.added"):
+    sequence_number: int
+    output_index: int
+    item: ResponseOutputItem
+
+
+class ResponseOutputItemDoneEvent(Struct, kw_only=True, tag_field="type", tag="response.output_item.done"):
+    sequence_number: int
+    output_index: int
+    item: ResponseOutputItem
+
+
 Content2: TypeAlias = Annotated[list[MessageUserBlock], Meta(max_length=4096)]
 
 
@@ -1081,6 +1446,85 @@ class ChatCompletionChunk(Struct, kw_only=True):
     system_fingerprint: str | None
     choices: list[ChunkChoice]
     usage: CompletionUsage | None | UnsetType = UNSET
+
+
+ResponseInputItem: TypeAlias = (
+    ResponseInputMessage
+    | ResponseFunctionCallInput
+    | ResponseFunctionCallOutput
+    | ResponseCustomToolCall
+    | ResponseCustomToolCallOutput
+    | ResponseReasoningInput
+    | ResponseItemReference
+)
+
+
+class Response(Struct, kw_only=True):
+    id: Annotated[str, Meta(pattern="^resp_")]
+    object: Literal["response"]
+    created_at: int
+    completed_at: int | None
+    status: ResponseStatus
+    incomplete_details: ResponseIncompleteDetails | None
+    error: ResponseError | None
+    model: str
+    previous_response_id: str | None
+    instructions: str | None
+    output: list[ResponseOutputItem]
+    usage: ResponseUsage | None
+    tools: list[ResponseTool]
+    tool_choice: ToolChoiceMode | ResponseToolChoice
+    parallel_tool_calls: bool
+    max_tool_calls: int | None
+    truncation: Literal["disabled"]
+    text: ResponseTextConfig
+    reasoning: ResponseReasoningConfig
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    top_logprobs: int
+    max_output_tokens: int | None
+    store: bool
+    background: bool
+    service_tier: str
+    metadata: Metadata
+    user: str | None
+    safety_identifier: str | None
+    prompt_cache_key: str | None
+
+
+class ResponseItemList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[ResponseInputItem]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class ResponseCreatedEvent(Struct, kw_only=True, tag_field="type", tag="response.created"):
+    sequence_number: int
+    response: Response
+
+
+class ResponseInProgressEvent(Struct, kw_only=True, tag_field="type", tag="response.in_progress"):
+    sequence_number: int
+    response: Response
+
+
+class ResponseCompletedEvent(Struct, kw_only=True, tag_field="type", tag="response.completed"):
+    sequence_number: int
+    response: Response
+
+
+class ResponseIncompleteEvent(Struct, kw_only=True, tag_field="type", tag="response.incomplete"):
+    sequence_number: int
+    response: Response
+
+
+class ResponseFailedEvent(Struct, kw_only=True, tag_field="type", tag="response.failed"):
+    sequence_number: int
+    response: Response
 
 
 MessageParam: TypeAlias = MessageUser | MessageAssistant | MessageSystem
@@ -1134,6 +1578,72 @@ class ChatCompletionRequest(Struct, kw_only=True):
     prompt_cache_key: str | None | UnsetType = UNSET
     verbosity: str | None | UnsetType = UNSET
     prediction: dict[str, Any] | None | UnsetType = UNSET
+
+
+Input: TypeAlias = Annotated[list[ResponseInputItem], Meta(max_length=2048, min_length=1)]
+
+
+class ResponsePrompt(Struct, kw_only=True):
+    model: Annotated[str, Meta(max_length=256, min_length=1)]
+    input: str | Input
+    instructions: str | None | UnsetType = UNSET
+    previous_response_id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = (
+        UNSET
+    )
+    tools: Annotated[list[ResponseTool], Meta(max_length=128)] | None | UnsetType = UNSET
+    tool_choice: ToolChoiceMode | ResponseToolChoice | None | UnsetType = UNSET
+    parallel_tool_calls: bool | None | UnsetType = True
+    text: ResponseTextConfig | None | UnsetType = UNSET
+    reasoning: ResponseReasoningConfig | None | UnsetType = UNSET
+    truncation: str | None | UnsetType = UNSET
+    conversation: Any | UnsetType = UNSET
+    prompt: Any | UnsetType = UNSET
+
+
+class ResponseRequest(ResponsePrompt, kw_only=True):
+    stream: bool | None | UnsetType = False
+    stream_options: ResponseStreamOptions | None | UnsetType = UNSET
+    store: bool | None | UnsetType = True
+    max_output_tokens: Annotated[int, Meta(ge=1, le=2147483647)] | None | UnsetType = UNSET
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None | UnsetType = 1
+    top_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None | UnsetType = 1
+    presence_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None | UnsetType = 0
+    frequency_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None | UnsetType = 0
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None | UnsetType = UNSET
+    include: Annotated[list[ResponseIncludable], Meta(max_length=16)] | None | UnsetType = UNSET
+    metadata: Metadata | None | UnsetType = UNSET
+    background: bool | None | UnsetType = UNSET
+    max_tool_calls: Annotated[int, Meta(ge=1, le=2147483647)] | None | UnsetType = UNSET
+    service_tier: Annotated[str, Meta(max_length=64)] | None | UnsetType = UNSET
+    user: Annotated[str, Meta(max_length=512)] | None | UnsetType = UNSET
+    safety_identifier: Annotated[str, Meta(max_length=128)] | None | UnsetType = UNSET
+    prompt_cache_key: Annotated[str, Meta(max_length=512)] | None | UnsetType = UNSET
+    prompt_cache_retention: str | None | UnsetType = UNSET
+    prompt_cache_options: dict[str, Any] | None | UnsetType = UNSET
+
+
+ResponseStreamEvent: TypeAlias = (
+    ResponseCreatedEvent
+    | ResponseInProgressEvent
+    | ResponseOutputItemAddedEvent
+    | ResponseContentPartAddedEvent
+    | ResponseTextDeltaEvent
+    | ResponseTextDoneEvent
+    | ResponseContentPartDoneEvent
+    | ResponseFunctionCallArgumentsDeltaEvent
+    | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseReasoningTextDeltaEvent
+    | ResponseReasoningTextDoneEvent
+    | ResponseReasoningSummaryPartAddedEvent
+    | ResponseReasoningSummaryTextDeltaEvent
+    | ResponseReasoningSummaryTextDoneEvent
+    | ResponseReasoningSummaryPartDoneEvent
+    | ResponseOutputItemDoneEvent
+    | ResponseCompletedEvent
+    | ResponseIncompleteEvent
+    | ResponseFailedEvent
+    | ResponseErrorEvent
+)
 
 
 class MessageRequest(Struct, kw_only=True):

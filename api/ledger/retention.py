@@ -1,4 +1,5 @@
-"""What raw usage needs over time: a partition for the months to come, and an end for those that are too old.
+"""What raw usage needs over time: a partition for the months to come, and an end for those that are too old. Stored
+responses end here, too, when their time has come.
 
 Rollups, transfers and prices are kept for ever. Every process does this, now and then; doing it twice does nothing.
 """
@@ -10,7 +11,7 @@ import logging
 from datetime import UTC, date, datetime
 
 from api.errors import LedgerUnavailableError
-from api.storage import holds, usage_months
+from api.storage import holds, responses, usage_months
 from api.storage.session import Database
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class Retention:
         """Once; the months that were dropped. Raises LedgerUnavailableError."""
         await usage_months.add_ahead(self._database)
         await holds.forget_processes(self._database)
+        while await responses.expire(self._database):
+            pass
         if self._keep_months == 0:
             return []
         dropped = await usage_months.drop_before(self._database, first_kept(datetime.now(UTC), self._keep_months))

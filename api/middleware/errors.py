@@ -31,9 +31,12 @@ class ErrorsMiddleware:
 
 
 def methods(scope: Scope) -> set[str]:
-    """All that a path has: Starlette itself only looks at the first of its routes."""
+    """All that a path has: Starlette itself only looks at the first of its routes. A path that is written out has what
+    it says, and nothing of the templates that would match it."""
     routes = [route for route in scope["app"].routes if isinstance(route, Route)]
-    return {name for route in routes if route.path_regex.match(scope["path"]) for name in route.methods or ()}
+    matching = [route for route in routes if route.path_regex.match(scope["path"])]
+    exact = [route for route in matching if route.path == scope["path"]]
+    return {name for route in exact or matching for name in route.methods or ()}
 
 
 def from_starlette(error: HTTPException, scope: Scope) -> ApiError:

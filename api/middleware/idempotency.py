@@ -13,7 +13,16 @@ from api.errors import ApiError
 from api.middleware import reject
 from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers, Idempotency
 
-PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/rerank"})
+PATHS = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/messages",
+        "/v1/rerank",
+        "/v1/responses",
+    }
+)
 _KEPT_HEADERS = (b"content-type", b"cache-control", b"x-accel-buffering", b"x-novai-ignored-params", b"x-mapped-model")
 _REPLAYED = (b"idempotent-replayed", b"true")
 

@@ -324,6 +324,32 @@ idempotency = Table(
     Index("ix_idempotency_created_at", "created_at"),
 )
 
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("previous_id", Text),  # whose conversation it continues
+    Column("body", LargeBinary, nullable=False),  # JSON, as it was answered
+    Column("item_bytes", BigInteger, nullable=False),  # of its items together
+    _created_at(),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("ix_responses_expires_at", "expires_at"),
+)
+
+# What a response was asked, then what it answered, in order.
+response_items = Table(
+    "response_items",
+    metadata,
+    Column("response_id", Text, ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("output", Boolean, nullable=False),
+    Column("item", LargeBinary, nullable=False),  # JSON
+    Index("ix_response_items_project_id_item_id", "project_id", "item_id"),
+)
+
 # Append-only: who changed what by hand.
 audit_log = Table(
     "audit_log",
@@ -351,6 +377,8 @@ __all__ = [
     "organisations",
     "prices",
     "projects",
+    "response_items",
+    "responses",
     "tiers",
     "transfers",
     "usage",

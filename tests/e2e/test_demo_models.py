@@ -125,6 +125,26 @@ def test_a_shared_system_prompt_is_computed_once(client: OpenAI) -> None:
     assert sum(tokens > 200 for tokens in found) == 15
 
 
+def test_a_response_and_the_next_turn(client: OpenAI) -> None:
+    with client.responses.stream(
+        model=CHAT, input="What is NovAI?", temperature=0, include=["message.output_text.logprobs"], top_logprobs=2
+    ) as stream:
+        first = stream.get_final_response()
+    assert first.output_text == ask(client, "What is NovAI?", temperature=0)
+    [message] = first.output
+    assert message.type == "message"
+    [text] = message.content
+    assert text.type == "output_text"
+    assert "".join(token.token for token in text.logprobs or []) == first.output_text
+    assert all(len(token.top_logprobs) == 2 for token in text.logprobs or [])
+    counted = client.responses.input_tokens.count(model=CHAT, input="Thanks!", previous_response_id=first.id)
+    second = client.responses.create(model=CHAT, input="Thanks!", previous_response_id=first.id, temperature=0)
+    assert second.usage is not None
+    assert first.usage is not None
+    assert second.usage.input_tokens == counted.input_tokens
+    assert second.usage.input_tokens_details.cached_tokens >= first.usage.input_tokens
+
+
 def test_seeds_stops_logprobs_and_limits(client: OpenAI) -> None:
     seeded = {ask(client, "Tell me a joke", seed=7, temperature=1.0, max_tokens=24) for _ in range(3)}
     assert len(seeded) == 1

@@ -131,7 +131,9 @@ class ScriptedBackend:
 
     def cancel(self, generation: Generation) -> None:
         if runs := self._drop(generation):
-            self._publish([(generation, self._finished(runs[0], cancelled=True))])
+            choices = [choice for run in runs for choice in run.choices]
+            ends = [(generation, pb.Event(delta=pb.Delta(choice=i, finish=pb.CANCELLED))) for i in choices]
+            self._publish([*ends, (generation, self._finished(runs[0], cancelled=True))])
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
         return sum(count(request))

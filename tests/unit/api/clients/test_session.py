@@ -66,7 +66,7 @@ async def test_cancel_frees_the_slot_and_still_reports_usage() -> None:
         while sum(delta.tokens for delta in deltas) < 2:
             deltas += [event.delta for event in await call.next() if event.HasField("delta")]
         call.cancel()
-        (last,) = await call.next()
+        *_, last = await call.next()
         await w.service.idle()
         await session.aclose()
     assert last.finished.cancelled

@@ -1,0 +1,142 @@
+"""ResponseRequest of the public contract → GenerateRequest of the inner one.
+
+A model's template knows turns, not items: what an assistant thought, said and called between two words of others is one
+message of its chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from gen import inference_pb2 as pb
+from msgspec import UnsetType
+
+from api.clients.generate_request import MODES, given, nucleus
+from api.generated import schemas as s
+
+ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+WITHOUT_THINKING = frozenset({"none", "minimal"})
+
+
+def from_response(body: s.ResponseRequest, items: Sequence[s.ResponseInputItem]) -> pb.GenerateRequest:
+    """The request for a worker. The body has passed `rules.check_response`; `items` are all of its conversation."""
+    request = from_prompt(body, items)
+    request.sampling.CopyFrom(sampling(body))
+    request.max_tokens = given(body.max_output_tokens, 0)
+    request.top_logprobs = given(body.top_logprobs, 0)
+    request.logprobs = wants_logprobs(body)
+    return request
+
+
+def from_prompt(body: s.ResponsePrompt, items: Sequence[s.ResponseInputItem]) -> pb.GenerateRequest:
+    """What the model sees of it, without how it should answer."""
+    return pb.GenerateRequest(
+        model=body.model,
+        chat=pb.Chat(
+            messages=messages(given(body.instructions, ""), items),
+            tools=[tool(item) for item in given(body.tools, [])],
+            tool_choice=tool_choice(body.tool_choice),
+            parallel_tool_calls=given(body.parallel_tool_calls, True),
+            template_kwargs_json=template_kwargs(body.reasoning),
+            continue_final_message=isinstance(items[-1], s.ResponseInputMessage) and items[-1].role == "assistant",
+        ),
+        n=1,
+        constraint=constraint(body.text),
+    )
+
+
+def wants_logprobs(body: s.ResponseRequest) -> bool:
+    return "message.output_text.logprobs" in given(body.include, []) or given(body.top_logprobs, 0) > 0
+
+
+def sampling(body: s.ResponseRequest) -> pb.Sampling:
+    result = nucleus(given(body.temperature, 1.0), given(body.top_p, 1.0))
+    result.presence_penalty = given(body.presence_penalty, 0.0)
+    result.frequency_penalty = given(body.frequency_penalty, 0.0)
+    return result
+
+
+def messages(instructions: str, items: Sequence[s.ResponseInputItem]) -> list[pb.Message]:
+    chat = [pb.Message(role="system", parts=[pb.Part(text=instructions)])] if instructions else []
+    for item in items:
+        if isinstance(item, s.ResponseInputMessage) and item.role != "assistant":
+            chat.append(pb.Message(role=ROLES[item.role], parts=parts(item.content)))
+        elif isinstance(item, s.ResponseFunctionCallOutput | s.ResponseCustomToolCallOutput):
+            chat.append(pb.Message(role="tool", parts=parts(item.output), tool_call_id=item.call_id))
+        else:
+            add(assistant(chat, item), item)
+    return chat
+
+
+def assistant(chat: list[pb.Message], item: s.ResponseInputItem) -> pb.Message:
+    """The assistant's turn that the item belongs to: the last message, or a new one. Thinking begins a turn, and
+    nothing is said after a call."""
+    last = chat[-1] if chat and chat[-1].role == "assistant" else None
+    if last is not None:
+        if isinstance(item, s.ResponseFunctionCallInput | s.ResponseCustomToolCall):
+            return last
+        if isinstance(item, s.ResponseInputMessage) and not last.parts and not last.tool_calls:
+            return last
+    chat.append(pb.Message(role="assistant"))
+    return chat[-1]
+
+
+def add(message: pb.Message, item: s.ResponseInputItem) -> None:
+    """One item of what an assistant did."""
+    if isinstance(item, s.ResponseInputMessage):
+        message.parts.extend(parts(item.content))
+    elif isinstance(item, s.ResponseFunctionCallInput):
+        message.tool_calls.add(id=item.call_id, name=item.name, arguments=item.arguments)
+    elif isinstance(item, s.ResponseCustomToolCall):
+        arguments = msgspec.json.encode({"input": item.input}).decode()
+        message.tool_calls.add(id=item.call_id, name=item.name, arguments=arguments)
+    else:
+        assert isinstance(item, s.ResponseReasoningInput)
+        message.reasoning = "\n".join(part.text for part in item.content or item.summary or [])
+
+
+def parts(content: s.ResponseContent) -> list[pb.Part]:
+    if isinstance(content, str):
+        return [pb.Part(text=content)]
+    return [pb.Part(text=part.refusal if isinstance(part, s.ResponseRefusal) else text_of(part)) for part in content]
+
+
+def text_of(part: s.ResponseContentPart) -> str:
+    assert isinstance(part, s.ResponseInputText | s.ResponseTextInput)  # `rules` refuses the others
+    return part.text
+
+
+def tool(item: s.ResponseTool) -> pb.Tool:
+    parameters = given(item.parameters, {})
+    return pb.Tool(
+        name=item.name,
+        description=given(item.description, ""),
+        parameters_json=msgspec.json.encode(parameters).decode() if parameters else "",
+        strict=given(item.strict, False),
+    )
+
+
+def tool_choice(choice: str | s.ResponseToolChoice | UnsetType | None) -> pb.ToolChoice:
+    if isinstance(choice, s.ResponseNamedTool):
+        return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[choice.name])
+    if isinstance(choice, s.ResponseAllowedTools):
+        return pb.ToolChoice(mode=MODES[choice.mode], allowed=[tool.name for tool in choice.tools])
+    return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)
+
+
+def template_kwargs(reasoning: s.ResponseReasoningConfig | UnsetType | None) -> str:
+    """The one switch that templates agree on."""
+    effort = given(reasoning, s.ResponseReasoningConfig()).effort
+    if not isinstance(effort, str):
+        return ""
+    return msgspec.json.encode({"enable_thinking": effort not in WITHOUT_THINKING}).decode()
+
+
+def constraint(text: s.ResponseTextConfig | UnsetType | None) -> pb.Constraint | None:
+    form = given(text, s.ResponseTextConfig()).format
+    if isinstance(form, s.ResponseFormatJsonObject):
+        return pb.Constraint(json_object=True)
+    if isinstance(form, s.ResponseTextJsonSchema):
+        return pb.Constraint(json_schema=msgspec.json.encode(form.schema).decode())
+    return None
