@@ -74,7 +74,8 @@ def _arrays(first: int) -> str:
     return ", ".join(f"${i}::{kind}[]" for i, (_, kind, _) in enumerate(_COLUMNS, first))
 
 
-# $1 owner, $2 scopes. A hold that exists is raised to the amount, never lowered. Within a batch running sums decide:
+# $1 owner, $2 scopes. A hold that exists is raised to the amount, never lowered; where it need not be raised it stands,
+# whatever has become of its budgets. Within a batch running sums decide:
 # they count every row before, also one that turns out not to fit, so a refusal is final only for a row that does not
 # fit what is left in the end. A hold of last month that is raised in this one moves: all of it counts for this month.
 _RESERVE = f"""
@@ -95,7 +96,7 @@ WITH wanted AS MATERIALIZED (
         FROM (SELECT *, kind = 'month' AND period < month AS stale FROM locked, this) l
     ) l
 ), draws AS MATERIALIZED (
-    SELECT *, left_nusd - sum(due_nusd) OVER (PARTITION BY id ORDER BY place) AS rest_nusd
+    SELECT *, left_nusd < sum(due_nusd) OVER (PARTITION BY id ORDER BY place) AS too_much
     FROM (
         SELECT w.place, w.request_id, p.id, p.kind, p.left_nusd, p.scope_id <> w.project_id AS of_key,
             greatest(0, w.amount_nusd - CASE
@@ -108,10 +109,11 @@ WITH wanted AS MATERIALIZED (
         ) w
         JOIN purses p USING (scope_id)
         LEFT JOIN known k USING (request_id)
-        WHERE k.request_id IS NULL OR k.state = 'open' AND p.id = ANY (k.budget_ids)
+        WHERE k.request_id IS NULL
+            OR k.state = 'open' AND k.held_nusd < w.amount_nusd AND p.id = ANY (k.budget_ids)
     ) d
 ), judged AS MATERIALIZED (
-    SELECT place, bool_or(rest_nusd < 0) AS refused, array_agg(id) AS budget_ids, bool_or(kind = 'credits') AS prepaid
+    SELECT place, bool_or(too_much) AS refused, array_agg(id) AS budget_ids, bool_or(kind = 'credits') AS prepaid
     FROM draws GROUP BY place
 ), held AS (
     INSERT INTO holds ({_NAMES}, account, budget_ids, month, owner)
@@ -136,7 +138,7 @@ WITH wanted AS MATERIALIZED (
 ), refusals AS (
     SELECT DISTINCT ON (place) place, kind, of_key, due_nusd, left_nusd - coalesce(drawn_nusd, 0) AS left_nusd
     FROM draws LEFT JOIN (SELECT id, due_nusd AS drawn_nusd FROM drawn) d USING (id)
-    WHERE rest_nusd < 0 ORDER BY place, left_nusd - coalesce(drawn_nusd, 0)
+    WHERE too_much ORDER BY place, left_nusd - coalesce(drawn_nusd, 0)
 )
 SELECT place, k.state, r.kind, r.of_key, r.left_nusd, r.due_nusd AS wanted_nusd
 FROM wanted LEFT JOIN refusals r USING (place) LEFT JOIN known k USING (request_id)
