@@ -32,7 +32,8 @@ _COUNTS = {
     "minItems": MAX_REPETITION, "maxItems": MAX_REPETITION, "minProperties": MAX_REPETITION,
     "maxProperties": MAX_REPETITION, "minLength": MAX_STRING_LENGTH, "maxLength": MAX_STRING_LENGTH,
 }  # fmt: skip
-_REPETITION = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+# Of a regular expression: escapes, classes, counted repetitions, single characters.
+_PARTS = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{(?P<low>\d+)(?:,(?P<high>\d*))?\}|.", re.DOTALL)
 
 
 class SchemaError(ValueError):
@@ -41,8 +42,7 @@ class SchemaError(ValueError):
 
 def checked_schema(text: str) -> dict[str, Any]:
     """Parses a schema. Raises SchemaError when it is none, or costs more than it may."""
-    if len(text.encode()) > MAX_SCHEMA_BYTES:
-        raise SchemaError(f"the schema is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
+    _check_size("the schema", text)
     try:
         schema = json.loads(text)
     except (ValueError, RecursionError):
@@ -54,6 +54,25 @@ def checked_schema(text: str) -> dict[str, Any]:
     _check(schema)
     _check_ends(schema)
     return schema
+
+
+def check_pattern(regex: str) -> None:
+    """Raises SchemaError when a regular expression costs more than it may."""
+    _check_size("the expression", regex)
+    if _repetitions(regex) > MAX_REPETITION:
+        raise SchemaError(f"it repeats more than {MAX_REPETITION} times")
+
+
+def check_grammar(lark: str) -> None:
+    """Raises SchemaError when a Lark grammar costs more than it may."""
+    _check_size("the grammar", lark)
+    if "%json" in lark:
+        raise SchemaError("schemas have limits of their own: send one by itself instead of `%json`")
+
+
+def _check_size(what: str, text: str) -> None:
+    if len(text.encode()) > MAX_SCHEMA_BYTES:
+        raise SchemaError(f"{what} is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
 
 
 def _check(root: dict[str, Any]) -> None:
@@ -207,11 +226,24 @@ def _states(multiple: Any) -> int:
 
 
 def _repetitions(pattern: str) -> int:
-    """The product of all counted repetitions of a regular expression: an upper bound of its expansion."""
-    product = 1
-    for low, high in _REPETITION.findall(pattern):
-        product *= max(int(low[:9]), int((high or "0")[:9]), 1)
-    return product
+    """How many characters a regular expression has more when its counted repetitions are written out."""
+    added, last, groups = 0, 1, []  # last: characters of the part that a repetition would repeat
+    for part in _PARTS.finditer(pattern):
+        if part["low"]:
+            times = max(int(part["low"][:9]), int((part["high"] or "0")[:9]), 1)
+            added += last * (times - 1)
+            last *= times
+        elif part[0] == "(":
+            groups.append((added, part.start()))
+            last = 1
+        elif part[0] == ")" and groups:
+            before, start = groups.pop()
+            last = added - before + part.start() - start
+        else:
+            last = 1
+        if added > MAX_REPETITION:
+            break
+    return added
 
 
 def _cost(schema: dict[str, Any]) -> int:
