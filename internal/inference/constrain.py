@@ -180,7 +180,15 @@ def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLPar
         if possible and not trial.is_error():
             return Grammar(matcher, vocabulary.words)
         matcher = trial
-    raise SchemaError(_first_line(matcher.get_error()) or "nothing satisfies it")
+    reason = _first_line(matcher.get_error()) or "nothing satisfies it"
+    raise SchemaError(next((ours for theirs, ours in _REASONS.items() if reason.startswith(theirs)), reason))
+
+
+# What the compiler says in terms of its own options.
+_REASONS = {
+    "oneOf constraints are not supported": "oneOf is supported only where its parts exclude one another; use anyOf",
+    "lexer precomputation failed": "its expressions cannot be combined at a bearable cost; use simpler ones",
+}
 
 
 def literal(text: str, vocabulary: Vocabulary) -> str:

@@ -199,6 +199,8 @@ def _check_one(schema: dict[str, Any]) -> None:
         count = schema.get(keyword)
         if isinstance(count, int | float) and count > limit:
             raise SchemaError(f"{keyword} is larger than {limit}")
+        if isinstance(count, float) and count.is_integer():
+            schema[keyword] = int(count)  # 2.0 is an integer in JSON Schema, and none to the compiler
     pattern = schema.get("pattern", "")
     if isinstance(pattern, str) and _repetitions(pattern) > MAX_REPETITION:
         raise SchemaError(f"the pattern {pattern[:80]!r} repeats more than {MAX_REPETITION} times")
