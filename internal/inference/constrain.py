@@ -3,8 +3,8 @@
 A constraint is compiled once per model and kept; every choice gets a matcher of its own, which costs microseconds.
 JSON is written without white space, so that a weak model cannot fill its budget with blanks.
 
-Compiling takes milliseconds, for the largest schemas that are taken a few hundred, without holding the interpreter:
-call it off the thread that makes tokens. Matchers belong to one thread at a time.
+Compiling takes milliseconds, for the costliest that is taken a few dozen, without holding the interpreter: call it off
+the thread that makes tokens. Matchers belong to one thread at a time.
 """
 
 from __future__ import annotations
@@ -207,6 +207,10 @@ def json_grammar(schema: dict[str, Any], name: str, *, lenient: bool = False) ->
     return {"name": name, "json_schema": schema | {"x-guidance": JSON_OPTIONS | {"lenient": lenient}}}
 
 
+# Text without a choice is not looked up ahead of time: in `y{1000}` of a long text that would take seconds of a step.
+_STEP_BY_STEP = '%llguidance {"no_forcing": true}\n'
+
+
 def _json_schema(constraint: pb.Constraint) -> dict[str, Any]:
     return json_grammar(checked_schema(constraint.json_schema), "")
 
@@ -218,12 +222,12 @@ def _json_object(_constraint: pb.Constraint) -> dict[str, Any]:
 def _regex(constraint: pb.Constraint) -> dict[str, Any]:
     check_pattern(constraint.regex)
     (grammar,) = json.loads(llguidance.LLMatcher.grammar_from_regex(constraint.regex))["grammars"]
-    return {"lark_grammar": grammar["lark_grammar"]}
+    return {"lark_grammar": _STEP_BY_STEP + grammar["lark_grammar"]}
 
 
 def _lark(constraint: pb.Constraint) -> dict[str, Any]:
     check_grammar(constraint.lark)
-    return {"lark_grammar": constraint.lark}
+    return {"lark_grammar": _STEP_BY_STEP + constraint.lark}
 
 
 _GRAMMARS: dict[str, Callable[[pb.Constraint], dict[str, Any]]] = {

@@ -35,6 +35,9 @@ _COUNTS = {
 # Of a regular expression: escapes, classes, counted repetitions, single characters.
 _PARTS = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{(?P<low>\d+)(?:,(?P<high>\d*))?\}|.", re.DOTALL)
 
+# Of Lark grammars, with what to do instead.
+_DIRECTIVES = {"%json": "send the schema by itself", "%llguidance": "leave it out"}
+
 
 class SchemaError(ValueError):
     """Why a schema is not taken; the message is for the caller."""
@@ -66,8 +69,9 @@ def check_pattern(regex: str) -> None:
 def check_grammar(lark: str) -> None:
     """Raises SchemaError when a Lark grammar costs more than it may."""
     _check_size("the grammar", lark)
-    if "%json" in lark:
-        raise SchemaError("schemas have limits of their own: send one by itself instead of `%json`")
+    for directive, instead in _DIRECTIVES.items():
+        if directive in lark:
+            raise SchemaError(f"`{directive}` is not supported: {instead}")
 
 
 def _check_size(what: str, text: str) -> None:

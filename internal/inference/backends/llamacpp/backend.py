@@ -1,8 +1,8 @@
 """The llama.cpp backend: the seam between the event loop and the engine's thread.
 
 A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
-a long prompt; then the engine has it. Requests with grammars have a second such thread, because compiling can take
-longer than others would like to wait. Events come back in one call per engine step.
+a long prompt; then the engine has it. Requests with grammars have such a thread of their own: compiling can take longer
+than others would like to wait. Events come back in one call per engine step.
 """
 
 from __future__ import annotations

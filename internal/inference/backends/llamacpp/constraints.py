@@ -31,7 +31,7 @@ def is_constrained(request: pb.GenerateRequest) -> bool:
 
 
 class Constraints:
-    """Compiles the grammars of requests. The vocabulary is made by the first of them, or by `warm`."""
+    """Compiles the grammars of requests, on one thread. The vocabulary is made by the first of them, or by `warm`."""
 
     def __init__(self, model: Model, template: ChatTemplate | None) -> None:
         self._model = model

@@ -306,9 +306,7 @@ async def test_auto_holds_strict_tools_and_leaves_text_free(demo: Engine) -> Non
 
 
 async def test_allowed_tools(demo: Engine) -> None:
-    chat = user(
-        "What is the weather in Rome?", tools=[WEATHER, CLOCK], tool_choice=choice(pb.ToolChoice.AUTO, "clock")
-    )
+    chat = user("What is the weather in Rome?", tools=[WEATHER, CLOCK], tool_choice=choice(pb.ToolChoice.AUTO, "clock"))
     for seed in SEEDS:
         assert all(name == "clock" for name, _ in calls(await run(demo, chat, seed)))
 
