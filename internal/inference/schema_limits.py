@@ -232,24 +232,23 @@ def _states(multiple: Any) -> int:
 
 
 def _repetitions(pattern: str) -> int:
-    """How many characters a regular expression has more when its counted repetitions are written out."""
-    added, last, groups = 0, 1, []  # last: characters of the part that a repetition would repeat
+    """How much longer a regular expression is when its counted repetitions are written out, in characters."""
+    written = out = last = 0  # last: of `out`, what a repetition would repeat
+    groups: list[int] = []
     for part in _PARTS.finditer(pattern):
         if part["low"]:
             times = max(int(part["low"][:9]), int((part["high"] or "0")[:9]), 1)
-            added += last * (times - 1)
+            out += last * (times - 1)
             last *= times
         elif part[0] == "(":
-            groups.append((added, part.start()))
-            last = 1
+            groups.append(out)
         elif part[0] == ")" and groups:
-            before, start = groups.pop()
-            last = added - before + part.start() - start
+            last = out - groups.pop()
         else:
-            last = 1
-        if added > MAX_REPETITION:
+            written, out, last = written + 1, out + 1, 1
+        if out - written > MAX_REPETITION:
             break
-    return added
+    return out - written
 
 
 def _cost(schema: dict[str, Any]) -> int:
