@@ -1,11 +1,13 @@
 """Constrained output in the engine itself, in this process, without HTTP.
 
-python -m bench.constrained [MODEL.gguf] [--streams 16] [--tokens 128] [--rounds 5]
+python -m bench.constrained [MODEL.gguf] [--streams 16] [--tokens 128] [--rounds 5] [--threads N]
 
 Prints one JSON line:
 
   free_tokens_per_s   of one free stream, medians of rounds that take turns: all streams free, half of them constrained,
                       half of them and nothing else; `ratio` is of the second to the first, pair by pair
+  cpu_ms_per_step     of the same rounds, processor time of the whole process: with --threads 1 it tells what masks cost
+                      even when others use the machine
   first_token_ms      at concurrency 1: a schema never seen, one that is kept, no constraint
   mask_us             of one token under an ordinary schema: to make it, and to lay it on the logits; median and p99
 """
@@ -116,21 +118,29 @@ async def run(backend: LlamaCppBackend, requests: Sequence[pb.GenerateRequest]) 
     return streams
 
 
-async def pace(backend: LlamaCppBackend, streams: int, tokens: int, rounds: int) -> dict[str, Any]:
+async def pace(backend: LlamaCppBackend, streams: int, tokens: int, rounds: int) -> dict[str, dict[str, float]]:
     half = streams // 2
     free = [request(number, tokens) for number in range(streams)]
     held = [request(number, tokens, ENDLESS) for number in range(half, streams)]
     sides = {"all_free": free, "half_constrained": free[:half] + held, "half_alone": free[:half]}
     found: dict[str, list[float]] = {name: [] for name in sides}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in sides}
     for requests in sides.values():
         await run(backend, requests)  # warm
     for _ in range(rounds):
         for name, requests in sides.items():
+            started = time.process_time()
             done = await run(backend, requests)
+            cpu_ms[name].append(1e3 * (time.process_time() - started) / tokens)
             found[name].append(statistics.median(stream.tokens_per_s for stream in done[:half]))
+    return {"free_tokens_per_s": compared(found), "cpu_ms_per_step": compared(cpu_ms)}
+
+
+def compared(found: dict[str, list[float]]) -> dict[str, float]:
+    """Medians, and how half of the streams constrained compares to all of them free."""
     pairs = zip(found["half_constrained"], found["all_free"], strict=True)
-    medians = {name: round(statistics.median(values), 1) for name, values in found.items()}
-    return medians | {"ratio": round(statistics.median(mixed / alone for mixed, alone in pairs), 3)}
+    medians = {name: round(statistics.median(values), 2) for name, values in found.items()}
+    return medians | {"ratio": round(statistics.median(mixed / free for mixed, free in pairs), 3)}
 
 
 async def first_token(backend: LlamaCppBackend) -> dict[str, float]:
@@ -174,7 +184,7 @@ def _microseconds(seconds: list[float]) -> list[float]:
 
 
 async def measure(a: argparse.Namespace) -> dict[str, Any]:
-    options = {"context_length": 1024, "slots": a.streams}
+    options = {"context_length": 1024, "slots": a.streams} | ({"threads": a.threads} if a.threads else {})
     backend = LlamaCppBackend(
         ModelConfig(name="model", kind="chat", backend="llamacpp", path=str(a.gguf), options=options)
     )
@@ -184,7 +194,7 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
             "bench": "constrained",
             "model": a.gguf.stem,
             "streams": a.streams,
-            "free_tokens_per_s": await pace(backend, a.streams, a.tokens, a.rounds),
+            **await pace(backend, a.streams, a.tokens, a.rounds),
             "first_token_ms": await first_token(backend),
             **masks(a.gguf),
         }
@@ -198,6 +208,7 @@ def main() -> None:
     p.add_argument("--streams", type=int, default=16)
     p.add_argument("--tokens", type=int, default=128)
     p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--threads", type=int)
     print(json.dumps(asyncio.run(measure(p.parse_args()))))
 
 
