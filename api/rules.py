@@ -32,10 +32,6 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
     check_stream_options(body)
     if body.top_logprobs and not body.logprobs:
         raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
-    if isinstance(body.stream_options, s.StreamOptions) and body.stream_options.continuous_usage_stats:
-        raise unsupported(
-            "'continuous_usage_stats' is not supported. Use 'include_usage'.", "stream_options.continuous_usage_stats"
-        )
     check_output_form(body)
     check_logit_bias(body.logit_bias)
     check_metadata(body.metadata)
@@ -47,6 +43,10 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
 def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) -> None:
     if not absent(body.stream_options) and not body.stream:
         raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    if isinstance(body.stream_options, s.StreamOptions) and body.stream_options.continuous_usage_stats:
+        raise unsupported(
+            "'continuous_usage_stats' is not supported. Use 'include_usage'.", "stream_options.continuous_usage_stats"
+        )
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
