@@ -27,6 +27,7 @@ CROSS_FIELD = re.compile(
     r"tool_choice(\.function\.name|\.allowed_tools\.tools\[\d+\]\.function\.name)?|input|model|prompt|suffix|best_of|"
     r"response_format|structured_outputs|reasoning_effort|ignore_eos|stream_options\.continuous_usage_stats|logprobs|"
     r"tokens|tools\[\d+\]\.(name|type|input_schema)|tool_choice\.(name|tools\[\d+\]\.name)|"
+    r"output_config\.format|text\.format|"
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
     r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.type)|previous_response_id|response_id|"
     r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
