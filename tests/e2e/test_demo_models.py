@@ -198,6 +198,11 @@ def test_answers_are_what_a_schema_says(client: OpenAI) -> None:
     assert caught.value.param == "response_format"
 
 
+def test_responses_are_what_a_schema_says(client: OpenAI) -> None:
+    response = client.responses.parse(model=CHAT, input="Hello!", text_format=Person, max_output_tokens=600)
+    assert isinstance(response.output_parsed, Person)
+
+
 def test_answers_are_what_structured_outputs_say(client: OpenAI) -> None:
     for form, pattern in (
         ({"choice": ["yes", "no"]}, "yes|no"),
