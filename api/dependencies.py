@@ -30,12 +30,11 @@ REFUSED = {
     "web_search_options": "This server does not search the web.",
     "moderation": "This server does not moderate.",
     "chat_template": "The template comes from the model.",
-    "guided_json": "Use `response_format`.",
-    "guided_regex": "Use `response_format`.",
-    "guided_grammar": "Use `response_format`.",
-    "guided_choice": "Use `response_format`.",
-    "structured_outputs": "Use `response_format`.",
-    "grammar": "Use `response_format`.",
+    "guided_json": "Use `response_format`, or `structured_outputs` with `json`.",
+    "guided_regex": "Use `structured_outputs` with `regex`.",
+    "guided_grammar": "Use `structured_outputs` with `grammar`.",
+    "guided_choice": "Use `structured_outputs` with `choice`.",
+    "grammar": "Use `structured_outputs` with `grammar`.",
     "json_schema": "Use `response_format`.",
     "api_base": "The provider is chosen by the operator.",
     "api_key": "Send the key in the `Authorization` header.",
@@ -195,7 +194,7 @@ ENUMS = {
     "MessageRequest.role": "'assistant', 'system' and 'user'",
     "MessageCountRequest.role": "'assistant', 'system' and 'user'",
     "encoding_format": "'base64' and 'float'",
-    "tool_choice": "'auto', 'none', 'required' or an object that names a function",
+    "tool_choice": "'auto', 'none', 'required' or an object of type 'function' or 'allowed_tools'",
 }
 
 

@@ -32,12 +32,7 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
     check_stream_options(body)
     if body.top_logprobs and not body.logprobs:
         raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
-    if not absent(body.response_format) and not isinstance(body.response_format, s.ResponseFormatText):
-        raise unsupported(
-            "Unsupported parameter: 'response_format' of this type is not supported with this model. "
-            "Ask for JSON in the prompt.",
-            "response_format",
-        )
+    check_output_form(body)
     check_logit_bias(body.logit_bias)
     check_metadata(body.metadata)
     check_tools(body)
@@ -48,6 +43,10 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
 def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) -> None:
     if not absent(body.stream_options) and not body.stream:
         raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    if isinstance(body.stream_options, s.StreamOptions) and body.stream_options.continuous_usage_stats:
+        raise unsupported(
+            "'continuous_usage_stats' is not supported. Use 'include_usage'.", "stream_options.continuous_usage_stats"
+        )
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
@@ -66,6 +65,26 @@ def check_message(message: s.ChatMessage, at: str) -> None:
                 )
 
 
+def check_output_form(body: s.ChatCompletionRequest) -> None:
+    """Whether what the answer must be is said once, and can end where it has to."""
+    form = body.structured_outputs
+    constrained = not (absent(body.response_format) or isinstance(body.response_format, s.ResponseFormatText))
+    if isinstance(form, s.StructuredOutputs):
+        if sum(not absent(getattr(form, name)) for name in form.__struct_fields__) != 1:
+            raise invalid(
+                "'structured_outputs' takes exactly one of 'json', 'regex', 'choice' and 'grammar'.",
+                "structured_outputs",
+            )
+        if constrained:
+            raise invalid(
+                "'structured_outputs' cannot be combined with this 'response_format'. Send one of them.",
+                "structured_outputs",
+            )
+        constrained = True
+    if constrained and body.ignore_eos:
+        raise invalid("An answer ends where its form does. Leave 'ignore_eos' out.", "ignore_eos")
+
+
 def check_tools(body: s.ChatCompletionRequest) -> None:
     tools = [] if absent(body.tools) else body.tools
     assert isinstance(tools, list)
@@ -78,15 +97,16 @@ def check_tools(body: s.ChatCompletionRequest) -> None:
         return
     if not tools:
         raise invalid("'tool_choice' is only allowed when 'tools' are given.", "tool_choice")
-    if isinstance(choice, s.NamedToolChoice) and choice.function.name not in names:
-        raise invalid(
-            f"The tool '{choice.function.name}' of 'tool_choice' is not among 'tools'.", "tool_choice.function.name"
-        )
-    if choice != "auto":
-        raise unsupported(
-            "Unsupported parameter: 'tool_choice' other than 'auto' and 'none' is not supported with this model.",
-            "tool_choice",
-        )
+    if isinstance(choice, s.NamedToolChoice):
+        check_chosen(choice.function.name, names, "tool_choice.function.name")
+    if isinstance(choice, s.AllowedToolsChoice):
+        for index, allowed in enumerate(choice.allowed_tools.tools):
+            check_chosen(allowed.function.name, names, f"tool_choice.allowed_tools.tools[{index}].function.name")
+
+
+def check_chosen(name: str, names: list[str], param: str) -> None:
+    if name not in names:
+        raise invalid(f"The tool '{name}' of 'tool_choice' is not among 'tools'.", param)
 
 
 def check_message_request(body: s.MessageRequest | s.MessageCountRequest) -> None:

@@ -8,6 +8,7 @@ import sys
 RUNS = [
     ["bench.edge"],
     ["bench.engine", "models/novai-tiny/novai-tiny.Q8_0.gguf"],
+    ["bench.constrained"],
     ["bench.embeddings"],
     ["bench.limiter"],
     ["bench.ledger"],

@@ -5,8 +5,9 @@ Nothing is forwarded that is not named here: what a caller sends reaches an engi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from gen import inference_pb2 as pb
@@ -39,7 +40,7 @@ def from_chat(body: s.ChatCompletionRequest) -> pb.GenerateRequest:
         n=given(body.n, 1),
         logprobs=given(body.logprobs, False),
         top_logprobs=given(body.top_logprobs, 0),
-        constraint=constraint(body.response_format),
+        constraint=constraint(body.response_format) or structured(body.structured_outputs),
     )
 
 
@@ -82,6 +83,7 @@ def chat(body: s.ChatCompletionRequest) -> pb.Chat:
         parallel_tool_calls=given(body.parallel_tool_calls, True),
         template_kwargs_json=msgspec.json.encode(kwargs).decode() if kwargs.enable_thinking is not UNSET else "",
         continue_final_message=isinstance(body.messages[-1], s.AssistantMessage),
+        reasoning_effort=given(body.reasoning_effort, ""),
     )
 
 
@@ -128,9 +130,12 @@ def tool(item: s.Tool) -> pb.Tool:
 MODES = {"auto": pb.ToolChoice.AUTO, "none": pb.ToolChoice.NONE, "required": pb.ToolChoice.REQUIRED}
 
 
-def tool_choice(choice: str | s.NamedToolChoice | UnsetType | None) -> pb.ToolChoice:
+def tool_choice(choice: str | s.ToolChoice | UnsetType | None) -> pb.ToolChoice:
     if isinstance(choice, s.NamedToolChoice):
         return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[choice.function.name])
+    if isinstance(choice, s.AllowedToolsChoice):
+        allowed = choice.allowed_tools
+        return pb.ToolChoice(mode=MODES[allowed.mode], allowed=[tool.function.name for tool in allowed.tools])
     return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)
 
 
@@ -144,6 +149,28 @@ def constraint(response_format: s.ResponseFormat | UnsetType | None) -> pb.Const
     if isinstance(response_format, s.ResponseFormatJsonObject):
         return pb.Constraint(json_object=True)
     if isinstance(response_format, s.ResponseFormatJsonSchema):
-        schema = given(response_format.json_schema.schema, {})
-        return pb.Constraint(json_schema=msgspec.json.encode(schema).decode())
+        return schema_constraint(given(response_format.json_schema.schema, {}))
     return None
+
+
+def schema_constraint(schema: dict[str, Any], param: str = "") -> pb.Constraint:
+    return pb.Constraint(json_schema=msgspec.json.encode(schema).decode(), param=param)
+
+
+def structured(form: s.StructuredOutputs | UnsetType | None) -> pb.Constraint | None:
+    """The first of its fields; `rules.check_output_form` has seen that there is one only."""
+    if form is None or isinstance(form, UnsetType):
+        return None
+    param = "structured_outputs"
+    if (schema := given(form.json, None)) is not None:
+        return schema_constraint(schema, param)
+    if choice := given(form.choice, None):
+        return pb.Constraint(regex="|".join(map(escaped, choice)), param=param)
+    if regex := given(form.regex, None):
+        return pb.Constraint(regex=regex, param=param)
+    return pb.Constraint(lark=given(form.grammar, ""), param=param)
+
+
+def escaped(text: str) -> str:
+    """A regular expression that matches the text only."""
+    return re.sub(r"[\\.+*?()|\[\]{}^$#&~-]", r"\\\g<0>", text)

@@ -22,7 +22,7 @@ RETRY_MS = 1000
 FAILURES: dict[int, tuple[type[ApiError], str | None]] = {
     pb.INTERNAL: (UpstreamError, None),
     pb.INVALID_REQUEST: (InvalidRequestError, "invalid_value"),
-    pb.UNSUPPORTED: (InvalidRequestError, "unsupported_parameter"),
+    pb.UNSUPPORTED: (InvalidRequestError, "unsupported_value"),
     pb.CONTEXT_LENGTH_EXCEEDED: (ContextLengthExceededError, None),
     pb.OVERLOADED: (OverloadedError, None),
     pb.UNAVAILABLE: (OverloadedError, None),
@@ -31,7 +31,7 @@ FAILURES: dict[int, tuple[type[ApiError], str | None]] = {
 
 STATUSES: dict[grpc.StatusCode, tuple[type[ApiError], str | None]] = {
     grpc.StatusCode.INVALID_ARGUMENT: (InvalidRequestError, "invalid_value"),
-    grpc.StatusCode.UNIMPLEMENTED: (InvalidRequestError, "unsupported_parameter"),
+    grpc.StatusCode.UNIMPLEMENTED: (InvalidRequestError, "unsupported_value"),
     grpc.StatusCode.OUT_OF_RANGE: (ContextLengthExceededError, None),
     grpc.StatusCode.NOT_FOUND: (ModelNotFoundError, None),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (OverloadedError, None),

@@ -11,7 +11,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import given
+from api.clients.generate_request import given, schema_constraint
 from api.generated import schemas as s
 
 PARAGRAPH = "\n\n"  # between two blocks of text
@@ -142,4 +142,4 @@ def tool_choice(choice: s.MessageToolChoice) -> pb.ToolChoice:
 
 def constraint(config: s.MessageOutputConfig | UnsetType | None) -> pb.Constraint | None:
     output = given(given(config, s.MessageOutputConfig()).format, None)
-    return None if output is None else pb.Constraint(json_schema=msgspec.json.encode(output.schema).decode())
+    return None if output is None else schema_constraint(output.schema, "output_config.format")

@@ -12,10 +12,11 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import MODES, given, nucleus
+from api.clients.generate_request import MODES, given, nucleus, schema_constraint
 from api.generated import schemas as s
 
 ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+FORMAT = "text.format"
 WITHOUT_THINKING = frozenset({"none", "minimal"})
 
 
@@ -136,7 +137,7 @@ def template_kwargs(reasoning: s.ResponseReasoningConfig | UnsetType | None) -> 
 def constraint(text: s.ResponseTextConfig | UnsetType | None) -> pb.Constraint | None:
     form = given(text, s.ResponseTextConfig()).format
     if isinstance(form, s.ResponseFormatJsonObject):
-        return pb.Constraint(json_object=True)
+        return pb.Constraint(json_object=True, param=FORMAT)
     if isinstance(form, s.ResponseTextJsonSchema):
-        return pb.Constraint(json_schema=msgspec.json.encode(form.schema).decode())
+        return schema_constraint(form.schema, FORMAT)
     return None

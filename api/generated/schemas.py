@@ -21,6 +21,7 @@ StopTokenId: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
 class StreamOptions(Struct, kw_only=True):
     include_usage: bool | None | UnsetType = UNSET
     include_obfuscation: bool | None | UnsetType = UNSET
+    continuous_usage_stats: bool | None | UnsetType = UNSET
 
 
 LogitBiasAdditionalProperty: TypeAlias = Annotated[float, Meta(ge=-100.0, le=100.0)]
@@ -84,6 +85,19 @@ class JsonSchemaFormat(Struct, kw_only=True):
     description: str | None | UnsetType = UNSET
     schema: dict[str, Any] | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
+
+
+ChoiceItem: TypeAlias = Annotated[str, Meta(max_length=1024, min_length=1)]
+
+
+class StructuredOutputs(Struct, kw_only=True):
+    json: dict[str, Any] | None | UnsetType = UNSET
+    regex: Annotated[str, Meta(max_length=65536, min_length=1)] | None | UnsetType = UNSET
+    choice: Annotated[list[ChoiceItem], Meta(max_length=1000, min_length=1)] | None | UnsetType = UNSET
+    grammar: Annotated[str, Meta(max_length=65536, min_length=1)] | None | UnsetType = UNSET
+
+
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -888,7 +902,11 @@ class Tool(Struct, kw_only=True):
     function: FunctionDefinition
 
 
-class NamedToolChoice(Struct, kw_only=True):
+class NamedToolChoice(Struct, kw_only=True, tag_field="type", tag="function"):
+    function: FunctionName
+
+
+class AllowedTool(Struct, kw_only=True):
     type: Literal["function"]
     function: FunctionName
 
@@ -1218,6 +1236,11 @@ class ToolMessage(Struct, kw_only=True, tag_field="role", tag="tool"):
 UserContentPart: TypeAlias = TextPart | ImagePart
 
 
+class AllowedTools(Struct, kw_only=True):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[AllowedTool], Meta(max_length=128, min_length=1)]
+
+
 ResponseFormat: TypeAlias = ResponseFormatText | ResponseFormatJsonObject | ResponseFormatJsonSchema
 
 
@@ -1367,6 +1390,10 @@ class UserMessage(Struct, kw_only=True, tag_field="role", tag="user"):
     name: Annotated[str, Meta(max_length=256)] | None | UnsetType = UNSET
 
 
+class AllowedToolsChoice(Struct, kw_only=True, tag_field="type", tag="allowed_tools"):
+    allowed_tools: AllowedTools
+
+
 class Choice(Struct, kw_only=True):
     index: int
     message: ChatCompletionMessage
@@ -1423,6 +1450,9 @@ MessageStreamEvent: TypeAlias = (
 
 
 ChatMessage: TypeAlias = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+ToolChoice: TypeAlias = NamedToolChoice | AllowedToolsChoice
 
 
 class ChatCompletion(Struct, kw_only=True):
@@ -1564,10 +1594,11 @@ class ChatCompletionRequest(Struct, kw_only=True):
     logprobs: bool | None | UnsetType = False
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None | UnsetType = UNSET
     tools: Annotated[list[Tool], Meta(max_length=128)] | None | UnsetType = UNSET
-    tool_choice: ToolChoiceMode | NamedToolChoice | None | UnsetType = UNSET
+    tool_choice: ToolChoiceMode | ToolChoice | None | UnsetType = UNSET
     parallel_tool_calls: bool | None | UnsetType = True
     response_format: ResponseFormat | None | UnsetType = UNSET
-    reasoning_effort: str | None | UnsetType = UNSET
+    structured_outputs: StructuredOutputs | None | UnsetType = UNSET
+    reasoning_effort: ReasoningEffort | None | UnsetType = UNSET
     chat_template_kwargs: ChatTemplateKwargs | None | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
     modalities: list[Literal["text"]] | None | UnsetType = UNSET
@@ -1576,6 +1607,8 @@ class ChatCompletionRequest(Struct, kw_only=True):
     user: str | None | UnsetType = UNSET
     safety_identifier: Annotated[str, Meta(max_length=128)] | None | UnsetType = UNSET
     prompt_cache_key: str | None | UnsetType = UNSET
+    prompt_cache_retention: str | None | UnsetType = UNSET
+    prompt_cache_options: dict[str, Any] | None | UnsetType = UNSET
     verbosity: str | None | UnsetType = UNSET
     prediction: dict[str, Any] | None | UnsetType = UNSET
 

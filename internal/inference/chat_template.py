@@ -29,6 +29,7 @@ _MISTAKES = (
     jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
 _RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
+_LEVELS = ("low", "medium", "high")  # of templates that know `reasoning_effort`
 _ENVIRONMENT = TemplateEnvironment()
 
 
@@ -62,7 +63,7 @@ class ChatTemplate:
 
     @cached_property
     def supports_thinking(self) -> bool:
-        return knows_thinking(self.source) or self._differs_by_thinking()
+        return knows_thinking(self.source) or self._switch
 
     def render(self, chat: pb.Chat) -> list[str]:
         """The prompt in pieces, each to be tokenised on its own with special tokens recognised, then put together.
@@ -70,7 +71,7 @@ class ChatTemplate:
         There is one piece, unless a message holds text of special tokens: the cuts keep it text. The template writes
         the BOS token where the model wants one. Raises InvalidRequestError, UnsupportedError.
         """
-        extra = _extra_variables(chat.template_kwargs_json)
+        extra = self._reasoning_variables(chat.reasoning_effort) | _extra_variables(chat.template_kwargs_json)
         try:
             mark, cut = private_characters([self.source, *texts_of(chat)], 2)
         except ValueError as error:
@@ -119,10 +120,33 @@ class ChatTemplate:
             if isinstance(message["content"], list) and not self.capabilities.images:
                 raise UnsupportedError("this model takes text only", f"messages[{number}].content")
 
-    def _differs_by_thinking(self) -> bool:
+    def _reasoning_variables(self, effort: str) -> dict[str, Any]:
+        """How this template is told a reasoning effort. Raises UnsupportedError when it cannot be had."""
+        if not effort:
+            return {}
+        if self._levels:
+            if effort in _LEVELS:
+                return {"reasoning_effort": effort}
+            raise UnsupportedError(f"the efforts of this model are {', '.join(_LEVELS)}", "reasoning_effort")
+        if self._switch:
+            return {"enable_thinking": effort != "none"}
+        if (effort != "none") == knows_thinking(self.source):
+            return {}
+        what = "does not reason" if effort != "none" else "cannot answer without reasoning"
+        raise UnsupportedError(f"this model {what}: leave reasoning_effort out", "reasoning_effort")
+
+    @cached_property
+    def _levels(self) -> bool:
+        return self._differs_by("reasoning_effort", _LEVELS[0], _LEVELS[-1])
+
+    @cached_property
+    def _switch(self) -> bool:
+        return self._differs_by("enable_thinking", True, False)
+
+    def _differs_by(self, variable: str, *values: Any) -> bool:
+        """Whether the prompt depends on an extra variable."""
         probe = Conversation([{"role": "user", "content": "x"}], [])
-        on, off = (self.try_render(probe, self.capabilities, enable_thinking=value) for value in (True, False))
-        return on != off
+        return len({self.try_render(probe, self.capabilities, **{variable: value}) for value in values}) > 1
 
 
 class _Prober:

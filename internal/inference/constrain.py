@@ -3,8 +3,8 @@
 A constraint is compiled once per model and kept; every choice gets a matcher of its own, which costs microseconds.
 JSON is written without white space, so that a weak model cannot fill its budget with blanks.
 
-Compiling takes milliseconds, for the largest schemas that are taken a few hundred, without holding the interpreter:
-call it off the thread that makes tokens. Matchers belong to one thread at a time.
+Compiling takes milliseconds, for the costliest that is taken a few dozen, without holding the interpreter: call it off
+the thread that makes tokens. Matchers belong to one thread at a time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from gen import inference_pb2 as pb
 from numpy.typing import NDArray
 
 from internal.errors import InvalidRequestError, UnsupportedError
-from internal.inference.schema_limits import MAX_SCHEMA_BYTES, SchemaError, checked_schema
-from internal.inference.tool_families import THINK_CLOSE
+from internal.inference.schema_limits import SchemaError, check_grammar, check_pattern, checked_schema
+from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN
 
 MAX_GRAMMARS = 64  # kept per model
 JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":", "lenient": False}
@@ -77,22 +77,21 @@ class Grammar:
 
     def __init__(self, prototype: llguidance.LLMatcher, words: int) -> None:
         self._prototype = prototype
-        self._words = words
+        self.words = words  # of a mask
         self._copying = threading.Lock()
         self.spoilt = False  # a limit that all matchers share may be reached: compile it anew
 
     def matcher(self) -> Matcher:
         with self._copying:
-            return Matcher(self, self._prototype.deep_copy(), self._words)
+            return Matcher(self, self._prototype.deep_copy())
 
 
 class Matcher:
     """Where one choice stands in its grammar."""
 
-    def __init__(self, grammar: Grammar, matcher: llguidance.LLMatcher, words: int) -> None:
+    def __init__(self, grammar: Grammar, matcher: llguidance.LLMatcher) -> None:
         self._grammar = grammar
         self._matcher = matcher
-        self._words = words
 
     def mask(self, out: NDArray[np.int32]) -> None:
         """Writes one bit per token into `out` [words], 1: allowed. Bit i of word w is token 32 w + i.
@@ -101,7 +100,7 @@ class Matcher:
         Raises InvalidRequestError when going on costs more than a step may.
         """
         assert out.dtype == np.int32
-        assert out.shape == (self._words,)
+        assert out.shape == (self._grammar.words,)
         assert out.flags.c_contiguous
         self._matcher.unsafe_compute_mask_ptr(out.ctypes.data, out.nbytes)
         self._raise_error()
@@ -130,25 +129,45 @@ class Matcher:
             )
 
 
-def compile(constraint: pb.Constraint, vocabulary: Vocabulary, *, reasoning_open: bool = False) -> Grammar:  # noqa: A001
-    """The grammar of a constraint. `reasoning_open`: the prompt ends within `<think>`; the constraint binds after it.
+def compile(  # noqa: A001
+    constraint: pb.Constraint, vocabulary: Vocabulary, *, thinking: bool = False, reasoning_open: bool = False
+) -> Grammar:
+    """The grammar of a constraint, which binds after the reasoning.
 
+    `thinking`: the model may reason first; `reasoning_open`: the prompt ends within `<think>`.
     Raises InvalidRequestError; for schemas the message starts with "Invalid schema for response_format".
     """
-    kind = constraint.WhichOneof("kind")
-    assert kind is not None
 
     def make() -> Grammar:
-        source = _SOURCES[kind](constraint)
-        if reasoning_open:
-            source = _after_reasoning(source, vocabulary)
-        return compile_source(source, vocabulary, OWN_GRAMMAR_LIMITS if kind == "lark" else LIMITS)
+        output = grammar_of(constraint, "output")
+        if before := reasoning_before(thinking, reasoning_open):
+            source = lark_source(f"start: {before} @output\n{reasoning_rules(vocabulary)}", output)
+        else:
+            source = json.dumps({"grammars": [output]})
+        return compile_source(source, vocabulary, limits_of(constraint))
 
     try:
-        return vocabulary.grammars.get((kind, getattr(constraint, kind), reasoning_open), make)
+        return vocabulary.grammars.get((*key_of(constraint), thinking, reasoning_open), make)
     except SchemaError as error:
-        what = _REFUSALS[kind]
-        raise InvalidRequestError(f"{what}: {error}", "response_format" if "schema" in what else "") from None
+        param = constraint.param or "response_format"
+        what = _REFUSALS[constraint.WhichOneof("kind") or ""].format(param=param)
+        raise InvalidRequestError(f"{what}: {error}", param) from None
+
+
+def key_of(constraint: pb.Constraint) -> tuple[Hashable, ...]:
+    """What tells constraints apart."""
+    kind = constraint.WhichOneof("kind")
+    assert kind is not None
+    return kind, getattr(constraint, kind)
+
+
+def limits_of(constraint: pb.Constraint) -> llguidance.LLParserLimits:
+    return OWN_GRAMMAR_LIMITS if constraint.HasField("lark") else LIMITS
+
+
+def grammar_of(constraint: pb.Constraint, name: str) -> dict[str, Any]:
+    """The constraint as one of `more` in `lark_source`. Raises SchemaError."""
+    return _GRAMMARS[constraint.WhichOneof("kind") or ""](constraint) | {"name": name}
 
 
 def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLParserLimits = LIMITS) -> Grammar:
@@ -161,7 +180,15 @@ def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLPar
         if possible and not trial.is_error():
             return Grammar(matcher, vocabulary.words)
         matcher = trial
-    raise SchemaError(_first_line(matcher.get_error()) or "nothing satisfies it")
+    reason = _first_line(matcher.get_error()) or "nothing satisfies it"
+    raise SchemaError(next((ours for theirs, ours in _REASONS.items() if reason.startswith(theirs)), reason))
+
+
+# What the compiler says in terms of its own options.
+_REASONS = {
+    "oneOf constraints are not supported": "oneOf is supported only where its parts exclude one another; use anyOf",
+    "lexer precomputation failed": "its expressions cannot be combined at a bearable cost; use simpler ones",
+}
 
 
 def literal(text: str, vocabulary: Vocabulary) -> str:
@@ -180,54 +207,59 @@ def json_grammar(schema: dict[str, Any], name: str, *, lenient: bool = False) ->
     return {"name": name, "json_schema": schema | {"x-guidance": JSON_OPTIONS | {"lenient": lenient}}}
 
 
-def _json_schema_source(constraint: pb.Constraint) -> str:
-    return json.dumps({"grammars": [json_grammar(checked_schema(constraint.json_schema), "schema")]})
+# Text without a choice is not looked up ahead of time: in `y{1000}` of a long text that would take seconds of a step.
+_STEP_BY_STEP = '%llguidance {"no_forcing": true}\n'
 
 
-def _json_object_source(_constraint: pb.Constraint) -> str:
-    return json.dumps({"grammars": [json_grammar({"type": "object"}, "object")]})
+def _json_schema(constraint: pb.Constraint) -> dict[str, Any]:
+    return json_grammar(checked_schema(constraint.json_schema), "")
 
 
-def _regex_source(constraint: pb.Constraint) -> str:
-    _check_size(constraint.regex)
-    return llguidance.LLMatcher.grammar_from_regex(constraint.regex)
+def _json_object(_constraint: pb.Constraint) -> dict[str, Any]:
+    return json_grammar({"type": "object"}, "")
 
 
-def _lark_source(constraint: pb.Constraint) -> str:
-    _check_size(constraint.lark)
-    return llguidance.LLMatcher.grammar_from_lark(constraint.lark)
+def _regex(constraint: pb.Constraint) -> dict[str, Any]:
+    check_pattern(constraint.regex)
+    (grammar,) = json.loads(llguidance.LLMatcher.grammar_from_regex(constraint.regex))["grammars"]
+    return {"lark_grammar": _STEP_BY_STEP + grammar["lark_grammar"]}
 
 
-_SOURCES: dict[str, Callable[[pb.Constraint], str]] = {
-    "json_schema": _json_schema_source,
-    "json_object": _json_object_source,
-    "regex": _regex_source,
-    "lark": _lark_source,
+def _lark(constraint: pb.Constraint) -> dict[str, Any]:
+    check_grammar(constraint.lark)
+    return {"lark_grammar": _STEP_BY_STEP + constraint.lark}
+
+
+_GRAMMARS: dict[str, Callable[[pb.Constraint], dict[str, Any]]] = {
+    "json_schema": _json_schema,
+    "json_object": _json_object,
+    "regex": _regex,
+    "lark": _lark,
 }
 _REFUSALS = {
-    "json_schema": "Invalid schema for response_format",
-    "json_object": "Invalid schema for response_format",
+    "json_schema": "Invalid schema for {param}",
+    "json_object": "Invalid schema for {param}",
     "regex": "Invalid regular expression",
     "lark": "Invalid grammar",
 }
 
 
-def _check_size(text: str) -> None:
-    if len(text.encode()) > MAX_SCHEMA_BYTES:
-        raise SchemaError(f"it is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
+def reasoning_before(thinking: bool, reasoning_open: bool) -> str:
+    """What stands before the output, in terms of `reasoning_rules`."""
+    if reasoning_open:
+        return "reasoning"
+    return "think?" if thinking else ""
 
 
 def reasoning_rules(vocabulary: Vocabulary) -> str:
     """Lark rules: `reasoning` is any text up to and with the end of thinking, and white space behind it."""
     close = literal(THINK_CLOSE, vocabulary)
     if THINK_CLOSE in vocabulary.special:
-        return f"reasoning: ANY {close} SPACE\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
-    return f"reasoning: thought SPACE\nthought[lazy]: ANY {close}\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
-
-
-def _after_reasoning(source: str, vocabulary: Vocabulary) -> str:
-    (grammar,) = json.loads(source)["grammars"]
-    return lark_source("start: reasoning @inner\n" + reasoning_rules(vocabulary), grammar | {"name": "inner"})
+        reasoning = f"reasoning: ANY {close} SPACE"
+    else:
+        reasoning = f"reasoning: thought SPACE\nthought[lazy]: ANY {close}"
+    think = f"think: {literal(THINK_OPEN, vocabulary)} reasoning"
+    return f"{think}\n{reasoning}\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
 
 
 def _first_line(error: str) -> str:

@@ -32,7 +32,11 @@ _COUNTS = {
     "minItems": MAX_REPETITION, "maxItems": MAX_REPETITION, "minProperties": MAX_REPETITION,
     "maxProperties": MAX_REPETITION, "minLength": MAX_STRING_LENGTH, "maxLength": MAX_STRING_LENGTH,
 }  # fmt: skip
-_REPETITION = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+# Of a regular expression: escapes, classes, counted repetitions, single characters.
+_PARTS = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{(?P<low>\d+)(?:,(?P<high>\d*))?\}|.", re.DOTALL)
+
+# Of Lark grammars, with what to do instead.
+_DIRECTIVES = {"%json": "send the schema by itself", "%llguidance": "leave it out"}
 
 
 class SchemaError(ValueError):
@@ -41,8 +45,7 @@ class SchemaError(ValueError):
 
 def checked_schema(text: str) -> dict[str, Any]:
     """Parses a schema. Raises SchemaError when it is none, or costs more than it may."""
-    if len(text.encode()) > MAX_SCHEMA_BYTES:
-        raise SchemaError(f"the schema is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
+    _check_size("the schema", text)
     try:
         schema = json.loads(text)
     except (ValueError, RecursionError):
@@ -54,6 +57,26 @@ def checked_schema(text: str) -> dict[str, Any]:
     _check(schema)
     _check_ends(schema)
     return schema
+
+
+def check_pattern(regex: str) -> None:
+    """Raises SchemaError when a regular expression costs more than it may."""
+    _check_size("the expression", regex)
+    if _repetitions(regex) > MAX_REPETITION:
+        raise SchemaError(f"it repeats more than {MAX_REPETITION} times")
+
+
+def check_grammar(lark: str) -> None:
+    """Raises SchemaError when a Lark grammar costs more than it may."""
+    _check_size("the grammar", lark)
+    for directive, instead in _DIRECTIVES.items():
+        if directive in lark:
+            raise SchemaError(f"`{directive}` is not supported: {instead}")
+
+
+def _check_size(what: str, text: str) -> None:
+    if len(text.encode()) > MAX_SCHEMA_BYTES:
+        raise SchemaError(f"{what} is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
 
 
 def _check(root: dict[str, Any]) -> None:
@@ -180,6 +203,8 @@ def _check_one(schema: dict[str, Any]) -> None:
         count = schema.get(keyword)
         if isinstance(count, int | float) and count > limit:
             raise SchemaError(f"{keyword} is larger than {limit}")
+        if isinstance(count, float) and count.is_integer():
+            schema[keyword] = int(count)  # 2.0 is an integer in JSON Schema, and none to the compiler
     pattern = schema.get("pattern", "")
     if isinstance(pattern, str) and _repetitions(pattern) > MAX_REPETITION:
         raise SchemaError(f"the pattern {pattern[:80]!r} repeats more than {MAX_REPETITION} times")
@@ -207,11 +232,23 @@ def _states(multiple: Any) -> int:
 
 
 def _repetitions(pattern: str) -> int:
-    """The product of all counted repetitions of a regular expression: an upper bound of its expansion."""
-    product = 1
-    for low, high in _REPETITION.findall(pattern):
-        product *= max(int(low[:9]), int((high or "0")[:9]), 1)
-    return product
+    """How much longer a regular expression is when its counted repetitions are written out, in characters."""
+    written = out = last = 0  # last: of `out`, what a repetition would repeat
+    groups: list[int] = []
+    for part in _PARTS.finditer(pattern):
+        if part["low"]:
+            times = max(int(part["low"][:9]), int((part["high"] or "0")[:9]), 1)
+            out += last * (times - 1)
+            last *= times
+        elif part[0] == "(":
+            groups.append(out)
+        elif part[0] == ")" and groups:
+            last = out - groups.pop()
+        else:
+            written, out, last = written + 1, out + 1, 1
+        if out - written > MAX_REPETITION:
+            break
+    return out - written
 
 
 def _cost(schema: dict[str, Any]) -> int:

@@ -77,5 +77,11 @@ def family_of(template_source: str) -> Family:
     return next((family for family in FAMILIES if family.sign.search(template_source)), DEFAULT)
 
 
+def markers_of(family: Family | None, thinking: bool) -> tuple[str, ...]:
+    """What marks calls and reasoning in running text: text, even where the vocabulary calls it special."""
+    calls = (family.opening, family.closing, family.named) if family else ()
+    return tuple(marker for marker in (*calls, *((THINK_OPEN, THINK_CLOSE) if thinking else ())) if marker)
+
+
 def knows_thinking(template_source: str) -> bool:
     return THINK_OPEN in template_source or THINK_CLOSE in template_source

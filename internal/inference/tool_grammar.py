@@ -1,7 +1,7 @@
 """A grammar in which the output calls tools, in the syntax of the model's family.
 
-With `required` (or a named tool) nothing but calls can be written. With `auto` the model is free to write text, and is
-held to the allowed tools and to strict schemas once it begins a call.
+With `required` (or a named tool) nothing but calls can be written. With `auto` the model is free to write text, or is
+held to a constraint there, and is held to the allowed tools and to strict schemas once it begins a call.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from typing import Any
 import llguidance
 from gen import inference_pb2 as pb
 
-from internal.errors import InvalidRequestError
+from internal.errors import InvalidRequestError, UnsupportedError
+from internal.inference import constrain
 from internal.inference.constrain import (
     LIMITS,
     Grammar,
     Vocabulary,
     compile_source,
+    grammar_of,
     json_grammar,
+    key_of,
     lark_source,
+    limits_of,
     literal,
+    reasoning_before,
     reasoning_rules,
 )
 from internal.inference.schema_limits import SchemaError, checked_schema
-from internal.inference.tool_families import THINK_OPEN, Family
+from internal.inference.tool_families import Family
 
 MAX_CALLS = 16  # that one output is made to hold; a weak model would go on for ever
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
@@ -41,40 +46,48 @@ def tool_grammar(
     parallel: bool = True,
     thinking: bool = False,
     reasoning_open: bool = False,
+    content: pb.Constraint | None = None,
 ) -> Grammar | None:
-    """None when the choice leaves the output free.
+    """None when the tools leave the output as free as it is without them.
 
     `thinking`: the model may reason before it calls; `reasoning_open`: the prompt has begun that already.
-    Raises InvalidRequestError: an unknown tool is chosen, or the schema of a strict tool is not supported.
+    `content`: what an answer without calls must be. Raises InvalidRequestError: an unknown tool is chosen, or the
+    schema of a strict tool is not supported; UnsupportedError: in this family, text and calls cannot be told apart.
     """
     offered = _offered(tools, choice)
     if choice.mode == pb.ToolChoice.NONE or not offered:
         return None
-    if choice.mode == pb.ToolChoice.AUTO and not choice.allowed and not any(tool.strict for tool in offered):
+    required = choice.mode == pb.ToolChoice.REQUIRED
+    if required:
+        content = None  # there is none
+    if not (required or content or choice.allowed or not parallel or any(tool.strict for tool in offered)):
         return None
+    if content is not None:
+        _check_content(content, family, vocabulary)
 
     def make() -> Grammar:
         arguments = [_arguments_grammar(tool, f"arguments{n}") for n, tool in enumerate(offered)]
         calls = [(tool.name, n) for n, tool in enumerate(offered)]
-        required = choice.mode == pb.ToolChoice.REQUIRED
         rules = [
-            f"start: {_prefix(thinking, reasoning_open)} output",
-            f"output: {(_required if required else _auto)(family, vocabulary)}",
+            f"start: {reasoning_before(thinking, reasoning_open)} output",
+            f"output: {_required(family, vocabulary) if required else _auto(family, vocabulary, content is not None)}",
             _tail_rule(family, vocabulary, MAX_CALLS if parallel else 1),
             "call: " + " | ".join(f"call{n}" for _, n in calls),
             *(f"call{n}: {_call(name, n, family, vocabulary)}" for name, n in calls),
             f"trigger[lazy]: ANY {json.dumps(family.opening)}",
             "OTHER: /(\\s*[^{\\s](.|\\n)*)?/",
-            f"think: {literal(THINK_OPEN, vocabulary)} reasoning",
             reasoning_rules(vocabulary),
         ]
-        return compile_source(lark_source("\n".join(rules), *arguments), vocabulary)
+        if content is None:
+            return compile_source(lark_source("\n".join(rules), *arguments), vocabulary)
+        more = (*arguments, grammar_of(content, "content"))
+        return compile_source(lark_source("\n".join(rules), *more), vocabulary, limits_of(content))
 
     tools_key = tuple(tool.SerializeToString(deterministic=True) for tool in offered)
+    content_key = key_of(content) if content else None
+    key = ("tools", tools_key, content_key, choice.mode, family.name, parallel, thinking, reasoning_open)
     try:
-        return vocabulary.grammars.get(
-            ("tools", tools_key, choice.mode, family.name, parallel, thinking, reasoning_open), make
-        )
+        return vocabulary.grammars.get(key, make)
     except SchemaError as error:
         raise InvalidRequestError(f"the tools cannot be enforced together: {error}", "tools") from None
 
@@ -89,10 +102,12 @@ def _offered(tools: Sequence[pb.Tool], choice: pb.ToolChoice) -> list[pb.Tool]:
     return offered
 
 
-def _prefix(thinking: bool, reasoning_open: bool) -> str:
-    if reasoning_open:
-        return "reasoning"
-    return "think?" if thinking else ""
+def _check_content(content: pb.Constraint, family: Family, vocabulary: Vocabulary) -> None:
+    """So that what is wrong with it is told by its own name. Raises InvalidRequestError, UnsupportedError."""
+    param = content.param or "response_format"
+    if family.bare:
+        raise UnsupportedError(f"with this model, use either tools or {param}, not both", param)
+    constrain.compile(content, vocabulary)
 
 
 def _texts(texts: Sequence[str], vocabulary: Vocabulary) -> str:
@@ -103,8 +118,10 @@ def _required(family: Family, vocabulary: Vocabulary) -> str:
     return f"{'' if family.bare else literal(family.opening, vocabulary)} tail"
 
 
-def _auto(family: Family, vocabulary: Vocabulary) -> str:
+def _auto(family: Family, vocabulary: Vocabulary, constrained: bool) -> str:
     """Text, with or without calls behind it. In a bare family any output that begins with a brace is a call."""
+    if constrained:
+        return f"@content | {literal(family.opening, vocabulary)} tail"
     special = family.opening in vocabulary.special
     # Two ways to go on must differ in their first character, or the longer one hides the other.
     text = "OTHER" if family.bare else "ANY"

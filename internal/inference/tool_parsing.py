@@ -22,7 +22,7 @@ from gen import inference_pb2 as pb
 
 from internal.inference.json_stream import WHITESPACE, Verdict
 from internal.inference.tool_call import CallReader
-from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN, Family, family_of, knows_thinking
+from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN, Family, family_of, knows_thinking, markers_of
 
 MAX_CALLS = 128  # clients take indices up to 127
 _ID_ALPHABET = string.ascii_letters + string.digits
@@ -56,7 +56,7 @@ class OutputParser:
     ) -> None:
         self.called = False
         # Tokens with these texts must reach `feed` as text, even where the vocabulary calls them special.
-        self.markers: tuple[str, ...] = _markers(family, thinking)
+        self.markers: tuple[str, ...] = markers_of(family, thinking)
         self._family = family
         self._names = names
         self._max_calls = max_calls
@@ -259,11 +259,6 @@ def _begun(text: str, marker: str) -> int:
     if marker[0] not in text:
         return 0
     return next((n for n in range(min(len(marker) - 1, len(text)), 0, -1) if text.endswith(marker[:n])), 0)
-
-
-def _markers(family: Family | None, thinking: bool) -> tuple[str, ...]:
-    calls = (family.opening, family.closing, family.named) if family else ()
-    return tuple(marker for marker in (*calls, *((THINK_OPEN, THINK_CLOSE) if thinking else ())) if marker)
 
 
 def _call_id() -> str:

@@ -42,6 +42,11 @@ def test_a_completion(client: OpenAI) -> None:
     assert completion._request_id.startswith("req_")
 
 
+def test_metadata_comes_back(client: OpenAI) -> None:
+    completion = client.chat.completions.create(model=MODEL, messages=HELLO, metadata={"run": "7"})
+    assert completion.to_dict()["metadata"] == {"run": "7"}
+
+
 async def test_a_completion_async(aclient: AsyncOpenAI) -> None:
     completion = await aclient.chat.completions.create(model=MODEL, messages=HELLO, n=2)
     assert [choice.message.content for choice in completion.choices] == ["Hello, wörld 👋"] * 2

@@ -95,12 +95,15 @@ async def test_the_stream_helper_async(aclient: AsyncOpenAI) -> None:
     assert final.output_text == "Hello, wörld 👋"
 
 
-def test_parse(client: OpenAI) -> None:
+def test_a_form_that_the_model_cannot_be_held_to_is_refused(client: OpenAI) -> None:
+    """tests/e2e parses what a model that can is held to."""
+
     class City(BaseModel):
         name: str
 
-    said = "script:" + json.dumps([{"say": '{"name": "Oslo"}'}])
-    assert client.responses.parse(model=MODEL, input=said, text_format=City).output_parsed == City(name="Oslo")
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.parse(model=MODEL, input="x", text_format=City)
+    assert (caught.value.param, caught.value.code) == ("text.format", "unsupported_value")
 
 
 def test_a_conversation_by_previous_response_id(client: OpenAI) -> None:

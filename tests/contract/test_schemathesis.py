@@ -24,8 +24,10 @@ REJECTED = ["400", "401", "403", "404", "405", "413", "415"]
 ACCEPTED = ["200", "400", "404", "409", "413", "503", "529"]
 CROSS_FIELD = re.compile(
     r"stream_options|top_logprobs|messages(\[\d+\]\.content(\[\d+\]\.type)?)?|tools\[\d+\]\.function\.name|"
-    r"tool_choice(\.function\.name)?|response_format|input|model|prompt|suffix|best_of|logprobs|"
+    r"tool_choice(\.function\.name|\.allowed_tools\.tools\[\d+\]\.function\.name)?|input|model|prompt|suffix|best_of|"
+    r"response_format|structured_outputs|reasoning_effort|ignore_eos|stream_options\.continuous_usage_stats|logprobs|"
     r"tokens|tools\[\d+\]\.(name|type|input_schema)|tool_choice\.(name|tools\[\d+\]\.name)|"
+    r"output_config\.format|text\.format|"
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
     r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.type)|previous_response_id|response_id|"
     r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx
@@ -23,6 +24,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from pydantic import BaseModel, Field
 
 from internal.dev.processes import free_port
 
@@ -168,6 +170,69 @@ def test_seeds_stops_logprobs_and_limits(client: OpenAI) -> None:
         ask(client, "word " * 5000)
     assert raised.value.code == "context_length_exceeded"
     assert "prompt is too long" in raised.value.message
+
+
+class Person(BaseModel):
+    name: str = Field(max_length=20)
+    age: int = Field(ge=0, le=130)
+    languages: list[Literal["de", "en", "fr"]] = Field(max_length=3)
+
+
+WHO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello!"}]
+
+
+def test_answers_are_what_a_schema_says(client: OpenAI) -> None:
+    for seed in range(3):
+        completion = client.chat.completions.parse(
+            model=CHAT, messages=WHO, response_format=Person, seed=seed, max_tokens=600
+        )
+        assert isinstance(completion.choices[0].message.parsed, Person)
+        assert completion.choices[0].finish_reason == "stop"
+    with client.chat.completions.stream(model=CHAT, messages=WHO, response_format=Person, max_tokens=600) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, Person)
+    with pytest.raises(openai.LengthFinishReasonError):
+        client.chat.completions.parse(model=CHAT, messages=WHO, response_format=Person, max_tokens=3)
+    with pytest.raises(openai.BadRequestError, match="Invalid schema for response_format") as caught:
+        form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"not": {}}}}
+        client.chat.completions.create(model=CHAT, messages=WHO, response_format=form)
+    assert caught.value.param == "response_format"
+
+
+def test_responses_are_what_a_schema_says(client: OpenAI) -> None:
+    response = client.responses.parse(model=CHAT, input="Hello!", text_format=Person, max_output_tokens=600)
+    assert isinstance(response.output_parsed, Person)
+
+
+def test_answers_are_what_structured_outputs_say(client: OpenAI) -> None:
+    for form, pattern in (
+        ({"choice": ["yes", "no"]}, "yes|no"),
+        ({"regex": r"[a-z]{3}-\d{2}"}, r"[a-z]{3}-\d{2}"),
+        ({"grammar": 'start: "(" start ")" | "x"'}, r"\(*x\)*"),
+        ({"json": {"enum": [1, 2]}}, "[12]"),
+    ):
+        assert re.fullmatch(pattern, ask(client, "Hello!", extra_body={"structured_outputs": form}, max_tokens=200))
+
+
+def test_tools_are_called_when_they_must_be(client: OpenAI) -> None:
+    class Weather(BaseModel):
+        city: Literal["Oslo", "Rome"]
+
+    tools = [openai.pydantic_function_tool(Weather, name="weather")]
+    named: Any = {"type": "function", "function": {"name": "weather"}}
+    of_these: Any = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named]}}
+    for choice in ("required", named, of_these):
+        completion = client.chat.completions.parse(
+            model=CHAT, messages=WHO, tools=tools, tool_choice=choice, parallel_tool_calls=False, max_tokens=200
+        )
+        (call,) = completion.choices[0].message.tool_calls or []
+        assert isinstance(call.function.parsed_arguments, Weather)
+        assert completion.choices[0].finish_reason == "tool_calls"
+    with client.chat.completions.stream(
+        model=CHAT, messages=WHO, tools=tools, tool_choice="required", max_tokens=600
+    ) as stream:
+        final = stream.get_final_completion().choices[0]
+    assert final.finish_reason == "tool_calls"
+    assert all(isinstance(call.function.parsed_arguments, Weather) for call in final.message.tool_calls or [])
 
 
 def test_embeddings_mean_something_in_every_format(client: OpenAI) -> None:

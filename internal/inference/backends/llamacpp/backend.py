@@ -1,7 +1,8 @@
 """The llama.cpp backend: the seam between the event loop and the engine's thread.
 
 A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
-a long prompt; then the engine has it. Events come back in one call per engine step.
+a long prompt; then the engine has it. Requests with grammars have such a thread of their own: compiling can take longer
+than others would like to wait. Events come back in one call per engine step.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any, TypeVar
 from gen import inference_pb2 as pb
 
 from internal.config import ConfigError, ModelConfig
-from internal.errors import InternalError, OverloadedError, UnavailableError, WorkerError
+from internal.errors import InternalError, OverloadedError, UnavailableError, UnsupportedError, WorkerError
 from internal.inference.backends.base import Generation, ModelInfo, Publish
+from internal.inference.backends.llamacpp.constraints import is_constrained
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
 from internal.inference.backends.llamacpp.engine import Engine, Events
 from internal.inference.backends.llamacpp.kv_cache import Cache
@@ -62,6 +64,7 @@ class LlamaCppBackend:
         self._on_broken = on_broken
         self._queue_limit = self._options.queue_limit or max(QUEUE_PER_SLOT * self._options.slots, LEAST_QUEUE)
         self._intake = ThreadPoolExecutor(1, "novai-intake")
+        self._compiling = ThreadPoolExecutor(1, "novai-grammars")
         self._requests: dict[Generation, Request] = {}
         self._arrivals = itertools.count()
         self._model: Model | None = None
@@ -94,7 +97,8 @@ class LlamaCppBackend:
             self._refuse(generation, OverloadedError("the queue is full; try again shortly", "", retry_after_ms))
             return
         request = self._requests[generation] = Request(generation)
-        self._intake.submit(self._admit, request)
+        intake = self._compiling if is_constrained(generation.request) else self._intake
+        intake.submit(self._admit, request)
 
     def cancel(self, generation: Generation) -> None:
         request = self._requests.get(generation)
@@ -117,7 +121,7 @@ class LlamaCppBackend:
         self._closed = True
         await asyncio.to_thread(self._unload)
 
-    # ------------------------------------------------------------------ the intake thread
+    # ------------------------------------------------------------------ the intake threads
 
     async def _read(self, ask: Callable[[Prompts], T]) -> T:
         """Asks on the intake thread. Raises UnavailableError, and what `ask` raises."""
@@ -132,6 +136,7 @@ class LlamaCppBackend:
         try:
             prompts = self._prompts.read(generation.request)
             echo = self._prompts.echo(generation.request) if generation.request.echo else []
+            request.begin(prompts, next(self._arrivals))
         except WorkerError as error:
             self._emit([(generation, error.event())])
             return
@@ -139,7 +144,6 @@ class LlamaCppBackend:
             log.exception("request %s cannot be read", generation.request_id)
             self._emit([(generation, InternalError("the request could not be read").event())])
             return
-        request.begin(prompts, next(self._arrivals))
         accepted = pb.Accepted(prompt_tokens=generation.usage.prompt_tokens, echo=echo)
         self._emit([(generation, pb.Event(accepted=accepted))])
         if generation.request.prompt_only:
@@ -183,9 +187,18 @@ class LlamaCppBackend:
         )
         engine.start()
         self._engine = engine
+        self._compiling.submit(self._warm_constraints)
+
+    def _warm_constraints(self) -> None:
+        """Behind the start, which it would delay by about a second for a large vocabulary."""
+        try:
+            self._prompts.constraints.warm()
+        except UnsupportedError as error:
+            log.warning("%s", error.message)
 
     def _unload(self) -> None:
-        self._intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
+        for intake in (self._intake, self._compiling):
+            intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
         if self._engine is not None:
             self._engine.stop()
         if self._context is not None:

@@ -240,7 +240,11 @@ class Engine:
                 self._fail(choice.request, InternalError("the model's output is not a number"))
                 continue
             found = logprob(copies[choice], token, choice.top_logprobs) if choice in copies else None
-            self._say(choice, choice.take(token, found))
+            try:
+                self._say(choice, choice.take(token, found))
+            except WorkerError as error:
+                self._fail(choice.request, error)
+                continue
             if choice.finish:
                 self._scheduler.remove(choice)
                 if choice.request.over:

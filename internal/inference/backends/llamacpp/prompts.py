@@ -10,10 +10,12 @@ import numpy as np
 from gen import inference_pb2 as pb
 
 from internal.errors import ContextLengthExceededError, InvalidRequestError, UnsupportedError
+from internal.inference.backends.llamacpp.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.sampling import Ids, Sampler
 from internal.inference.backends.llamacpp.slots import Prompt
 from internal.inference.chat_template import ChatTemplate
+from internal.inference.constrain import Grammar
 from internal.inference.tool_parsing import MAX_CALLS, OutputParser, opens_reasoning, parser_for
 
 MOST_TOP_LOGPROBS = 20
@@ -29,9 +31,13 @@ class Prompts:
         self._template = template
         self._context_length = context_length
         self._end_ids: Ids = np.array(sorted(model.end_ids), np.int64)
+        self.constraints = Constraints(model, template)
 
     def read(self, request: pb.GenerateRequest) -> list[Prompt]:
-        """All prompts of a request. Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError."""
+        """All prompts of a request. Takes as long as compiling its grammar does, if it has one (`is_constrained`).
+
+        Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError.
+        """
         self._check(request)
         return [self._prompt(request, tokens, reasoning_open) for tokens, reasoning_open in self._tokens(request)]
 
@@ -54,6 +60,9 @@ class Prompts:
         end_ids = stop_ids if request.ignore_eos else stop_ids | self._model.end_ids
         parser = partial(self._parser, request, reasoning_open)
         reader = parser()
+        grammar = self.constraints.grammar(request, reasoning_open)
+        if grammar is not None and request.ignore_eos:
+            raise InvalidRequestError("constrained output ends where its constraint does: leave it out", "ignore_eos")
         return Prompt(
             tokens=tokens,
             limit=min(request.max_tokens or room, room),
@@ -61,7 +70,7 @@ class Prompts:
             piece=self._model.piece,
             markers=self._markers(reader),
             parser=parser,
-            sampler=partial(self._sampler, request, tokens, end_ids),
+            sampler=partial(self._sampler, request, tokens, end_ids, grammar),
         )
 
     def tokens(self, request: pb.TokenizeRequest) -> list[int]:
@@ -154,7 +163,14 @@ class Prompts:
         texts = parser.markers if parser is not None else ()
         return {special[text]: self._model.special_piece(special[text]) for text in texts if text in special}
 
-    def _sampler(self, request: pb.GenerateRequest, tokens: list[int], end_ids: frozenset[int], choice: int) -> Sampler:
+    def _sampler(
+        self,
+        request: pb.GenerateRequest,
+        tokens: list[int],
+        end_ids: frozenset[int],
+        grammar: Grammar | None,
+        choice: int,
+    ) -> Sampler:
         return Sampler(
             request.sampling,
             choice=choice,
@@ -162,15 +178,12 @@ class Prompts:
             banned=self._end_ids if request.ignore_eos else self._end_ids[:0],
             end_ids=np.array(sorted(end_ids), np.int64),
             min_tokens=request.min_tokens,
+            mask=GrammarMask(grammar, self._model.end_ids) if grammar else None,
         )
 
     # ------------------------------------------------------------------ checks
 
     def _check(self, request: pb.GenerateRequest) -> None:
-        if request.HasField("constraint"):
-            raise UnsupportedError("constrained output is not supported with this model", "response_format")
-        if request.chat.tool_choice.mode == pb.ToolChoice.REQUIRED:
-            raise UnsupportedError("this model cannot be made to call a tool: use `auto`", "tool_choice")
         if request.top_logprobs > MOST_TOP_LOGPROBS:
             raise InvalidRequestError(f"at most {MOST_TOP_LOGPROBS} top_logprobs", "top_logprobs")
         self._check_ids("logit_bias", request.sampling.logit_bias)

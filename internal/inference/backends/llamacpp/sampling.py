@@ -33,11 +33,14 @@ _NONE: Ids = np.empty(0, np.int64)
 class TokenMask(Protocol):
     """What the output may be, kept while it is decoded (constrained output)."""
 
+    over: bool
+    """Nothing but the end can follow."""
+
     def apply(self, logits: Floats) -> None:
         """Sets the logits [vocabulary] of tokens that must not come next to -inf."""
 
     def accept(self, token: int) -> None:
-        """The token was chosen."""
+        """The token was chosen. Raises WorkerError when the output cannot go on."""
 
 
 Draw = Callable[[Floats, "Sequence[Sampler]"], list[int]]
@@ -89,19 +92,24 @@ class Sampler:
             logits[self._bias_ids] += self._biases
         if self._banned.size:
             logits[self._banned] = -np.inf
-        if self._position < self._min_tokens:
+        if self._position < self._min_tokens and not self.over:
             logits[self._end_ids] = -np.inf
         if self.mask is not None:
             self.mask.apply(logits)
 
     def accept(self, token: int) -> None:
-        """The token was chosen; the next one is at the next position."""
+        """The token was chosen; the next one is at the next position. Raises WorkerError as the mask does."""
         self._position += 1
         if self._counting:
             self._counts[token] = self._counts.get(token, 0) + 1
             self._seen.add(token)
         if self.mask is not None:
             self.mask.accept(token)
+
+    @property
+    def over(self) -> bool:
+        """Nothing but the end can follow."""
+        return self.mask is not None and self.mask.over
 
     def uniform(self) -> float:
         """A number in [0, 1): the draw of this position."""

@@ -125,7 +125,10 @@ class Choice(Task):
         self._logprobs: list[pb.TokenLogprob] = []
 
     def take(self, token: int, logprobs: Logprobs | None) -> list[pb.Delta]:
-        """The next token was sampled; returns what can be said now. Sets `finish` when it was the last one."""
+        """The next token was sampled; returns what can be said now. Sets `finish` when it was the last one.
+
+        Raises WorkerError when the output can no longer be held to its constraint.
+        """
         self.request.sampled()
         if token in self._end_ids:
             return self.end(pb.STOP)
@@ -138,7 +141,7 @@ class Choice(Task):
         if logprobs is not None:
             self._logprobs.append(self._token_logprob(token, piece, logprobs))
         text = self._text.feed(piece)
-        if self._text.stopped is not None:
+        if self._text.stopped is not None or self.sampler.over:
             return self.end(pb.STOP, text)
         if self._produced >= self._limit:
             return self.end(pb.LENGTH, text)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 import numpy as np
+import psutil
 import pytest
 from gen import inference_pb2 as pb
 
@@ -274,6 +277,14 @@ REFUSED: dict[str, tuple[str, str]] = {
         json.dumps({"type": "object", "minProperties": 1, "additionalProperties": {"$ref": "#"}}),
         "without end",
     ),
+    "ten megabytes": (json.dumps({"description": "x" * 10_000_000}), "64 KiB"),
+    "a hundred thousand values": (json.dumps({"enum": list(range(100_000))}), "64 KiB"),
+    "a billion items": (json.dumps({"type": "array", "minItems": 10**9}), "minItems"),
+    "ten thousand levels": ('{"items":' * 10_000 + "{}" + "}" * 10_000, "64 KiB|not valid JSON|16 levels"),
+    "a counted bomb": (json.dumps({"type": "string", "pattern": "(a{1,100000}b)*"}), "repeats"),
+    "nested counts": (json.dumps({"type": "string", "pattern": "((a{30}){30}){30}"}), "repeats"),
+    "a look ahead": (json.dumps({"type": "string", "pattern": "(?=a)b"}), "regex"),
+    "a reference back": (json.dumps({"type": "string", "pattern": r"(a)\1"}), "regex"),
     "a hidden schema": (json.dumps({"x": {"n": {"type": "integer"}}, "$ref": "#/x/n"}), "point to a schema"),
     "an unknown type": ('{"type": "text"}', "type"),
     "an unknown format": ('{"type": "string", "format": "phone"}', "format"),
@@ -289,10 +300,95 @@ REFUSED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_schemas_that_are_refused(case: str) -> None:
     text, reason = REFUSED[case]
+    started = time.thread_time()
     with pytest.raises(InvalidRequestError, match=f"^Invalid schema for response_format: .*({reason})") as caught:
         constrain.compile(pb.Constraint(json_schema=text), VOCABULARY)
     assert caught.value.param == "response_format"
     assert len(caught.value.message) < 500
+    assert time.thread_time() - started < 0.1
+
+
+def test_patterns_of_everyday_life_are_not_too_much() -> None:
+    uuid = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+    for pattern in (uuid, r"^(\d{1,3}\.){3}\d{1,3}$", "^[^{}]{1,500}$", "^([a-z]{3} ){90}$", r"^\{a{3}\}$"):
+        constrain.compile(schema_constraint({"type": "string", "pattern": pattern}), VOCABULARY)
+
+
+def test_oneof_is_refused_in_our_words() -> None:
+    with pytest.raises(InvalidRequestError, match=r"use anyOf$"):
+        constrain.compile(schema_constraint({"oneOf": [INT, {"minimum": 2}]}), VOCABULARY)
+
+
+# Each compiles, or is refused, and none of it takes long.
+COSTLY = [
+    pb.Constraint(lark="start: x{1000}\nx: y{1000}\ny: /a{1000}/"),
+    pb.Constraint(lark='start: "z" y{1000}\ny: "' + "a" * 60_000 + '"'),
+    pb.Constraint(lark='start: "z" A\nA: B{1000}\nB: C{1000}\nC: "' + "a" * 1000 + '"'),
+    pb.Constraint(lark='start: "a"{1,1000000000}'),
+    pb.Constraint(lark="start: A\nA: ~/(a|b)*a(a|b){20}/"),
+    pb.Constraint(lark="start: A\nA: " + " & ".join(f"/(.*{chr(97 + i)}.*)/" for i in range(26))),
+    pb.Constraint(lark="start: " + "(" * 20_000 + '"a"' + ")" * 20_000),
+    pb.Constraint(lark="start: r0\n" + "\n".join(f"r{i}: r{i + 1} r{i + 1}" for i in range(2000)) + '\nr2000: "a"'),
+    pb.Constraint(regex="(a|b)*a(a|b){900}"),
+    pb.Constraint(regex="(" * 20_000 + "a" + ")" * 20_000),
+    pb.Constraint(regex="(a?){500}a{500}"),
+    pb.Constraint(regex="|".join(f"([a-z]*{i}[0-9]*)" for i in range(3000))),
+    pb.Constraint(regex=r"(.*a.*b.*c.*){20}"),
+]
+
+
+@pytest.mark.parametrize("constraint", COSTLY, ids=lambda constraint: str(constraint)[:50])
+def test_costly_expressions_have_an_end(constraint: pb.Constraint) -> None:
+    started = time.thread_time()
+    try:
+        matcher = constrain.compile(constraint, VOCABULARY).matcher()
+        for _ in range(50):
+            tokens = allowed(matcher)
+            if tokens[:1] == [EOS] or matcher.ended:
+                break
+            matcher.accept(tokens[0])
+    except InvalidRequestError as error:
+        assert error.message.startswith(("Invalid ", "the output can no longer be held"))
+    assert time.thread_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "lark", ['start: %json {"type": "array", "minItems": 1000000}', '%llguidance {"no_forcing": false}\nstart: "a"']
+)
+def test_what_would_go_round_the_limits_is_refused(lark: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is not supported"):
+        constrain.compile(pb.Constraint(lark=lark), VOCABULARY)
+
+
+def test_compiling_does_not_hold_the_interpreter() -> None:
+    vocabulary = Vocabulary(TOKENS, {EOS, IM_END, IM_START}, [EOS])
+    patterns = strict(**{f"p{i}": {"type": "string", "pattern": f"^[a-z]{{1,9}}x{i}[^0-9]+$"} for i in range(500)})
+    compiling = threading.Thread(target=constrain.compile, args=(schema_constraint(patterns), vocabulary))
+    compiling.start()
+    longest_s, last = 0.0, time.perf_counter()
+    while compiling.is_alive():
+        time.sleep(0.0005)
+        now = time.perf_counter()
+        longest_s, last = max(longest_s, now - last), now
+    assert longest_s < 0.05
+
+
+def test_a_thousand_schemas_take_no_memory() -> None:
+    vocabulary = Vocabulary(TOKENS, {EOS, IM_END, IM_START}, [EOS])
+    process = psutil.Process()
+
+    def compile_many(first: int, last: int) -> int:
+        for number in range(first, last):
+            matcher = constrain.compile(
+                schema_constraint(strict(**{f"f{number}": TEXT, "x": INT})), vocabulary
+            ).matcher()
+            for byte in b'{"f':
+                allowed(matcher, vocabulary)
+                matcher.accept(byte)
+        return int(process.memory_info().rss)
+
+    full = compile_many(0, 2 * MAX_GRAMMARS)
+    assert compile_many(2 * MAX_GRAMMARS, 1000) - full < 8 << 20
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ async def test_queue_full(start: Start) -> None:
         ({"sampling": {"temperature": float("nan")}}, pb.INVALID_REQUEST, "temperature"),
         ({"stop_token_ids": [100_000]}, pb.INVALID_REQUEST, "stop_token_ids"),
         ({"logprobs": True, "top_logprobs": 21}, pb.INVALID_REQUEST, "top_logprobs"),
-        ({"constraint": {"json_object": True}}, pb.UNSUPPORTED, "response_format"),
+        ({"constraint": {"json_object": True}}, pb.INVALID_REQUEST, "ignore_eos"),
     ],
 )
 async def test_refused_fields(start: Start, fields: dict[str, object], code: int, param: str) -> None:
