@@ -70,10 +70,9 @@ def dev_env(folder: Path, base_url: str, edge: Mapping[str, str]) -> Iterator[di
     """
     keys = json.loads((folder / "seed.json").read_text())
     told = {"NOVAI_BASE_URL": base_url, "NOVAI_API_KEY": keys["api_key"], "NOVAI_ADMIN_KEY": keys["admin_key"]}
-    path = folder / "dev.env"
-    write_private(path, "".join(f"{name}={value}\n" for name, value in told.items()))
-    admin = folder / "admin.env"
+    path, admin = folder / "dev.env", folder / "admin.env"
     write_private(admin, "".join(f"{name}={edge[name]}\n" for name in ADMIN_NEEDS if name in edge))
+    write_private(path, "".join(f"{name}={value}\n" for name, value in told.items()))  # last: it says that all is ready
     try:
         yield told
     finally:
