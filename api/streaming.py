@@ -176,8 +176,9 @@ class StallingWriter:
 
     def _check(self) -> None:
         since_s = self._writing_since_s
-        if since_s is not None and self._loop.time() - since_s >= self._timeout_s and self._task is not None:
+        waited_s = 0.0 if since_s is None else self._loop.time() - since_s
+        if waited_s >= self._timeout_s and self._task is not None:
             self._on_stall()
             self._task.cancel()
             return
-        self._timer = self._loop.call_later(self._timeout_s, self._check)
+        self._timer = self._loop.call_later(self._timeout_s - waited_s, self._check)

@@ -111,12 +111,13 @@ class Call:
 
 
 class Session:
-    """One worker's stream. `open` → `start`* → `aclose`. `alive` is False from the moment it breaks."""
+    """One worker's stream. `open` → `start`* → `aclose`. From the moment it breaks `alive` is False, `broken` set."""
 
     def __init__(self, target: str, model: str, token: str = "") -> None:
         self.target = target
         self.model = model
         self.alive = False
+        self.broken = asyncio.Event()
         self.calls: dict[int, Call] = {}
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
@@ -258,6 +259,7 @@ class Session:
         if not self.alive:
             return
         self.alive = False
+        self.broken.set()
         self._stream.cancel()
         for call in list(self.calls.values()):
             call.error = broken(f"the worker of {self.model}")
