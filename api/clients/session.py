@@ -132,7 +132,8 @@ class Session:
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._stream = stub.Session(metadata=self._metadata)
         try:
-            await asyncio.wait_for(self._stream.wait_for_connection(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancellation that comes with the answer
+                await self._stream.wait_for_connection()
         except (TimeoutError, grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             self._stream.cancel()
             await self._channel.close()

@@ -394,7 +394,7 @@ class GenerationStream:
 
     def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
-        poison = self._service.quarantine.crashed(self._request)
+        poison = self._service.quarantine.crashed(self._request, self._tried[-1].target)
         if poison is None and self._first_token_s is None and not self._left:
             return self._elsewhere(
                 OverloadedError(
