@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 UNSENT_BYTES = 64 << 10  # what the kernel takes for a client that does not read; as much again waits in this process
-CLOSE_WAIT_S = 5.0  # how long a client may take for the last of what it was sent, once its connection is closed
+CLOSE_WAIT_S = 3.0  # how long a client may take for the last of what it was sent, once its connection is closed
 
 
 class Protocol(HttpToolsProtocol):

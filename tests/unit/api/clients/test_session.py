@@ -172,7 +172,6 @@ async def test_a_partition_is_noticed_in_seconds_and_forgotten_at_once(answers_o
         await wire.restore()
         healed_s = time.monotonic()
         await usable(hosts)
-        print("NOTICED", noticed_s, "BACK", time.monotonic() - healed_s)
         assert time.monotonic() - healed_s < 1.0 + 3.0
         assert await read(replica.session.start("s", say('script:[{"say": "hello"}]'))) == ("hello", True)
         await hosts.aclose()
