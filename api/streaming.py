@@ -183,9 +183,11 @@ class StallingWriter:
         return self._loop.time() - self._last_s
 
     def _check(self) -> None:
+        if self._task is None or self._task.done():
+            return
         since_s = self._writing_since_s
         waited_s = 0.0 if since_s is None else self._loop.time() - since_s
-        if waited_s >= self._timeout_s and self._task is not None:
+        if waited_s >= self._timeout_s:
             self._stalled = True
             self._on_stall()
             self._task.cancel()

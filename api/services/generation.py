@@ -203,7 +203,8 @@ class GenerationStream:
             elif kind == "finished":
                 self.finished = event.finished
                 self._tried[-1].worked()
-                self._service.quarantine.answered(self._request)
+                if not event.finished.cancelled:
+                    self._service.quarantine.answered(self._request)
             elif kind == "accepted":
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
