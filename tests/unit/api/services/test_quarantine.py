@@ -6,10 +6,11 @@ from gen import inference_pb2 as pb
 from api.errors import PoisonRequestError
 from api.services import quarantine
 from api.services.quarantine import Quarantine
+from tests.workers import say
 
 
 def request(text: str, organisation: str = "org_1") -> pb.GenerateRequest:
-    return pb.GenerateRequest(model="m", text=text, cache_salt=organisation)
+    return say(text, model="m", cache_salt=organisation)
 
 
 def test_what_ran_at_two_crashes_is_refused_for_a_while() -> None:
