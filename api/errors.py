@@ -151,6 +151,12 @@ class InternalError(ApiError):
     """A bug of ours."""
 
 
+class PoisonRequestError(InternalError):
+    """Workers died twice while they ran this request: it is not sent to a third one."""
+
+    code = "poison_request"
+
+
 class UpstreamError(ApiError):
     """A worker broke after it had taken the request."""
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from fastapi import Response
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.clients.session import Delta
@@ -159,13 +160,20 @@ class StallingWriter:
         self._on_stall = on_stall
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
+        self._stalled = False
         self._writing_since_s: float | None = None
         self._last_s = self._loop.time()
         self._timer = self._loop.call_later(timeout_s, self._check)
 
     async def write(self, data: bytes, last: bool = False) -> None:
+        """Raises ClientDisconnect when the client has taken nothing for too long."""
         self._writing_since_s = self._loop.time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        except asyncio.CancelledError:
+            if not self._stalled:
+                raise
+            raise ClientDisconnect from None
         self._writing_since_s = None
         self._last_s = self._loop.time()
         if last:
@@ -175,9 +183,13 @@ class StallingWriter:
         return self._loop.time() - self._last_s
 
     def _check(self) -> None:
+        if self._task is None or self._task.done():
+            return
         since_s = self._writing_since_s
-        if since_s is not None and self._loop.time() - since_s >= self._timeout_s and self._task is not None:
+        waited_s = 0.0 if since_s is None else self._loop.time() - since_s
+        if waited_s >= self._timeout_s:
+            self._stalled = True
             self._on_stall()
             self._task.cancel()
             return
-        self._timer = self._loop.call_later(self._timeout_s, self._check)
+        self._timer = self._loop.call_later(self._timeout_s - waited_s, self._check)

@@ -29,7 +29,11 @@ log = logging.getLogger("novai.hosts")
 RESOLVE_EVERY_S = 5.0
 HEARTBEAT_S = 2
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.1, 2.0
-# A worker whose requests keep stalling is set aside for a while, as Envoy does: after this many in a row.
+# Sessions are opened again sooner than hosts: a worker that is back, or a network, is used within a second.
+SESSION_OPEN_S = 2.0
+SESSION_RETRY_S = 0.2
+# A worker whose requests keep stalling is set aside for a while, as Envoy does: after this many in a row, and each time
+# for longer until it has answered.
 STALLS_TO_EJECT = 5
 EJECT_S = 30.0
 
@@ -44,6 +48,7 @@ class Replica:
     embedding: EmbeddingClient | None = None
     outstanding: int = 0
     stalls: int = 0
+    ejections: int = 0
     ejected_until_s: float = 0.0
     connecting: asyncio.Task[None] | None = None
 
@@ -60,11 +65,13 @@ class Replica:
         self.stalls += 1
         if self.stalls >= STALLS_TO_EJECT:
             self.stalls = 0
-            self.ejected_until_s = time.monotonic() + EJECT_S
-            log.warning("%s (%s) keeps stalling: set aside for %d s", self.target, self.state.model, EJECT_S)
+            self.ejections += 1
+            aside_s = EJECT_S * self.ejections
+            self.ejected_until_s = time.monotonic() + aside_s
+            log.warning("%s (%s) keeps stalling: set aside for %d s", self.target, self.state.model, aside_s)
 
     def worked(self) -> None:
-        self.stalls = 0
+        self.stalls = self.ejections = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -207,30 +214,33 @@ class Hosts:
                 replica = host.replicas[target] = Replica(state=model, target=target)
             replica.state = model
             self._index()
-            if (
-                model.state == pb.READY
-                and not replica.usable
-                and (replica.connecting is None or replica.connecting.done())
-            ):
-                replica.connecting = asyncio.create_task(self._connect(replica))
+            if model.state == pb.READY:
+                self._connect(replica)
 
-    async def _connect(self, replica: Replica) -> None:
+    def _connect(self, replica: Replica) -> None:
         if replica.state.kind == pb.EMBEDDING:
-            if replica.embedding is None:
-                replica.embedding = EmbeddingClient(replica.target, replica.state.model, self._token)
-            return
-        if replica.session is not None:
-            if replica.session.alive:
-                return  # ejected for a while, not broken
-            await replica.session.aclose()
-        session = Session(replica.target, replica.state.model, self._token)
-        try:
-            await session.open()
-        except ConnectionError as error:
-            log.warning("%s", error)  # the next heartbeat tries again
-            return
-        replica.session = session
-        log.info("session to %s (%s)", replica.target, replica.state.model)
+            replica.embedding = replica.embedding or EmbeddingClient(replica.target, replica.state.model, self._token)
+        elif replica.connecting is None or replica.connecting.done():
+            replica.connecting = asyncio.create_task(self._keep_session(replica))
+
+    async def _keep_session(self, replica: Replica) -> None:
+        """A session, and another one whenever it breaks, until the host says that the worker is gone."""
+        failed = False
+        while True:
+            session = Session(replica.target, replica.state.model, self._token)
+            try:
+                await session.open(SESSION_OPEN_S)
+            except ConnectionError as error:
+                if not failed:
+                    log.warning("%s", error)
+                failed = True
+                await asyncio.sleep(SESSION_RETRY_S)
+                continue
+            failed = False
+            replica.session = session
+            log.info("session to %s (%s)", replica.target, replica.state.model)
+            await session.broken.wait()
+            await session.aclose()
 
     async def _drop_replica(self, host: Host, replica: Replica) -> None:
         host.replicas.pop(replica.target, None)

@@ -111,12 +111,13 @@ class Call:
 
 
 class Session:
-    """One worker's stream. `open` → `start`* → `aclose`. `alive` is False from the moment it breaks."""
+    """One worker's stream. `open` → `start`* → `aclose`. From the moment it breaks `alive` is False, `broken` set."""
 
     def __init__(self, target: str, model: str, token: str = "") -> None:
         self.target = target
         self.model = model
         self.alive = False
+        self.broken = asyncio.Event()
         self.calls: dict[int, Call] = {}
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
@@ -131,7 +132,8 @@ class Session:
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._stream = stub.Session(metadata=self._metadata)
         try:
-            await asyncio.wait_for(self._stream.wait_for_connection(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancellation that comes with the answer
+                await self._stream.wait_for_connection()
         except (TimeoutError, grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             self._stream.cancel()
             await self._channel.close()
@@ -258,6 +260,7 @@ class Session:
         if not self.alive:
             return
         self.alive = False
+        self.broken.set()
         self._stream.cancel()
         for call in list(self.calls.values()):
             call.error = broken(f"the worker of {self.model}")

@@ -26,13 +26,13 @@ from api.limits.answers import Header, State
 from api.limits.connection import RedisAwayError
 from api.limits.dimensions import Plan, Row, plan
 from api.limits.leaky import LeakyBuckets
-from api.limits.shared import LEASE_S, SharedBuckets
+from api.limits.shared import SharedBuckets
 
 logger = logging.getLogger(__name__)
 
 OnFailure = Literal["local", "closed", "open"]
 
-RENEW_S = LEASE_S / 3
+RENEW_S = 3.0  # how soon a Redis that was emptied knows again what runs, and what was used
 _MAX_PLANS = 20_000
 _NOTHING = Plan("", [])
 

@@ -24,6 +24,8 @@ LEASE_S = 30.0  # a lease that nobody renews, because its process died, ends aft
 SETTLE_PATIENCE_S = 60.0  # a settlement that Redis did not take for so long is given up: what was owed has drained
 MARK_MS = 600_000
 MAX_BATCH = 500
+# What a Redis says that cannot write at the moment: a replica, one that loads, one whose memory or disk is full.
+CANNOT_WRITE = ("READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "MISCONF", "OOM")
 
 _ACQUIRE, _SETTLE, _RESTORE = Script("acquire"), Script("settle"), Script("restore")
 
@@ -129,9 +131,9 @@ class SharedBuckets:
             connection = self._redis.connection
         except RedisAwayError:
             return
-        connection.call("PEXPIRE", self._alive_key, MARK_MS).add_done_callback(_seen)
-        for words in self._restore_words({}):
-            connection.call(b"EVALSHA", _RESTORE.sha, *words).add_done_callback(_seen)
+        remembers = connection.call("PEXPIRE", self._alive_key, MARK_MS)
+        remembers.add_done_callback(lambda done: self._on_renewed(connection, done))
+        self._restore(connection, {})
 
     # ---------------------------------------------------------------- settling
 
@@ -168,6 +170,9 @@ class SharedBuckets:
             self._redis.load(connection)
             self._resend(connection)
             return
+        if isinstance(error, hiredis.ReplyError) and any(word in str(error) for word in CANNOT_WRITE):
+            connection.close(str(error))  # sent again on the next one
+            return
         if error is not None:
             _give_up(batch, error)
         if batch in self._sent:
@@ -195,6 +200,17 @@ class SharedBuckets:
         self._sent += self._open.values()
         self._open = {}
         self._resend(connection)
+
+    def _on_renewed(self, connection: Connection, done: asyncio.Future[Any]) -> None:
+        """A Redis that was emptied without a break of its connections remembers nothing, as after an outage."""
+        if done.cancelled() or done.exception() or done.result():
+            return
+        self._restore(connection, self._heard())
+        connection.call("SET", self._alive_key, 1, "PX", MARK_MS).add_done_callback(_seen)
+
+    def _restore(self, connection: Connection, heard: Mapping[bytes, int]) -> None:
+        for words in self._restore_words(heard):
+            connection.call(b"EVALSHA", _RESTORE.sha, *words).add_done_callback(_seen)
 
     @property
     def _alive_key(self) -> str:

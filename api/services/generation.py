@@ -22,6 +22,7 @@ from api.errors import ApiError, InsufficientQuotaError, OverloadedError, Upstre
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.catalog import Catalog, mapped
+from api.services.quarantine import Quarantine
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
@@ -46,6 +47,7 @@ class GenerationService:
         inter_token_timeout_s: float,
     ) -> None:
         self.hosts = hosts
+        self.quarantine = Quarantine()
         self.first_token_timeout_s = first_token_timeout_s
         self.inter_token_timeout_s = inter_token_timeout_s
         self._catalog = catalog
@@ -141,7 +143,7 @@ class GenerationStream:
         """Hands the request to a worker; returns when it has accepted: valid, fits, has a slot or a place in the queue.
 
         Raises InvalidRequestError, ContextLengthExceededError, OverloadedError, UpstreamTimeoutError,
-        InsufficientQuotaError, LedgerUnavailableError.
+        InsufficientQuotaError, LedgerUnavailableError, PoisonRequestError.
         """
         if self._ticket.eager:
             self._submit()
@@ -201,6 +203,8 @@ class GenerationStream:
             elif kind == "finished":
                 self.finished = event.finished
                 self._tried[-1].worked()
+                if not event.finished.cancelled:
+                    self._service.quarantine.answered(self._request)
             elif kind == "accepted":
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
@@ -378,6 +382,7 @@ class GenerationStream:
 
     def _submit(self) -> None:
         """Hands the request to the least loaded replica that has not failed it yet."""
+        self._service.quarantine.check(self._request)
         replica = self._service.hosts.pick(self.model, exclude=self._tried)
         assert replica.session is not None
         self._call = replica.session.start(self.request_id, self._request)
@@ -390,15 +395,16 @@ class GenerationStream:
 
     def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
-        if self._first_token_s is None and not self._left:
+        poison = self._service.quarantine.crashed(self._request, self._tried[-1].target)
+        if poison is None and self._first_token_s is None and not self._left:
             return self._elsewhere(
                 OverloadedError(
                     f"The worker of `{self.model}` stopped before it answered. Please try again in 1s.",
                     retry_after_ms=1000,
                 )
             )
-        self.error = error
-        raise error
+        self.error = poison or error
+        raise self.error
 
     def _refused(self, failed: Failed) -> list[Delta]:
         error, self._failed = from_failed(failed), None

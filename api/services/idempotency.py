@@ -3,7 +3,8 @@
 The first request with a key takes its place in the table and runs; its answer is kept before the client has seen the
 end of it. The next one with the same key and body gets that answer; with another body it is refused; while the first
 still runs it is told to wait. A request with a key runs to its end also when its client leaves: a retry finds the whole
-answer, and one charge. What a process leaves behind when it dies is free again when its lease has passed.
+answer, and one charge. What a process leaves behind when it dies is free again when its lease has passed, unless it
+died between charging and keeping: then the key stays used.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Idempotency:
         """The place of this request, or the answer that was given under its key.
 
         Raises InvalidRequestError (the key itself), IdempotencyKeyReusedError (another body), ConflictError (still
-        running, or too large to be kept), LedgerUnavailableError.
+        running, or without an answer that could be kept), LedgerUnavailableError.
         """
         place = Place(project_id, route, checked(keys))
         digest = hashlib.sha256(body).digest()
@@ -151,7 +152,7 @@ def replayed(kept: Kept, digest: bytes, key: str) -> Answer:
         )
     if kept.body is None:
         raise ConflictError(
-            f"The request with the Idempotency-Key {key!r} was answered and charged once; its answer was too large to "
+            f"The request with the Idempotency-Key {key!r} was answered and charged once, but its answer could not "
             "be kept. Use a new key to run it again.",
             code="idempotency_answer_not_kept",
         )

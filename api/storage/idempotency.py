@@ -1,7 +1,7 @@
 """SQL for the answers that are kept under an Idempotency-Key.
 
 A row is *running* (a lease, no status) or *done* (a status). A running row whose lease has passed belongs to nobody:
-its process died, and the next request takes it over.
+its process died, and the next request takes it over; unless it had charged already: then it is done, without an answer.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from dataclasses import dataclass
 
 from api.storage.session import Database
 
-_CLAIM = """
+_CHARGED = "EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled')"
+_CLAIM = f"""
 INSERT INTO idempotency AS i (project_id, route, key, body_digest, owner, lease_until)
 VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 second')
 ON CONFLICT (project_id, route, key) DO UPDATE
 SET body_digest = $4, owner = $5, lease_until = now() + $6 * interval '1 second', status = NULL, headers = NULL,
     body = NULL, created_at = now()
-WHERE i.lease_until < now() OR i.created_at < now() - $7 * interval '1 second'
+WHERE i.lease_until < now() AND NOT {_CHARGED} OR i.created_at < now() - $7 * interval '1 second'
 RETURNING 1
-"""
-_READ = """
-SELECT body_digest, status, headers, body FROM idempotency WHERE project_id = $1 AND route = $2 AND key = $3
-"""
+"""  # noqa: S608 — constants only
+_READ = f"""
+SELECT body_digest, CASE WHEN lease_until < now() AND {_CHARGED} THEN 200 ELSE status END, headers, body
+FROM idempotency i WHERE project_id = $1 AND route = $2 AND key = $3
+"""  # noqa: S608 — constants only
 _FINISH = """
 UPDATE idempotency SET status = $5, headers = $6, body = $7, lease_until = NULL
 WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
@@ -50,7 +52,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is there. `status` None: still running. `body` None of an answer that is done: it was too large to keep."""
+    """What is there. `status` None: still running. `body` None of an answer that is done: it could not be kept."""
 
     body_digest: bytes
     status: int | None

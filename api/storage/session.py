@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NoReturn
@@ -24,7 +25,7 @@ RETRY_AFTER_MS = 2000
 _AWAY = "The service cannot reach its database at the moment. Please try again shortly."
 # How long nobody tries after a connection attempt failed.
 _PAUSE_S = 0.5
-_TRIES = 3
+_RETRY_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # at most, before a statement that met others is tried again
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
 _LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -112,10 +113,14 @@ class Database:
         self, statement: str, *arguments: Any, timeout_s: float | None = None
     ) -> list[asyncpg.Record]:
         """`fetch`, tried again after a deadlock or a serialization failure, in which nothing was done."""
-        for _ in range(_TRIES - 1):
-            with contextlib.suppress(asyncpg.TransactionRollbackError):
+        pauses_s = iter(_RETRY_S)
+        while True:
+            try:
                 return await self.fetch(statement, *arguments, timeout_s=timeout_s)
-        return await self.fetch(statement, *arguments, timeout_s=timeout_s)
+            except asyncpg.TransactionRollbackError as error:
+                if (pause_s := next(pauses_s, None)) is None:
+                    raise unavailable() from error
+                await asyncio.sleep(random.random() * pause_s)  # noqa: S311 (so that two do not meet again)
 
     async def fetchrow(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> asyncpg.Record | None:
         async with self.connection(timeout_s) as connection:

@@ -19,6 +19,7 @@ Start = Callable[[int], AbstractContextManager[System]]
 SILENT = 'script:[{"hang": true}]'
 TALKING = 'script:[{"say": "one "}, {"hang": true}]'
 SHORT = 'script:[{"say": "hello"}]'
+POISON = 'script:[{"exit": 1}]'
 
 
 def client_of(system: System) -> OpenAI:
@@ -106,3 +107,59 @@ def test_with_another_replica_nobody_notices_before_the_first_token(start_system
         wait_running(system, 4)
         system.workers("scripted")[0].kill()
         assert [answer.result(20) for answer in answers] == ["hello"] * 4
+
+
+def test_after_the_first_token_an_answer_that_is_no_stream_is_502(start_system: Start) -> None:
+    with start_system(1) as system, client_of(system) as client, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(ask, client, TALKING)
+        while not any(r.session and r.session.calls for r in system.edge.state.hosts.replicas()):
+            time.sleep(0.01)
+        time.sleep(0.3)  # nothing says from outside that the first token has come
+        system.kill("scripted")
+        with pytest.raises(openai.InternalServerError) as raised:
+            waiting.result(10)
+        assert (raised.value.status_code, raised.value.code) == (502, "upstream_error")
+
+
+def test_a_request_that_kills_its_workers_is_not_sent_to_a_third(start_system: Start) -> None:
+    with start_system(2) as system, client_of(system) as client:
+        patient = client.with_options(max_retries=4)
+        for _ in range(3):  # whoever tries again
+            with pytest.raises(openai.InternalServerError) as raised:
+                ask(patient, POISON)
+            assert (raised.value.status_code, raised.value.code) == (500, "poison_request")
+            assert raised.value.response.headers["x-should-retry"] == "false"
+            assert ask(client, SHORT, model="other") == "hello"
+        assert recovered_s(client) < 10
+        hosted = [r.state for r in system.edge.state.hosts.replicas() if r.state.model == "scripted"]
+        assert sum(state.restarts for state in hosted) <= 2
+        assert system.edge.sql(
+            "select count(*) as n from transfers where kind = 'post' and amount_nusd > 0 "
+            "and request_id not in (select request_id from usage where outcome = 'finished')"
+        ) == [{"n": 0}]
+
+
+def test_a_worker_that_hangs_is_noticed_and_replaced(start_system: Start) -> None:
+    """SIGSTOP: its connections stand, and nothing comes."""
+    with start_system(1) as system, client_of(system) as client, ThreadPoolExecutor() as pool:
+        stream = client.chat.completions.create(
+            model="scripted", messages=[{"role": "user", "content": TALKING}], stream=True
+        )
+        while not next(stream).choices[0].delta.content:
+            pass
+        waiting = pool.submit(ask, client, SILENT)
+        wait_running(system, 2)
+        (process,) = system.workers("scripted")
+        process.suspend()
+        hung_s = time.monotonic()
+        with pytest.raises(openai.APIError) as broken:
+            for _ in stream:
+                pass
+        with pytest.raises(openai.InternalServerError) as refused:
+            waiting.result(20)
+        noticed_s = time.monotonic() - hung_s
+        assert (broken.value.code, refused.value.code) == ("upstream_error", "server_is_overloaded")
+        assert noticed_s < 3.1 + 5.0
+        assert recovered_s(client) < 30  # three health checks, and a start
+        rows = system.edge.sql("select outcome, cost_nusd from usage where outcome <> 'finished'")
+        assert {(row["outcome"], row["cost_nusd"]) for row in rows} == {("upstream_broke", 0)}

@@ -1,4 +1,4 @@
-"""A wire between a test and a server that can be cut, and can go silent, at a port that stays."""
+"""A wire between a test and a server, at a port that stays: it can be cut, silent in one direction or both, or slow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 
 class TcpProxy:
-    """Forwards to one server. `cut()` refuses and closes, `silence()` holds every byte back, `restore()` heals."""
+    """Forwards to `target`, which may change. `cut()` refuses and closes, `silence()` holds every byte back, or only
+    the server's, `delay_s` holds each for a while, `restore()` heals."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+        self.target = (host, port)
+        self.delay_s = 0.0
         self._server: asyncio.Server | None = None
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._asking, self._answering = asyncio.Event(), asyncio.Event()
+        self._flow()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.accepted = 0
@@ -34,11 +36,18 @@ class TcpProxy:
         await self._server.wait_closed()
         self._server = None
 
-    def silence(self) -> None:
-        self._flowing.clear()
+    def silence(self, answers_only: bool = False) -> None:
+        self._answering.clear()
+        if not answers_only:
+            self._asking.clear()
+
+    def _flow(self) -> None:
+        self._asking.set()
+        self._answering.set()
 
     async def restore(self) -> None:
-        self._flowing.set()
+        self.delay_s = 0.0
+        self._flow()
         if self._server is None:
             await self.start()
 
@@ -55,10 +64,14 @@ class TcpProxy:
             self._tasks.discard(task)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(*self._target)
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self.target)
+        except OSError:
+            writer.transport.abort()
+            return
         directions = [
-            asyncio.create_task(self._pump(reader, up_writer)),
-            asyncio.create_task(self._pump(up_reader, writer)),
+            asyncio.create_task(self._pump(reader, up_writer, self._asking)),
+            asyncio.create_task(self._pump(up_reader, writer, self._answering)),
         ]
         try:
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
@@ -69,10 +82,12 @@ class TcpProxy:
             for end in (writer, up_writer):
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                await self._flowing.wait()
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                await flowing.wait()
                 writer.write(data)
                 await writer.drain()
 

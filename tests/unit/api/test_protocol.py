@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from api.protocol import _Gathering
 
 
@@ -14,6 +16,14 @@ class Sink(asyncio.Transport):
         super().__init__({"peername": ("127.0.0.1", 1)})
         self.written: list[bytes] = []
         self.closed = False
+        self.aborted = asyncio.Event()
+        self.unsent = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def abort(self) -> None:
+        self.aborted.set()
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
@@ -45,6 +55,15 @@ async def test_what_was_written_leaves_before_the_transport_closes() -> None:
     transport.close()
     await asyncio.sleep(0)
     assert (sink.written, sink.closed) == ([b"last words"], True)
+
+
+async def test_a_peer_that_does_not_take_the_last_words_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.protocol.CLOSE_WAIT_S", 0.01)
+    sink = Sink()
+    sink.unsent = 1
+    _Gathering(sink, asyncio.get_running_loop()).close()
+    assert not sink.aborted.is_set()
+    await asyncio.wait_for(sink.aborted.wait(), 5)
 
 
 async def test_nothing_is_written_after_the_peer_is_gone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import pytest
 from gen import model_host_pb2 as host_pb
@@ -11,6 +12,7 @@ from gen import model_host_pb2 as host_pb
 from api.clients.hosts import Hosts, Replica, target_of
 from api.clients.session import Call, Delta, Session
 from api.errors import OverloadedError, UpstreamError
+from tests.unit.api.tcp_proxy import proxied
 from tests.workers import MODEL, host, ready, say, worker
 
 pytestmark = pytest.mark.timeout(30)
@@ -140,6 +142,38 @@ async def test_a_replica_that_keeps_stalling_is_set_aside() -> None:
         for _ in range(4):
             replica.stalled()
         assert not replica.usable
+        first_s = replica.ejected_until_s
+        for _ in range(5):
+            replica.stalled()
+        assert replica.ejected_until_s - first_s > 29  # for twice as long
+        await hosts.aclose()
+
+
+@pytest.mark.parametrize("answers_only", [False, True])
+async def test_a_partition_is_noticed_in_seconds_and_forgotten_at_once(answers_only: bool) -> None:
+    async with host() as (fake, address), worker() as w, proxied(f"grpc://{w.target}") as (wire, _):
+        hosts = Hosts([address])
+        await hosts.start()
+        described = ready(w)
+        described.endpoint = f"127.0.0.1:{wire.port}"
+        await fake.set(described)
+        (replica,) = await usable(hosts)
+        assert replica.session is not None
+        call = replica.session.start("r", say('script:[{"hang": true}]'))
+        while not await call.next():
+            pass
+        wire.silence(answers_only)
+        cut_s = time.monotonic()
+        with pytest.raises(UpstreamError):
+            while True:
+                await call.next()
+        noticed_s = time.monotonic() - cut_s
+        assert not replica.usable and noticed_s < 3.1 + 4.0
+        await wire.restore()
+        healed_s = time.monotonic()
+        await usable(hosts)
+        assert time.monotonic() - healed_s < 1.0 + 3.0
+        assert await read(replica.session.start("s", say('script:[{"say": "hello"}]'))) == ("hello", True)
         await hosts.aclose()
 
 

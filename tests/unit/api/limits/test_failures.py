@@ -189,6 +189,40 @@ async def test_redis_that_lost_everything_learns_what_runs_and_what_was_used(own
         assert await remaining(limiter, principal) == [10_000 - 400 - 200 - 100 - 70, 5]
 
 
+async def test_a_redis_that_was_emptied_learns_it_too_though_no_connection_broke(own_redis: RedisServer) -> None:
+    principal = someone(limit("tokens_per_day", 10_000), limit("concurrent_requests", 5))
+    async with opened(own_redis.url, "closed") as limiter:
+        running = [await acquired(limiter, principal, str(n), 1000) for n in range(3)]
+        await limiter._shared._redis.connection.call("FLUSHALL")
+        assert await remaining(limiter, principal) == [10_000, 5]
+        emptied_s = time.monotonic()
+        while await remaining(limiter, principal) != [7000, 2]:
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - emptied_s < 3.0 + 2.0
+        for grant in running:
+            grant.settle(1000)
+        assert await remaining(limiter, principal) == [7000, 5]
+
+
+async def test_a_replica_takes_no_settlement_and_loses_none(own_redis: RedisServer, tmp_path: Path) -> None:
+    """As after a failover, until the replica is promoted."""
+    principal = someone(limit("tokens_per_day", 10_000), limit("concurrent_requests", 5))
+    with RedisServer(tmp_path / "primary") as primary:
+        async with opened(own_redis.url, "local") as limiter, opened(own_redis.url, "local") as other:
+            grant = await acquired(limiter, principal, "a", 1000)
+            operator = other._shared._redis.connection
+            await operator.call(
+                "REPLICAOF", "127.0.0.1", f"{primary.port}"
+            )  # whose password it lacks: it stays as it is
+            grant.settle(400)
+            await until(lambda: limiter.degraded)
+            assert len(await admitted(limiter, principal, 3, tokens=100)) == 3
+            await operator.call("REPLICAOF", "NO", "ONE")
+            await until(lambda: not limiter.degraded)
+            await settled(limiter)
+            assert await remaining(limiter, principal) == [10_000 - 400 - 300, 2]
+
+
 async def test_what_settles_during_an_outage_frees_that_and_no_more(own_redis: RedisServer) -> None:
     principal = someone(limit("tokens_per_day", 1000))
     async with opened(own_redis.url, "local", patience_s=0) as limiter:

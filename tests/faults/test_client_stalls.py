@@ -1,0 +1,83 @@
+"""Clients that do not read: bounded memory, and they are left within the write timeout."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from api.ledger.reconcile import verify
+from api.protocol import CLOSE_WAIT_S, UNSENT_BYTES
+from tests.edge import Edge, open_edge
+from tests.workers import MODEL
+
+pytestmark = pytest.mark.timeout(60)
+CLIENTS = 20
+WRITE_TIMEOUT_S = 1.0
+
+
+@pytest.fixture
+async def edge(fresh_database: str, redis_url: str) -> AsyncIterator[Edge]:
+    options = {"tokens": 20_000}  # about 4 MB of events
+    async with open_edge(fresh_database, redis_url, worker_options=options, write_timeout_s=WRITE_TIMEOUT_S) as running:
+        yield running
+
+
+async def ask(edge: Edge) -> socket.socket:
+    """A stream that nobody reads, in a buffer of the smallest size."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(connection, ("127.0.0.1", port_of(edge)))
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {edge.key}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    await loop.sock_sendall(connection, head.encode() + body)
+    return connection
+
+
+def port_of(edge: Edge) -> int:
+    return int(edge.url.rpartition(":")[2])
+
+
+def open_connections(edge: Edge) -> int:
+    """Those of the server, that it has not given up."""
+    return sum(
+        1
+        for connection in psutil.Process().net_connections("tcp4")
+        if connection.laddr.port == port_of(edge) and connection.status in ("ESTABLISHED", "CLOSE_WAIT")
+    )
+
+
+def most_unsent(edge: Edge) -> int:
+    """Bytes that the kernel keeps for the client that is furthest behind."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return max(int(line[4].partition(":")[0], 16) for line in lines if line[1].endswith(f":{port_of(edge):04X}"))
+
+
+async def test_they_take_little_memory_and_are_left_in_time(edge: Edge) -> None:
+    clients = [await ask(edge) for _ in range(CLIENTS)]
+    unsent, asked_s = 0, time.monotonic()
+    database = edge.state.database
+    async with asyncio.timeout(30):
+        while (await database.fetch("SELECT count(*) AS n FROM usage"))[0]["n"] < CLIENTS:
+            unsent = max(unsent, most_unsent(edge))
+            await asyncio.sleep(0.05)
+        while open_connections(edge):
+            await asyncio.sleep(0.05)
+    assert time.monotonic() - asked_s < WRITE_TIMEOUT_S + CLOSE_WAIT_S + 10  # to generate it all takes a while, too
+    assert 0 < unsent <= 4 * UNSENT_BYTES
+    for client in clients:
+        client.close()
+    rows = await database.fetch("SELECT outcome, status FROM usage")
+    assert {tuple(row) for row in rows} == {("client_left", 499)}
+    assert all(not replica.outstanding for replica in edge.state.hosts.replicas())
+    await asyncio.wait_for(edge.workers[0].service.idle(), 5)
+    assert [finding for finding in await verify(database) if finding.offences] == []
