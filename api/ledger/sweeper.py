@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from api import metrics
 from api.domain import Principal, TokenUsage, UsageRecord
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 GRACE_S = 2.0  # how long the worker has to say how the request ended
+PATIENCE_S = 30.0  # how long a worker that is down has to come back, and to say what it had noted
 RECEIPTS_TIMEOUT_S = 1.0
 LIMIT = 256  # holds of one sweep
 
@@ -42,8 +44,15 @@ class Receipt:
     client_left: bool  # cancelled by its edge, and not because that edge was gone
 
 
-# The receipts that are known of these requests of one model; those that still run are left out. May raise anything.
-Receipts = Callable[[str, Sequence[str]], Awaitable[Mapping[str, Receipt]]]
+class Heard(NamedTuple):
+    """What the workers of a model say of some requests; those that still run are left out."""
+
+    receipts: Mapping[str, Receipt]
+    complete: bool = True  # every worker was heard: who has no receipt now will not get one
+
+
+# Asks the workers of one model about requests. May raise anything.
+Receipts = Callable[[str, Sequence[str]], Awaitable[Heard]]
 
 
 class Sweeper:
@@ -57,12 +66,14 @@ class Sweeper:
         *,
         sweep_s: float = SWEEP_S,
         grace_s: float = GRACE_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._ledger = ledger
         self._prices = prices
         self._receipts = receipts
         self._sweep_s = sweep_s
         self._grace_s = grace_s
+        self._patience_s = patience_s
         self._taken: dict[str, tuple[float, HoldRow]] = {}  # by request: when (monotonic), what
         self._task: asyncio.Task[None] | None = None
 
@@ -86,14 +97,18 @@ class Sweeper:
             self._taken[row.request_id] = (now, row)
         if not self._taken:
             return 0
-        receipts = await self._ask()
-        settled = [self._settlement(row, receipts[name]) for name, (_, row) in self._taken.items() if name in receipts]
-        released = [
-            row
-            for name, (since_s, row) in self._taken.items()
-            if name not in receipts and now - since_s >= self._grace_s
-        ]
-        closings: list[Closing] = [*settled, *released]
+        by_model: dict[str, list[str]] = {}
+        for name, (_, row) in self._taken.items():
+            by_model.setdefault(row.model, []).append(name)
+        heard = await asyncio.gather(*(self._ask(model, names) for model, names in by_model.items()))
+        closings: list[Closing] = []
+        for names, (receipts, complete) in zip(by_model.values(), heard, strict=True):
+            for name in names:
+                since_s, row = self._taken[name]
+                if name in receipts:
+                    closings.append(self._settlement(row, receipts[name]))
+                elif now - since_s >= (self._grace_s if complete else self._patience_s):
+                    closings.append(row)
         for closing in closings:
             how = closing.record.outcome if isinstance(closing, Settlement) else "released"
             metrics.LEDGER_SWEPT.labels(how).inc()
@@ -102,20 +117,13 @@ class Sweeper:
         await asyncio.gather(*map(ledger.close, closings))
         return len(closings)
 
-    async def _ask(self) -> dict[str, Receipt]:
-        by_model: dict[str, list[str]] = {}
-        for name, (_, row) in self._taken.items():
-            by_model.setdefault(row.model, []).append(name)
-        answers = await asyncio.gather(*(self._ask_one(model, names) for model, names in by_model.items()))
-        return {name: receipt for answer in answers for name, receipt in answer.items()}
-
-    async def _ask_one(self, model: str, names: list[str]) -> Mapping[str, Receipt]:
+    async def _ask(self, model: str, names: list[str]) -> Heard:
         try:
             async with asyncio.timeout(RECEIPTS_TIMEOUT_S):
                 return await self._receipts(model, names)
         except Exception as error:  # noqa: BLE001 — whatever it is, the worker has not said anything
             logger.warning("No receipts of %s: %r", model, error)
-            return {}
+            return Heard({}, complete=False)
 
     def _settlement(self, row: HoldRow, receipt: Receipt) -> Settlement:
         price = self._prices.find(row.model, row.price_version)

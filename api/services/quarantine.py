@@ -15,7 +15,7 @@ from api.clients.session import GenerateRequest
 from api.errors import PoisonRequestError
 
 CRASHES = 2  # of different processes: a worker that is started again has another address
-KEPT_S = 600.0  # then it may try again
+KEPT_S = 60.0  # then it may try again: longer than retries of clients take
 KEPT_AT_MOST = 10_000
 
 
@@ -57,7 +57,7 @@ def digest(request: GenerateRequest) -> bytes:
 
 def poison() -> PoisonRequestError:
     return PoisonRequestError(
-        "Two workers stopped while they ran this request, so it is not run again for 10 minutes; nothing is charged. "
+        "Two workers stopped while they ran this request, so it is not run again for a minute; nothing is charged. "
         "Change the request, or send it again later.",
         retryable=False,
     )

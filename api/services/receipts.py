@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from api.clients.hosts import Hosts
 from api.clients.session import Receipt as WorkerReceipt
 from api.clients.session import Session
 from api.domain import TokenUsage
-from api.ledger.sweeper import Receipt, Receipts
+from api.ledger.sweeper import Heard, Receipt, Receipts
 
 
 def receipts_of(hosts: Hosts) -> Receipts:
-    """Asks every replica of a model at once; one that does not answer says nothing."""
+    """Asks every replica of a model at once. One that is down is not heard, but may come back with what it had noted;
+    neither is a model heard that no host knows of at the moment."""
 
-    async def ask(model: str, request_ids: Sequence[str]) -> Mapping[str, Receipt]:
-        sessions = [replica.session for replica in hosts.models().get(model, ()) if replica.session is not None]
+    async def ask(model: str, request_ids: Sequence[str]) -> Heard:
+        sessions = [replica.session for replica in hosts.models().get(model, ())]
         answers = await asyncio.gather(*(_ask_one(session, request_ids) for session in sessions))
-        return {name: receipt for answer in answers for name, receipt in answer.items()}
+        receipts = {name: receipt for answer in answers for name, receipt in answer.receipts.items()}
+        return Heard(receipts, bool(answers) and all(answer.complete for answer in answers))
 
     return ask
 
 
-async def _ask_one(session: Session, request_ids: Sequence[str]) -> Mapping[str, Receipt]:
+async def _ask_one(session: Session | None, request_ids: Sequence[str]) -> Heard:
+    if session is None:
+        return Heard({}, complete=False)
     try:
         found = await session.receipts(request_ids)
     except ConnectionError:
-        return {}
-    return {r.request_id: _receipt(session.target, r) for r in found if r.state != WorkerReceipt.RUNNING}
+        return Heard({}, complete=False)
+    return Heard({r.request_id: _receipt(session.target, r) for r in found if r.state != WorkerReceipt.RUNNING})
 
 
 def _receipt(replica: str, receipt: WorkerReceipt) -> Receipt:

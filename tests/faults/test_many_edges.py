@@ -89,7 +89,7 @@ def api_process(edge: Edge, log: Path) -> Iterator[Api]:
         "REDIS_URL": edge.settings.redis_url,
         "INFERENCE_GRPC_HOST": edge.settings.inference_grpc_host,
         "KEY_PEPPER": PEPPER,
-        "AUTH_MODE": "strict",
+        "AUTH_MODE": "all_except_health",
         "API_PORT": str(port),
         "DRAIN_S": "1",
         "RATE_LIMIT_TIMEOUT_S": "2",  # a busy machine is not an outage

@@ -4,7 +4,7 @@ ledger breaks no invariant, and every budget is what a model of a few lines says
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from api.ledger.holds import PAYS, Hold, Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import cost_nusd
 from api.ledger.reconcile import verify
-from api.ledger.sweeper import Receipt, Sweeper
+from api.ledger.sweeper import Heard, Receipt, Sweeper
 from api.storage import budgets, holds, prices
 from api.storage.session import open_pool
 from tests.conftest import execute
@@ -271,8 +271,8 @@ class Lives(RuleBasedStateMachine):
             if receipt is not None
         }
 
-        async def receipts(model: str, names: Sequence[str]) -> Mapping[str, Receipt]:
-            return {name: said[name] for name in names if name in said}
+        async def receipts(model: str, names: Sequence[str]) -> Heard:
+            return Heard({name: said[name] for name in names if name in said})
 
         alive = {each.owner for each in self.ledgers}
         self.run(self.lapse(sorted(alive)))

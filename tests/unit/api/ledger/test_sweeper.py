@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from api.domain import TokenUsage
 from api.ledger.holds import Hold, Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import Price
-from api.ledger.sweeper import Receipt, Sweeper
+from api.ledger.sweeper import Heard, Receipt, Sweeper
 from api.storage import budgets, holds
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database
@@ -28,12 +28,13 @@ class Workers:
         self.receipts: dict[str, Receipt] = {}
         self.asked: list[tuple[str, list[str]]] = []
         self.broken = False
+        self.missing = False  # one of them is down
 
-    async def __call__(self, model: str, names: Sequence[str]) -> Mapping[str, Receipt]:
+    async def __call__(self, model: str, names: Sequence[str]) -> Heard:
         self.asked.append((model, list(names)))
         if self.broken:
             raise OSError("no route to host")
-        return {name: self.receipts[name] for name in names if name in self.receipts}
+        return Heard({name: self.receipts[name] for name in names if name in self.receipts}, not self.missing)
 
     def say(self, hold: Hold, *, client_left: bool) -> None:
         self.receipts[hold.request.request_id] = Receipt("127.0.0.1:5", TOKENS, client_left)
@@ -186,6 +187,23 @@ async def test_the_workers_have_a_while_to_say_how_it_ended(
     workers.say(hold, client_left=True)
     assert await sweeper.sweep() == 1
     assert (await ends(store))[hold.request.request_id][0] == "settled"
+
+
+async def test_a_worker_that_is_down_is_waited_for(
+    dead: Ledger, ledger: Ledger, book: PriceBook, workers: Workers, store: Database
+) -> None:
+    """It may have noted what it generated, and says so when it is back; but nobody waits for ever."""
+    returns, never = await dead.hold(request(COST)), await dead.hold(request(COST))
+    await an_hour_passes(store, dead)
+    workers.missing = True
+    sweeper = Sweeper(ledger, book, workers, grace_s=0.0, patience_s=0.5)
+    assert await sweeper.sweep() == 0
+    workers.say(returns, client_left=True)
+    assert await sweeper.sweep() == 1
+    await asyncio.sleep(0.5)
+    assert await sweeper.sweep() == 1
+    states = await ends(store)
+    assert (states[returns.request.request_id][0], states[never.request.request_id][0]) == ("settled", "released")
 
 
 async def test_a_hold_that_its_own_process_forgot_is_swept(
