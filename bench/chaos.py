@@ -177,7 +177,7 @@ def main() -> None:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--every", type=float, default=2.0, help="seconds between recovery and the next kill, about")
     p.add_argument("--victims", nargs="+", choices=list(VICTIMS), default=list(VICTIMS))
-    p.add_argument("--patience", type=float, default=30.0, help="seconds that holds have to be resolved at the end")
+    p.add_argument("--patience", type=float, default=60.0, help="seconds that holds have to be resolved at the end")
     p.add_argument("--no-sweeper", action="store_true")
     a = p.parse_args()
     env = {"LEDGER_SWEEP_S": "0"} if a.no_sweeper else {}
