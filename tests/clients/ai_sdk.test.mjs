@@ -1,4 +1,4 @@
-// The AI SDK, with both of its providers that speak Chat Completions.
+// The AI SDK with its providers: Chat Completions by both, and Responses, which `openai(model)` takes by itself.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { createOpenAI } from '@ai-sdk/openai';
@@ -17,7 +17,8 @@ const compatible = createOpenAICompatible({
 const official = createOpenAI({ baseURL, apiKey });
 const PROVIDERS = {
   '@ai-sdk/openai-compatible': { chat: compatible, vectors: compatible.embeddingModel(VECTORS) },
-  '@ai-sdk/openai': { chat: official.chat, vectors: official.embedding(VECTORS) },
+  '@ai-sdk/openai, chat': { chat: official.chat, vectors: official.embedding(VECTORS) },
+  '@ai-sdk/openai, responses': { chat: official, vectors: official.embedding(VECTORS) },
 };
 const Ticket = z.object({ priority: z.enum(['low', 'high']), open: z.boolean() });
 const CALL = { call: { name: 'weather', arguments: { city: 'Zürich' } } };
@@ -31,7 +32,7 @@ for (const [name, { chat, vectors }] of Object.entries(PROVIDERS)) {
       assert.deepEqual([text, finishReason], ['Hello, wörld 👋', 'stop']);
       assert.equal(usage.outputTokens, 3);
       assert.equal(usage.totalTokens, usage.inputTokens + usage.outputTokens);
-      assert.match(response.id, /^chatcmpl-/);
+      assert.match(response.id, /^(chatcmpl-|resp_)/);
     });
 
     test('a stream', async () => {
