@@ -32,7 +32,15 @@ WITH_BODY = ("post", "put", "patch")
 CONCURRENCY = 16
 HUNG_S = 40.0
 HUGE, DEEP, MANY = 70_000, 150, 3_000  # deeper ones are made of bytes
+LARGEST = 20 << 20  # bytes; of what is much larger than the limit, the connection is closed
 ERROR_KEYS = {"message", "type", "param", "code"}
+ANTHROPIC = "/v1/messages"  # its errors have another shape
+OF_VECTORS = ("/v1/embeddings", "/v1/rerank")
+# The field that bounds the output, and a bound: what happens to be valid should be short.
+BOUNDS = {"/v1/chat/completions": ("max_tokens", 3), "/v1/completions": ("max_tokens", 3)} | {
+    "/v1/responses": ("max_output_tokens", 16),
+    ANTHROPIC: ("max_tokens", 3),
+}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
 # What the spec's examples do not show, by path.
@@ -66,6 +74,14 @@ RICH: dict[str, list[dict[str, Any]]] = {
     ],
     "/v1/embeddings": [{"input": ["a", "b"], "encoding_format": "base64"}, {"input": [[1, 2], [3]]}],
 }
+
+
+@dataclass(frozen=True)
+class Models:
+    """Those that are served."""
+
+    chat: str
+    vectors: str
 
 
 @dataclass
@@ -219,37 +235,43 @@ def change_sending(chance: random.Random, request: Request) -> None:
 def operations() -> list[tuple[str, str, list[Any]]]:
     """(method, path, valid bodies) of every operation that changes or makes something."""
     paths = yaml.safe_load(SPEC.read_text())["paths"]
-    found = []
-    for path, methods in paths.items():
-        for method in methods.keys() & set(WITH_BODY):
-            content = methods[method].get("requestBody", {}).get("content", {}).get("application/json", {})
-            bodies = [example["value"] for example in content.get("examples", {}).values()]
-            found.append((method, path, [*bodies, *RICH.get(path, ())] or [{}]))
-    return sorted(found, key=lambda operation: operation[1])
+    found = [
+        (method, path, [*examples(methods[method]), *RICH.get(path, ())])
+        for path, methods in paths.items()
+        for method in methods.keys() & set(WITH_BODY)
+    ]
+    bodies = {path: of_path for _, path, of_path in found}
+    # What counts the tokens of a request takes that request.
+    return sorted((method, path, of or bodies.get(path.rpartition("/")[0], [{}])) for method, path, of in found)
 
 
-def limited(body: Any, model: str | None) -> Any:
+def examples(operation: dict[str, Any]) -> list[Any]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    single = [content["example"]] if "example" in content else []
+    return single + [example["value"] for example in content.get("examples", {}).values()]
+
+
+def limited(path: str, body: Any, models: Models) -> Any:
     """The body for a model that is there, and of a few tokens."""
-    if not isinstance(body, dict) or model is None:
+    if not path.startswith("/v1/"):
         return body
-    bound = {"max_tokens": 3} if "messages" in body or "prompt" in body else {}
-    return {"model": model} | bound | body | {"model": model}
+    model = models.vectors if path in OF_VECTORS else models.chat
+    return body | {"model": model} | dict([BOUNDS[path]] if path in BOUNDS else ())
 
 
-def request_of(number: int, seed: int, models: list[str]) -> Request:
+def request_of(number: int, seed: int, models: Models) -> Request:
     """The same for the same number, seed and models."""
     chance = random.Random(f"{seed} {number}")
     # Half of all go to generations: they have the most to be wrong about.
     found = operations()
     generating = [operation for operation in found if operation[1].startswith("/v1/")]
     method, path, bodies = chance.choice(generating if chance.random() < 0.5 else found)
-    model = chance.choice(models) if path.startswith("/v1/") else None
-    request = Request(method.upper(), path, limited(deepcopy(chance.choice(bodies)), model))
+    request = Request(method.upper(), path, limited(path, deepcopy(chance.choice(bodies)), models))
     request.path = re.sub(r"\{\w+\}", lambda _: chance.choice(["x", "%00", "%ff", "..%2f", "a" * 300, "💥"]), path)
-    how = chance.choices(["value", "bytes", "sending"], [6, 3, 1], k=chance.randint(1, 3))
+    how = chance.choices(["value", "bytes", "sending"], [6, 3, 1], k=chance.choice([1, 1, 1, 2, 3]))
     for _ in range(how.count("value")):
         change_value(chance, request)
-    request.body = json.dumps(request.value).encode()
+    request.body = json.dumps(request.value).encode()[:LARGEST]
     for _ in range(how.count("bytes")):
         request.body = chance.choice(BYTES)(chance, request.body) if request.body.isascii() else request.body
     for _ in range(how.count("sending")):
@@ -274,28 +296,37 @@ async def send(http: httpx.AsyncClient, request: Request) -> tuple[str, str | No
         return "hung", f"no answer within {HUNG_S:g} s"
     except httpx.HTTPError as error:
         return "broken", repr(error)
-    return str(answer.status_code), fault(answer)
+    return str(answer.status_code), fault(request.path, answer)
 
 
-def fault(answer: httpx.Response) -> str | None:
+def fault(path: str, answer: httpx.Response) -> str | None:
     """What the contract does not allow about an answer."""
     if answer.status_code >= 500:
         return answer.text[:300]
     if not answer.headers.get("x-request-id", "").startswith("req_"):
         return "no x-request-id"
+    if 300 <= answer.status_code < 400:
+        return f"a redirect to {answer.headers['location']}"
     if answer.status_code < 400:
         events = answer.headers.get("content-type", "").startswith("text/event-stream")
         return "an error event" if events and '{"error"' in answer.text else None
+    return None if is_error(path, answer) else f"not the error's shape: {answer.text[:300]}"
+
+
+def is_error(path: str, answer: httpx.Response) -> bool:
     try:
-        error = answer.json()["error"]
+        body = answer.json()
+        error = body["error"]
+        if not (error["message"] and isinstance(error["message"], str) and isinstance(error["type"], str)):
+            return False
     except (ValueError, KeyError, TypeError):
-        return f"not the error's shape: {answer.text[:300]}"
-    if error.keys() != ERROR_KEYS or not error["message"] or not isinstance(error["message"], str):
-        return f"not the error's shape: {error}"
-    return None
+        return False
+    if path.startswith(ANTHROPIC):
+        return bool(body.keys() == {"type", "error", "request_id"} and body["type"] == "error")
+    return bool(body.keys() == {"error"} and error.keys() == ERROR_KEYS)
 
 
-async def attack(url: str, key: str, models: list[str], numbers: range, seed: int) -> tuple[Counter[str], list[Any]]:
+async def attack(url: str, key: str, models: Models, numbers: range, seed: int) -> tuple[Counter[str], list[Any]]:
     """Sends the requests. (how often each status came, [number, method, path, status, what is wrong])."""
     counts: Counter[str] = Counter()
     findings: list[Any] = []
@@ -314,15 +345,28 @@ async def attack(url: str, key: str, models: list[str], numbers: range, seed: in
     return counts, findings
 
 
+def own_key(url: str, admin_key: str) -> str:
+    """An admin key of a project of its own: what happens to be valid changes the limits of others."""
+
+    def make(path: str, body: dict[str, Any]) -> Any:
+        headers = {"authorization": f"Bearer {admin_key}"}
+        return httpx.post(f"{url}/admin/v1{path}", json=body, headers=headers).raise_for_status().json()
+
+    project = make("/projects", {"name": "attacked"})["id"]
+    scopes = ["inference", "usage", "admin"]
+    return str(make("/keys", {"project": project, "name": "attacker", "scopes": scopes})["key"])
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--requests", type=int, default=10_000)
     p.add_argument("--seed", type=int, default=0)
     a = p.parse_args()
     with running() as stack:
-        models = ["novai-tiny", "all-MiniLM-L6-v2"]
+        models = Models("novai-tiny", "all-MiniLM-L6-v2")
         url = stack.url.removesuffix("/v1")
-        counts, findings = asyncio.run(attack(url, stack.admin_key, models, range(a.requests), a.seed))
+        key = own_key(url, stack.admin_key)
+        counts, findings = asyncio.run(attack(url, key, models, range(a.requests), a.seed))
     for finding in itertools.islice(findings, 50):
         print(finding)
     print(json.dumps({"bench": "malformed", "seed": a.seed, "statuses": dict(counts), "findings": len(findings)}))
