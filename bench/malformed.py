@@ -28,6 +28,7 @@ import yaml
 from bench.stack import running
 
 SPEC = Path(__file__).parents[1] / "openapi/spec.yaml"
+MODELS = Path(__file__).parent / "models.malformed.yaml"
 WITH_BODY = ("post", "put", "patch")
 CONCURRENCY = 16
 HUNG_S = 40.0
@@ -362,7 +363,7 @@ def main() -> None:
     p.add_argument("--requests", type=int, default=10_000)
     p.add_argument("--seed", type=int, default=0)
     a = p.parse_args()
-    with running() as stack:
+    with running(models=MODELS) as stack:
         models = Models("novai-tiny", "all-MiniLM-L6-v2")
         url = stack.url.removesuffix("/v1")
         key = own_key(url, stack.admin_key)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.embeddings import Embeddings
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
@@ -55,6 +56,11 @@ class TestChat(Served, ChatModelIntegrationTests):
     @property
     def supports_json_mode(self) -> bool:
         return True
+
+    def test_a_full_context_is_told_apart(self, model: BaseChatModel) -> None:
+        """LangChain knows it by the words of the message."""
+        with pytest.raises(ContextOverflowError):
+            model.invoke("word " * 20_000)
 
     @property
     def model_override_value(self) -> str:
