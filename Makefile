@@ -6,11 +6,12 @@ PYTHON ?= $(firstword $(foreach python,/usr/bin/python3 python3,$(shell \
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CLIENTS := tests/clients
 PROTOS := inference embedding model_host
 EXTRAS := inference,embedding,dev,test
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev install test check format gen bench demo-model clean
+.PHONY: help run dev install test test-clients check format gen bench demo-model clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +32,13 @@ dev: run
 
 test: install ## every test, on real PostgreSQL, Redis, gRPC and both demo models
 	$(BIN)/python -m pytest $(ARGS)
+
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+	cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-clients: install $(CLIENTS)/node_modules/.package-lock.json ## the official SDK of Node and the AI SDK, on a NovAI of their own; needs npm
+	$(BIN)/python -m tests.clients $(ARGS)
 
 format: install ## ruff format and its safe fixes
 	$(BIN)/ruff format .

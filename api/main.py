@@ -86,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
                 state.draining = True
 
     app = Edge(title="NovAI", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.router.redirect_slashes = False  # a path is there or it is not: callers are sent nowhere, least of all by Host
     # The last one added is the first one to see a request.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(IdempotencyMiddleware, idempotency=lambda: app.state.novai.idempotency)

@@ -25,6 +25,7 @@ class Stack:
 
     url: str  # ends with /v1
     key: str
+    admin_key: str
     process: psutil.Process
     admin: dict[str, str]  # the environment of `novai` words
     ready_s: float  # from the start to everything ready
@@ -56,7 +57,8 @@ def running(
             values = wait_ready(child, state / "dev.env", Path(folder) / "log")
             ready_s = round(time.monotonic() - started, 2)
             admin = read_env(state / "admin.env")
-            yield Stack(values["NOVAI_BASE_URL"], values["NOVAI_API_KEY"], psutil.Process(child.pid), admin, ready_s)
+            keys = values["NOVAI_API_KEY"], values["NOVAI_ADMIN_KEY"]
+            yield Stack(values["NOVAI_BASE_URL"], *keys, psutil.Process(child.pid), admin, ready_s)
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(60)

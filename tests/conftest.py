@@ -18,6 +18,7 @@ import pytest
 
 from internal.dev.postgres_server import PostgresServer
 from internal.dev.redis_server import RedisServer
+from tests.dev_stack import novai_dev
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +59,13 @@ def database(postgres_url: str) -> Iterator[str]:
         yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
     finally:
         execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def dev(postgres_url: str) -> Iterator[dict[str, str]]:
+    """A running `novai dev` with the models it ships, on the tests' own PostgreSQL: the content of its dev.env."""
+    with database(postgres_url) as url, novai_dev(env={"DATABASE_URL": url}) as told:
+        yield told | {"DATABASE_URL": url}
 
 
 @pytest.fixture

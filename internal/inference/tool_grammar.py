@@ -34,6 +34,17 @@ from internal.inference.tool_families import Family
 
 MAX_CALLS = 16  # that one output is made to hold; a weak model would go on for ever
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
+# Keywords by which a schema speaks of properties that it does not list itself.
+_OPENING = (
+    "additionalProperties",
+    "patternProperties",
+    "unevaluatedProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "if",
+    "$ref",
+)
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -151,7 +162,7 @@ def _arguments_grammar(tool: pb.Tool, name: str) -> dict[str, Any]:
     """The tool's own schema. Where nobody asked for strictness, what the compiler cannot do is left out."""
     try:
         schema = checked_schema(tool.parameters_json) if tool.parameters_json else _NO_ARGUMENTS
-        grammar = json_grammar(_as_object(schema), name, lenient=not tool.strict)
+        grammar = json_grammar(_closed(_as_object(schema)), name, lenient=not tool.strict)
         problem = llguidance.LLMatcher.validate_grammar(json.dumps({"grammars": [grammar]}), limits=LIMITS)
         if problem and not problem.startswith("WARNING"):
             raise SchemaError(problem.strip().partition("\n")[0])
@@ -167,3 +178,12 @@ def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("type", "object") != "object":
         raise SchemaError("the parameters of a function must be of type object")
     return schema if "$ref" in schema else schema | _ANY_OBJECT
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without arguments that are not listed, unless the schema speaks of such: functions seldom take them, and a weak
+    model goes on inventing some for ever.
+    """
+    if "properties" not in schema or any(keyword in schema for keyword in _OPENING):
+        return schema
+    return schema | {"additionalProperties": False}

@@ -187,8 +187,9 @@ def test_completions(http: httpx.Client, fields: dict[str, Any], param: str, cod
 
 
 def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:
-    missing = http.get("/v1/nothing")
-    assert (missing.status_code, error_of(missing)["type"]) == (404, "invalid_request_error")
+    for path in ("/v1/nothing", f"{CHAT}/"):
+        missing = http.get(path)
+        assert (missing.status_code, error_of(missing)["type"]) == (404, "invalid_request_error")
     wrong = http.delete(CHAT)
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert error_of(wrong)["code"] == "method_not_supported"

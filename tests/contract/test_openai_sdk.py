@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import httpx
+import httpx2
 import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, DefaultHttpxClient, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
+from tests.contract.tenants import Tenant, ok, until
 from tests.edge import Edge
 from tests.workers import MODEL
 
@@ -153,3 +158,149 @@ def test_a_wrong_key(edge: Edge) -> None:
         with pytest.raises(openai.AuthenticationError) as raised:
             client.models.list()
     assert raised.value.code == "invalid_api_key"
+
+
+TOOL: openai.types.chat.ChatCompletionToolParam = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object"}},
+}
+CALLS = (
+    'script:[{"say": "Let me see. "}, {"call": {"name": "weather", "arguments": {"city": "Zürich"}}},'
+    ' {"call": {"name": "weather", "arguments": {}}}]'
+)
+
+
+def told(events: list[Any]) -> list[tuple[str, Any]]:
+    """What the helper says besides the chunks, in its order."""
+    return [
+        (event.type, getattr(event, "arguments", None) or getattr(event, "content", None))
+        for event in events
+        if event.type != "chunk" and not event.type.endswith(".delta")
+    ]
+
+
+FINISHED = [
+    ("content.done", "Let me see. "),
+    ("tool_calls.function.arguments.done", '{"city":"Zürich"}'),
+    ("tool_calls.function.arguments.done", "{}"),
+]
+
+
+def test_the_stream_helper_says_when_each_part_is_done(client: OpenAI) -> None:
+    with client.chat.completions.stream(model=MODEL, messages=user(CALLS), tools=[TOOL]) as stream:
+        events = list(stream)
+    pieces = [event.arguments_delta for event in events if event.type == "tool_calls.function.arguments.delta"]
+    assert "".join(pieces) == '{"city":"Zürich"}{}'
+    assert told(events) == FINISHED
+
+
+async def test_the_stream_helper_says_it_async(aclient: AsyncOpenAI) -> None:
+    async with aclient.chat.completions.stream(model=MODEL, messages=user(CALLS), tools=[TOOL]) as stream:
+        assert told([event async for event in stream]) == FINISHED
+
+
+def test_raw_answers(client: OpenAI) -> None:
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO)
+    assert raw.headers["content-type"] == "application/json"
+    assert int(raw.headers["openai-processing-ms"]) >= 0
+    assert raw.headers["x-request-id"] == raw.request_id == raw.parse()._request_id
+    assert raw.retries_taken == 0
+    with client.chat.completions.with_streaming_response.create(model=MODEL, messages=HELLO, stream=True) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert all(line.startswith("data: {") for line in lines[:-1])
+
+
+class Counting:
+    """A client of the SDK, and the retry counts that it sent."""
+
+    def __init__(self, edge: Edge, key: str = "") -> None:
+        self.retries: list[str] = []
+        http = DefaultHttpxClient(event_hooks={"request": [self._sent]})
+        self.client = OpenAI(base_url=f"{edge.url}/v1", api_key=key or edge.key, timeout=10, http_client=http)
+
+    def _sent(self, request: httpx2.Request) -> None:
+        self.retries.append(request.headers["x-stainless-retry-count"])
+
+
+@pytest.fixture
+def counting(edge: Edge) -> Iterator[Counting]:
+    counting = Counting(edge)
+    with counting.client:
+        yield counting
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "retries"),
+    [
+        ({"messages": user('script:[{"fail": "broken"}]')}, openai.InternalServerError, ["0", "1", "2"]),
+        ({"messages": HELLO, "n": 0}, openai.BadRequestError, ["0"]),
+        ({"messages": user("word " * 140_000)}, openai.BadRequestError, ["0"]),
+        ({"messages": HELLO, "model": "nope"}, openai.NotFoundError, ["0"]),
+    ],
+)
+def test_only_what_we_broke_is_tried_again(
+    counting: Counting, body: dict[str, Any], kind: type[openai.APIStatusError], retries: list[str]
+) -> None:
+    with pytest.raises(kind):
+        counting.client.chat.completions.create(**{"model": MODEL} | body)
+    assert counting.retries == retries
+
+
+def limit(admin: httpx.Client, tenant: Tenant, **row: Any) -> None:
+    ok(admin.put("/admin/v1/limits", json={"project": tenant.project, "limits": [row]}))
+    query = {"model": MODEL}
+    until(
+        lambda: any(
+            held["name"] == row["name"] and held["limit"] == row["limit"]
+            for held in ok(tenant.http.get("/v1/limits", params=query))["limits"]
+        )
+    )
+
+
+def test_a_rate_limit_is_waited_for(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
+    limit(admin, tenant, name="requests_per_minute", limit=60, burst=1)
+    counting = Counting(edge, tenant.key)
+    with counting.client as client:
+        client.chat.completions.create(model=MODEL, messages=HELLO)
+        began_s = time.monotonic()
+        raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO)
+    assert counting.retries == ["0", "0", "1"]
+    assert raw.retries_taken == 1
+    assert 0.5 < time.monotonic() - began_s < 5  # one a second
+
+
+def test_nobody_waits_for_a_limit_of_a_day(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
+    limit(admin, tenant, name="requests_per_day", limit=24, burst=1)
+    counting = Counting(edge, tenant.key)
+    with counting.client as client:
+        client.chat.completions.create(model=MODEL, messages=HELLO)
+        with pytest.raises(openai.RateLimitError) as raised:
+            client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert raised.value.code == "rate_limit_exceeded"
+    assert counting.retries == ["0", "0"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_waits_no_longer(client: OpenAI, stream: bool) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        client.chat.completions.create(
+            model=MODEL, messages=user('script:[{"hang": true}]'), stream=stream, timeout=0.2
+        )
+
+
+async def test_an_async_client_that_waits_no_longer(aclient: AsyncOpenAI) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        await aclient.chat.completions.create(model=MODEL, messages=user('script:[{"hang": true}]'), timeout=0.2)
+
+
+async def test_errors_async(aclient: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as raised:
+        await aclient.chat.completions.create(model="nope", messages=HELLO, stream=True)
+    assert raised.value.request_id
+    stream = await aclient.chat.completions.create(
+        model=MODEL, messages=user('script:[{"say": "one "}, {"wait_ms": 100}, {"fail": "broken"}]'), stream=True
+    )
+    with pytest.raises(openai.APIError) as broken:
+        _ = [chunk async for chunk in stream]
+    assert broken.value.code == "upstream_error"

@@ -4,68 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg
 import httpx
 import openai
-import psutil
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, Field
 
-from internal.dev.processes import free_port
+from tests.dev_stack import CHAT, VECTORS
 
-CHAT, VECTORS = "novai-tiny", "all-MiniLM-L6-v2"
 GREEDY = {"temperature": 0}  # of the Messages API, whose SDK has no argument for it any more
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def dev(postgres_url: str) -> Iterator[dict[str, str]]:
-    """A running `novai dev` with the models it ships, on the tests' own PostgreSQL: the content of its dev.env."""
-    folder = Path(tempfile.mkdtemp(prefix="novai-test-"))
-    name = f"e2e_{folder.name[-6:].lower()}"
-    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}"'))
-    url = postgres_url.rpartition("/")[0] + f"/{name}"
-    command = [sys.executable, "-m", "internal.cli", "dev", "--state", f"{folder}/state", "--port", str(free_port())]
-    process = subprocess.Popen(
-        command, env=os.environ | {"DATABASE_URL": url}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Ctrl-C" in line:
-                break
-        else:
-            raise AssertionError(f"it ended:\n{said}")
-        lines = (folder / "state/dev.env").read_text().splitlines()
-        yield dict(line.split("=", 1) for line in lines) | {"DATABASE_URL": url}
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
-        _, alive = psutil.wait_procs(family, 10)
-        assert not alive
-    finally:
-        process.kill()
-        process.communicate()
-        asyncio.run(execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
-        shutil.rmtree(folder)
 
 
 async def execute(url: str, statement: str) -> list[asyncpg.Record]:

@@ -102,6 +102,18 @@ def test_required_writes_calls_and_nothing_else(family: Family, vocabulary: Voca
     assert called == {"weather", "clock"}
 
 
+def test_arguments_that_are_not_listed_need_a_schema_that_speaks_of_them() -> None:
+    number = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    listed = '<tool_call>\n{"name": "f", "arguments": {"x":1}}\n</tool_call>'
+    more = listed.replace('"x":1', '"x":1,"y":2')
+    for schema, takes_more in ((number, False), (number | {"additionalProperties": True}, True)):
+        tool = pb.Tool(name="f", parameters_json=json.dumps(schema))
+        grammar = tool_grammar([tool], REQUIRED, HERMES, SPELT)
+        assert grammar is not None
+        assert accepts(grammar, SPELT, listed)
+        assert accepts(grammar, SPELT, more) is takes_more
+
+
 @every_family
 @every_vocabulary
 def test_one_call_when_not_parallel_and_only_the_named_tool(family: Family, vocabulary: Vocabulary) -> None:

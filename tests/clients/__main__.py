@@ -1,0 +1,26 @@
+"""The tests of this folder, against a `novai dev` of their own: `make test-clients`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.dev_stack import novai_dev
+
+HERE = Path(__file__).parent
+LIMIT_MS = 60_000  # for one test
+
+
+def main() -> None:
+    node = HERE / "node_modules/.bin/node"  # the SDKs need a newer one than most machines have
+    files = sorted(str(file) for file in HERE.glob("*.test.mjs"))
+    with novai_dev("--models", str(HERE / "models.yaml")) as told:
+        command = [str(node), "--test", f"--test-timeout={LIMIT_MS}", *(sys.argv[1:] or files)]
+        failed = subprocess.run(command, env=os.environ | told, check=False).returncode
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
