@@ -99,9 +99,14 @@ class _Keeper:
         await self._send(message)
 
     async def aclose(self) -> None:
-        """An answer that never ended is not one."""
-        if self._claim is not None:
-            claim, self._claim = self._claim, None
+        """An answer that never began is none, and what we broke is free. One that the client did not take to its end
+        was charged: its key stays used."""
+        if self._claim is None:
+            return
+        claim, self._claim = self._claim, None
+        if self._status and "broken" not in self._state:
+            await claim.keep(self._status, self._headers, None)
+        else:
             await claim.drop()
 
 

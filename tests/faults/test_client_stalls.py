@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -29,17 +30,19 @@ async def edge(fresh_database: str, redis_url: str) -> AsyncIterator[Edge]:
         yield running
 
 
-async def ask(edge: Edge) -> socket.socket:
+BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True})
+
+
+async def ask(edge: Edge, *headers: str) -> socket.socket:
     """A stream that nobody reads, in a buffer of the smallest size."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port_of(edge)))
-    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {edge.key}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    await loop.sock_sendall(connection, head.encode() + body)
+    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: x", f"Authorization: Bearer {edge.key}", *headers]
+    lines += ["Content-Type: application/json", f"Content-Length: {len(BODY)}", "", BODY]
+    await loop.sock_sendall(connection, "\r\n".join(lines).encode())
     return connection
 
 
@@ -81,3 +84,16 @@ async def test_they_take_little_memory_and_are_left_in_time(edge: Edge) -> None:
     assert all(not replica.outstanding for replica in edge.state.hosts.replicas())
     await asyncio.wait_for(edge.workers[0].service.idle(), 5)
     assert [finding for finding in await verify(database) if finding.offences] == []
+
+
+async def test_their_idempotency_key_stays_used(edge: Edge) -> None:
+    """They were charged: under the same key they are not charged again."""
+    with await ask(edge, "Idempotency-Key: k"):
+        async with asyncio.timeout(30):
+            while open_connections(edge):
+                await asyncio.sleep(0.05)
+    headers = {"authorization": f"Bearer {edge.key}", "idempotency-key": "k", "content-type": "application/json"}
+    async with httpx.AsyncClient(base_url=edge.url, headers=headers) as client:
+        answer = await client.post("/v1/chat/completions", content=BODY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_answer_not_kept")
+    assert [row["n"] for row in await edge.state.database.fetch("SELECT count(*) AS n FROM usage")] == [1]
