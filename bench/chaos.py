@@ -156,9 +156,9 @@ async def chaos(stack: Stack, a: argparse.Namespace) -> dict[str, Any]:
     for _ in tqdm(range(a.kills), "kills", disable=not sys.stderr.isatty()):
         await asyncio.sleep(a.every * (0.5 + rng.random()))
         victim = rng.choice(a.victims)
-        now_s = time.monotonic()
-        if kill(stack, victim):
-            times[victim].append(await recovered(seen, now_s))
+        while not kill(stack, victim):  # noqa: ASYNC110 (another process decides)
+            await asyncio.sleep(0.1)  # it is being started
+        times[victim].append(await recovered(seen, time.monotonic()))
     stop.set()
     await asyncio.gather(*clients)
     every = [seconds for each in times.values() for seconds in each]
