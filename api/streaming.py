@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.clients.session import Delta
+from api.config import Settings
 from api.errors import ApiError
 from api.services.generation import GenerationStream
 
@@ -101,16 +102,15 @@ class EventStream(Response):
         stream: GenerationStream,
         encoder: Encoder,
         headers: dict[str, str],
-        keepalive_s: float,
-        write_timeout_s: float,
+        settings: Settings,
         on_settled: Callable[[ApiError | None], Awaitable[None]] = nothing_to_keep,
     ) -> None:
         super().__init__(status_code=200, headers=HEADERS | headers, media_type="text/event-stream; charset=utf-8")
         del self.headers["content-length"]
         self._stream = stream
         self._encoder = encoder
-        self._keepalive_s = keepalive_s
-        self._write_timeout_s = write_timeout_s
+        self._keepalive_s = settings.keepalive_s
+        self._write_timeout_s = settings.write_timeout_s
         self._on_settled = on_settled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

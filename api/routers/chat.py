@@ -6,9 +6,10 @@ from fastapi import Request, Response
 
 from api.answers.chat import ChoiceCollector, ChunkEncoder, completion_id, usage_of
 from api.clients.generate_request import from_chat
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
 from api.generated.routes import ChatApi
+from api.routers.generations import admitted
 from api.rules import absent, check_chat
 from api.services.generation import GenerationStream
 from api.state import AppState
@@ -21,25 +22,12 @@ class Chat(ChatApi):
 
     async def create_chat_completion(self, request: Request, body: s.ChatCompletionRequest) -> Response:
         check_chat(body)
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
-        stream = await self._state.generation.admit(
-            from_chat(body),
-            principal_of(request),
-            state["request_id"],
-            operation="createChatCompletion",
-            streamed=bool(body.stream),
-        )
+        stream = await admitted(self._state, request, from_chat(body), "createChatCompletion", body.stream)
         if body.stream:
-            settings, options = self._state.settings, body.stream_options
+            options = body.stream_options
             include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
-            return EventStream(
-                stream,
-                ChunkEncoder(stream, include_usage),
-                answer_headers(request) | stream.headers,
-                settings.keepalive_s,
-                settings.write_timeout_s,
-            )
+            headers = answer_headers(request) | stream.headers
+            return EventStream(stream, ChunkEncoder(stream, include_usage), headers, self._state.settings)
         return await self._whole(request, body, stream)
 
     async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:

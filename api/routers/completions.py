@@ -6,9 +6,10 @@ from fastapi import Request, Response
 
 from api.answers.completions import CompletionCollector, CompletionEncoder, whole
 from api.clients.completions_request import from_completion
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
 from api.generated.routes import CompletionsApi
+from api.routers.generations import admitted
 from api.rules import absent, check_completion
 from api.state import AppState
 from api.streaming import EventStream, read_whole
@@ -20,21 +21,12 @@ class Completions(CompletionsApi):
 
     async def create_completion(self, request: Request, body: s.CompletionRequest) -> Response:
         prompts = check_completion(body)
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
-        stream = await self._state.generation.admit(
-            from_completion(body, prompts),
-            principal_of(request),
-            state["request_id"],
-            operation="createCompletion",
-            streamed=bool(body.stream),
-        )
+        stream = await admitted(self._state, request, from_completion(body, prompts), "createCompletion", body.stream)
         headers = answer_headers(request) | stream.headers
         if body.stream:
-            settings, options = self._state.settings, body.stream_options
+            options = body.stream_options
             include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
-            encoder = CompletionEncoder(stream, include_usage)
-            return EventStream(stream, encoder, headers, settings.keepalive_s, settings.write_timeout_s)
+            return EventStream(stream, CompletionEncoder(stream, include_usage), headers, self._state.settings)
         choices = [CompletionCollector(index) for index in range(stream.choices)]
         if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):
             return Response(status_code=499)  # nobody reads this

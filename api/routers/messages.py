@@ -9,6 +9,7 @@ from api.clients.messages_request import from_count, from_message
 from api.dependencies import answer_headers, encode, principal_of
 from api.generated import schemas as s
 from api.generated.routes import MessagesApi
+from api.routers.generations import admitted
 from api.rules import check_message_request
 from api.state import AppState
 from api.streaming import EventStream, read_whole
@@ -20,20 +21,10 @@ class Messages(MessagesApi):
 
     async def create_message(self, request: Request, body: s.MessageRequest) -> Response:
         check_message_request(body)
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
-        stream = await self._state.generation.admit(
-            from_message(body),
-            principal_of(request),
-            state["request_id"],
-            operation="createMessage",
-            streamed=bool(body.stream),
-        )
+        stream = await admitted(self._state, request, from_message(body), "createMessage", body.stream)
         headers = answer_headers(request) | stream.headers
         if body.stream:
-            settings = self._state.settings
-            encoder = MessageEncoder(stream, body)
-            return EventStream(stream, encoder, headers, settings.keepalive_s, settings.write_timeout_s)
+            return EventStream(stream, MessageEncoder(stream, body), headers, self._state.settings)
         collector = MessageCollector(stream, body)
         if not await read_whole(stream, request.receive, collector.add):
             return Response(status_code=499)  # nobody reads this

@@ -13,6 +13,7 @@ from api.dependencies import answer_headers, encode, principal_of
 from api.errors import ApiError, InvalidRequestError
 from api.generated import schemas as s
 from api.generated.routes import ResponsesApi
+from api.routers.generations import admitted
 from api.rules import check_prompt, check_response
 from api.services.generation import GenerationStream
 from api.services.responses import Turn
@@ -28,27 +29,14 @@ class Responses(ResponsesApi):
 
     async def create_response(self, request: Request, body: s.ResponseRequest) -> Response:
         check_response(body)
-        state, principal = request.scope["state"], principal_of(request)
-        state["log"]["model"] = body.model
-        turn = await self._state.responses.turn(body, principal.project_id)
-        stream = await self._state.generation.admit(
-            from_response(body, [*turn.earlier, *turn.items]),
-            principal,
-            state["request_id"],
-            operation="createResponse",
-            streamed=bool(body.stream),
-        )
+        turn = await self._state.responses.turn(body, principal_of(request).project_id)
+        wanted = from_response(body, [*turn.earlier, *turn.items])
+        stream = await admitted(self._state, request, wanted, "createResponse", body.stream)
         answer = ResponseAnswer(stream, begun(body, turn, stream))
         if body.stream:
-            settings = self._state.settings
-            return EventStream(
-                stream,
-                answer,
-                answer_headers(request) | stream.headers,
-                settings.keepalive_s,
-                settings.write_timeout_s,
-                on_settled=partial(self._finish, answer, turn),
-            )
+            headers = answer_headers(request) | stream.headers
+            finish = partial(self._finish, answer, turn)
+            return EventStream(stream, answer, headers, self._state.settings, finish)
         return await self._whole(request, turn, stream, answer)
 
     async def count_response_input_tokens(self, request: Request, body: s.ResponsePrompt) -> Response:
