@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 
+from api.answers.chunks import Chunks
 from api.clients.session import Delta, TokenLogprob, ToolCallDelta
-from api.errors import ApiError
 from api.generated import schemas as s
 from api.services.generation import FINISH_NAMES, GenerationStream
 
 encode = msgspec.json.Encoder().encode
-
-DONE = b"data: [DONE]\n\n"
 
 
 class ChoiceCollector:
@@ -61,13 +59,11 @@ class ChoiceCollector:
         )
 
 
-class ChunkEncoder:
+class ChunkEncoder(Chunks):
     """Implements `streaming.Encoder`. What does not change between events is encoded once per choice, so a token costs
     the escaping of its text."""
 
     def __init__(self, stream: GenerationStream, include_usage: bool) -> None:
-        self._stream = stream
-        self._include_usage = include_usage
         head = {
             "id": completion_id(stream.request_id),
             "object": "chat.completion.chunk",
@@ -76,8 +72,7 @@ class ChunkEncoder:
             "service_tier": "default",
             "system_fingerprint": None,
         }
-        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
-        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        super().__init__(stream, head, include_usage)
         self._tail = b'},"logprobs":null,"finish_reason":null}' + self._end
         self._choice = [self._head + b'{"index":%d,"delta":{' % index for index in range(stream.choices)]
         self._text = [choice + b'"content":' for choice in self._choice]
@@ -90,15 +85,6 @@ class ChunkEncoder:
         if delta.text and not delta.finish and not delta.logprobs and not delta.reasoning and not delta.tool_calls:
             return self._text[delta.choice] + encode(delta.text) + self._tail
         return b"".join(self._events(delta))
-
-    def failed(self, error: ApiError) -> bytes:
-        return b"data: " + encode(error.body()) + b"\n\n"
-
-    def end(self) -> bytes:
-        usage = b""
-        if self._include_usage:
-            usage = self._head + b'],"usage":' + encode(usage_of(self._stream)) + b"}\n\n"
-        return usage + DONE
 
     def _events(self, delta: Delta) -> list[bytes]:
         choice = self._choice[delta.choice]
@@ -127,26 +113,6 @@ def tool_call_delta(call: ToolCallDelta) -> dict[str, Any]:
 
 def completion_id(request_id: str) -> str:
     return "chatcmpl-" + request_id.removeprefix("req_")
-
-
-def usage_of(stream: GenerationStream) -> s.CompletionUsage:
-    """Details are sub-counts, never extra."""
-    usage = stream.usage()
-    shown = s.CompletionUsage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.prompt_tokens + usage.completion_tokens,
-        prompt_tokens_details=s.PromptTokensDetails(cached_tokens=usage.cached_tokens, audio_tokens=0),
-        completion_tokens_details=s.CompletionTokensDetails(
-            reasoning_tokens=usage.reasoning_tokens,
-            audio_tokens=0,
-            accepted_prediction_tokens=0,
-            rejected_prediction_tokens=0,
-        ),
-    )
-    if stream.exhausted:
-        shown.code = "budget_exhausted"
-    return shown
 
 
 def logprobs_of(tokens: Iterable[TokenLogprob]) -> s.ChoiceLogprobs:

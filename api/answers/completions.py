@@ -8,9 +8,8 @@ from typing import cast
 
 import msgspec
 
-from api.answers.chat import DONE, usage_of
+from api.answers.chunks import Chunks, usage_of
 from api.clients.session import Delta, TokenLogprob
-from api.errors import ApiError
 from api.generated import schemas as s
 from api.services.generation import FINISH_NAMES, GenerationStream
 
@@ -63,12 +62,10 @@ class CompletionCollector:
         )
 
 
-class CompletionEncoder:
+class CompletionEncoder(Chunks):
     """Implements `streaming.Encoder`. What does not change between events is encoded once."""
 
     def __init__(self, stream: GenerationStream, include_usage: bool) -> None:
-        self._stream = stream
-        self._include_usage = include_usage
         head = {
             "id": completion_id(stream.request_id),
             "object": "text_completion",
@@ -76,9 +73,8 @@ class CompletionEncoder:
             "model": stream.model,
             "system_fingerprint": None,
         }
-        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
-        self._end = b'}],"usage":null}\n\n' if include_usage else b"}]}\n\n"
-        self._tail = b',"logprobs":null,"finish_reason":null' + self._end
+        super().__init__(stream, head, include_usage)
+        self._tail = b',"logprobs":null,"finish_reason":null}' + self._end
         self._text = [self._head + b'{"index":%d,"text":' % index for index in range(stream.choices)]
         self._logprobs = [Logprobs() for _ in range(stream.choices)]
 
@@ -96,16 +92,7 @@ class CompletionEncoder:
             return event + self._tail
         logprobs = encode(self._logprobs[delta.choice].take(delta.logprobs)) if delta.logprobs else b"null"
         reason = encode(finish_name(delta.finish)) if delta.finish else b"null"
-        return event + b',"logprobs":' + logprobs + b',"finish_reason":' + reason + self._end
-
-    def failed(self, error: ApiError) -> bytes:
-        return b"data: " + encode(error.body()) + b"\n\n"
-
-    def end(self) -> bytes:
-        usage = b""
-        if self._include_usage:
-            usage = self._head + b'],"usage":' + encode(usage_of(self._stream)) + b"}\n\n"
-        return usage + DONE
+        return event + b',"logprobs":' + logprobs + b',"finish_reason":' + reason + b"}" + self._end
 
 
 def whole(stream: GenerationStream, choices: list[CompletionCollector], with_logprobs: bool) -> s.Completion:

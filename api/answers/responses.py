@@ -15,7 +15,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from api.answers.chat import DONE, logprobs_of
+from api.answers.chat import logprobs_of
+from api.answers.chunks import DONE
 from api.clients.generate_request import given
 from api.clients.session import Delta, TokenLogprob
 from api.errors import ApiError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from api.answers.chat import ChoiceCollector, ChunkEncoder, completion_id, usage_of
+from api.answers.chat import ChoiceCollector, ChunkEncoder, completion_id
+from api.answers.chunks import includes_usage, usage_of
 from api.clients.generate_request import from_chat
 from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
@@ -24,8 +25,7 @@ class Chat(ChatApi):
         check_chat(body)
         stream = await admitted(self._state, request, from_chat(body), "createChatCompletion", body.stream)
         if body.stream:
-            options = body.stream_options
-            include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
+            include_usage = includes_usage(body.stream_options)
             headers = answer_headers(request) | stream.headers
             return EventStream(stream, ChunkEncoder(stream, include_usage), headers, self._state.settings)
         return await self._whole(request, body, stream)

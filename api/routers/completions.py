@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from api.answers.chunks import includes_usage
 from api.answers.completions import CompletionCollector, CompletionEncoder, whole
 from api.clients.completions_request import from_completion
 from api.dependencies import answer_headers, encode
@@ -24,8 +25,7 @@ class Completions(CompletionsApi):
         stream = await admitted(self._state, request, from_completion(body, prompts), "createCompletion", body.stream)
         headers = answer_headers(request) | stream.headers
         if body.stream:
-            options = body.stream_options
-            include_usage = isinstance(options, s.StreamOptions) and options.include_usage is True
+            include_usage = includes_usage(body.stream_options)
             return EventStream(stream, CompletionEncoder(stream, include_usage), headers, self._state.settings)
         choices = [CompletionCollector(index) for index in range(stream.choices)]
         if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):

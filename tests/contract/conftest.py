@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from openai import AsyncOpenAI, OpenAI
 
 from tests.conftest import database
 from tests.contract import tenants
@@ -30,3 +31,15 @@ def tenant(edge: Edge, admin: httpx.Client) -> Iterator[Tenant]:
     """A project that nobody else uses."""
     with tenants.tenant(edge, admin) as made:
         yield made
+
+
+@pytest.fixture
+def client(edge: Edge) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+async def aclient(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
+        yield client

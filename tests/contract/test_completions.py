@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -16,18 +15,6 @@ from tests.edge import Edge
 from tests.workers import MODEL
 
 COMPLETIONS = "/v1/completions"
-
-
-@pytest.fixture
-def client(edge: Edge) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-async def aclient(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
-        yield client
 
 
 def says(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,18 +16,6 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.contract.tenants import Tenant, ok, until
 from tests.edge import Edge
 from tests.workers import MODEL
-
-
-@pytest.fixture
-def client(edge: Edge) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-async def aclient(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0, timeout=10) as client:
-        yield client
 
 
 def user(text: str) -> list[ChatCompletionMessageParam]:
