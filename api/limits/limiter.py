@@ -7,13 +7,15 @@ estimate is owed by the next requests.
 When Redis does not answer within `timeout_s`, `on_failure` says what holds until it does: `local`: buckets in this
 process at the limit divided by the live processes, beginning from what was last heard; `closed`: 503; `open`: no
 limits. It is asked again every second, for ever. What it lost is restored from what the processes know, what ran
-without it is charged then.
+without it is charged then. As processes find it at different times, each goes on with no more than its share until
+all have been there: otherwise the first would hand out what the others still do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -23,7 +25,7 @@ from api.domain import Limits, Principal
 from api.errors import ApiError, LimiterUnavailableError, RateLimitError
 from api.limits import answers
 from api.limits.answers import Header, State
-from api.limits.connection import RedisAwayError
+from api.limits.connection import RETRY_S, RedisAwayError
 from api.limits.dimensions import Plan, Row, plan
 from api.limits.leaky import LeakyBuckets
 from api.limits.shared import SharedBuckets
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 OnFailure = Literal["local", "closed", "open"]
 
 RENEW_S = 3.0  # how soon a Redis that was emptied knows again what runs, and what was used
+REJOIN_S = 2 * RETRY_S  # by then every process has found a Redis that is back, and has told it what ran without it
 _MAX_PLANS = 20_000
 _NOTHING = Plan("", [])
 
@@ -80,11 +83,12 @@ class Limiter:
         self._shared = SharedBuckets(redis_url, timeout_s, self._running_leases, self._last_heard, self._on_change)
         self._heard = LeakyBuckets()  # what Redis said last
         self._local = LeakyBuckets()  # what stands in for it while it is away
-        self._unshared = LeakyBuckets()  # what this process admitted meanwhile, for Redis to know
+        self._unshared = LeakyBuckets()  # what Redis would say if it had seen what this process admitted meanwhile
         self._running: dict[str, Grant] = {}  # those with leases
         self._places: Counter[bytes] = Counter()  # how many of them, by the lease's key
         self._plans: dict[tuple[str, str], tuple[Limits, Plan]] = {}
         self._away: Exception | None = None
+        self._rejoined_s = 0.0  # when the shares end that stood in for Redis, in monotonic time
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -116,16 +120,19 @@ class Limiter:
             if not row.fits(tokens):
                 raise self._refused(answers.too_large(row, tokens))
         costs_ns = plan.costs_ns(tokens)
+        share = self._take_share(plan, costs_ns, tokens)[1] if time.monotonic() < self._rejoined_s else 0
         try:
             answer = await self._shared.acquire(
                 plan, request_id, costs_ns, lambda answer: self._give_back(plan, request_id, tokens, answer)
             )
         except RedisAwayError as error:
+            self._return_share(plan, costs_ns, share)
             return self._acquire_alone(plan, request_id, costs_ns, tokens, error.asked)
         levels = answer[1:]
         for row, level in zip(plan.rates, levels, strict=False):
             self._heard.put(row.key, level)
         if not answer[0]:
+            self._return_share(plan, costs_ns, share)
             raise self._refused(answers.refusal(plan, levels, costs_ns, tokens))
         return self._granted(Grant(self, plan, request_id, tokens, levels, 0))
 
@@ -156,9 +163,18 @@ class Limiter:
             raise
 
     def _acquire_locally(self, plan: Plan, lease: str, costs_ns: Sequence[int], tokens: int) -> Grant:
-        """As Redis would, of a share of each limit: everything costs as many times more as there are processes."""
+        levels, share = self._take_share(plan, costs_ns, tokens)
+        for row, cost_ns in zip(plan.rates, costs_ns, strict=True):
+            self._charge(self._unshared, row, cost_ns)
+        return self._granted(Grant(self, plan, lease, tokens, levels, share))
+
+    def _take_share(self, plan: Plan, costs_ns: Sequence[int], tokens: int) -> tuple[Sequence[int], int]:
+        """As Redis would, of a share of each limit: everything costs as many times more as there are processes.
+
+        The level of each row then, and how many share. Raises RateLimitError.
+        """
         share = max(1, self._processes())
-        levels = [self._owed_locally(row) for row in plan.rates]
+        levels = [self._charge(self._local, row, 0) for row in plan.rates]
         levels += [self._places[row.key] * share for row in plan.leases]
         # A share may hold less than one request; that one then needs a bucket that owes nothing.
         needed_ns = [min(row.capacity_ns, ns * share) for row, ns in zip(plan.rates, costs_ns, strict=True)]
@@ -166,13 +182,18 @@ class Limiter:
             raise self._refused(answers.refusal(plan, levels, needed_ns, tokens, [answers.DEGRADED]))
         for i, (row, cost_ns) in enumerate(zip(plan.rates, costs_ns, strict=True)):
             levels[i] = self._local.add(row.key, cost_ns * share)
-            self._unshared.add(row.key, cost_ns)
-        return self._granted(Grant(self, plan, lease, tokens, levels, share))
+        return levels, share
 
-    def _owed_locally(self, row: Row) -> int:
-        if row.key not in self._local:
-            self._local.put(row.key, self._heard.owed_ns(row.key))
-        return self._local.owed_ns(row.key)
+    def _return_share(self, plan: Plan, costs_ns: Sequence[int], share: int) -> None:
+        if share:
+            for row, cost_ns in zip(plan.rates, costs_ns, strict=True):
+                self._local.add(row.key, -cost_ns * share)
+
+    def _charge(self, buckets: LeakyBuckets, row: Row, ns: int) -> int:
+        """A bucket that stands in for one of Redis begins with what that owed when last heard of."""
+        if row.key not in buckets:
+            buckets.put(row.key, self._heard.owed_ns(row.key))
+        return buckets.add(row.key, ns)
 
     def _on_change(self, error: Exception | None) -> None:
         if (error is None) == (self._away is None):
@@ -181,12 +202,16 @@ class Limiter:
         metrics.RATE_LIMIT_DEGRADED.set(0 if error is None else 1)
         if error is not None:
             logger.error("Redis is away (%s). Rate limits: %s.", error, self._on_failure)
+            self._local.clear()
             return
         logger.warning("Redis is back. Rate limits are shared again.")
-        for key, ns in self._unshared.owing().items():
+        for key, owed_ns in self._unshared.owing().items():
+            ns = owed_ns - self._heard.owed_ns(key)
             self._shared.settle(_organisation(key), ((key, ns),), (), "")
+            self._heard.put(key, owed_ns)
         self._unshared.clear()
-        self._local.clear()
+        if self._on_failure == "local":
+            self._rejoined_s = time.monotonic() + REJOIN_S
 
     # ---------------------------------------------------------------- grants
 
@@ -203,11 +228,10 @@ class Limiter:
         charges = [(row, row.cost_ns(tokens_used) - row.cost_ns(grant._tokens)) for row in plan.token_rates]
         if self.degraded:
             for row, ns in charges:
-                self._owed_locally(row)
-                self._local.add(row.key, ns * max(1, share))
+                self._charge(self._local, row, ns * max(1, share))
             if share:  # what Redis is told of it when it is back
                 for row, ns in charges:
-                    self._unshared.add(row.key, ns)
+                    self._charge(self._unshared, row, ns)
                 charges = []
         if charges or plan.leases:
             told = [(row.key, ns) for row, ns in charges]

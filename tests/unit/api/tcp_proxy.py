@@ -78,9 +78,9 @@ class TcpProxy:
         finally:
             for direction in directions:
                 direction.cancel()
-            await asyncio.gather(*directions, return_exceptions=True)
             for end in (writer, up_writer):
-                end.transport.abort()
+                end.transport.abort()  # before anything is awaited: `cut` may cancel this again
+            await asyncio.gather(*directions, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):

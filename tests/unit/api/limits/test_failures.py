@@ -250,6 +250,48 @@ async def test_killing_redis_again_and_again_gives_nobody_more(own_redis: RedisS
         assert 40 <= total <= 40 + (time.monotonic() - started_s) + 1
 
 
+async def test_whoever_finds_redis_first_hands_out_no_more_than_its_share(own_redis: RedisServer) -> None:
+    """The other goes on with its own share, which Redis does not know of yet."""
+    principal = someone(limit("requests_per_day", 100))
+    shares = {"processes": lambda: 2}
+    async with (
+        proxied(own_redis.url) as (proxy, url),
+        opened(own_redis.url, "local", **shares) as first,
+        opened(url, "local", **shares) as second,
+    ):
+        assert len(await admitted(first, principal, 20)) == 20
+        assert len(await admitted(second, principal, 20)) == 20
+        port, proxy.target = own_redis.port, ("127.0.0.1", 1)  # where nobody is
+        os.kill(own_redis.pid, signal.SIGKILL)
+        own_redis.stop()
+        await until(lambda: first.degraded and second.degraded)
+        restart(own_redis, port)
+        await until(lambda: not first.degraded)
+        # The first heard of 20 last, the second of 40: there are 60 left, of which each may have half of what it knows.
+        assert len(await admitted(first, principal, 100)) == 40
+        assert len(await admitted(second, principal, 100)) == 30
+        proxy.target = "127.0.0.1", port
+        await until(lambda: not second.degraded)
+        await settled(second)
+        assert await admitted(second, principal, 100) == []
+
+
+async def test_what_was_owed_drains_once_during_an_outage(own_redis: RedisServer) -> None:
+    principal = someone(limit("requests_per_minute", 600, 60))
+    async with opened(own_redis.url, "local") as limiter:
+        started_s = time.monotonic()
+        total = len(await admitted(limiter, principal, 30))
+        port = own_redis.port
+        own_redis.stop()
+        await until(lambda: limiter.degraded)
+        total += len(await admitted(limiter, principal, 100))
+        await asyncio.sleep(1.5)
+        restart(own_redis, port)
+        await until(lambda: not limiter.degraded)
+        total += len(await admitted(limiter, principal, 100))
+        assert 60 <= total <= 60 + 10 * (time.monotonic() - started_s) + 1
+
+
 async def test_a_connection_that_was_cut_is_replaced_at_once(own_redis: RedisServer) -> None:
     principal = someone(limit("requests_per_day", 1000))
     async with proxied(own_redis.url) as (proxy, url), opened(url, "closed") as limiter:
