@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-STRETCH = 1.7
+STRETCH = 2.2
 # How much longer yet, when so many more have just begun or wait than are being read.
 MOST_PATIENCE = 6
 # Nobody decodes: still no longer than this, so that arrivals and cancellations are not kept waiting, and of many
 # prompts the first ones are answered while the others are computed.
 IDLE_STEP_S = 0.1
-LEAST_IDLE_TOKENS = 64
+LEAST_IDLE_TOKENS = 128
 LEARNING_RATE = 0.2
 FIRST_CHUNK = 32  # while nothing is measured
 MOST_SURPRISE = 3

@@ -28,6 +28,7 @@ BEGINNING = 16
 # Of the steps that prefill, every fourth begins with the oldest prompt, so that short ones do not starve it. All of a
 # step rather than a part of each: prompts that are computed side by side cost more than one after another.
 OLDEST_STEPS = 4
+LEAST_FOR_PART = 0.5  # of a step's prefill
 
 
 class Task:
@@ -229,11 +230,15 @@ class Scheduler:
 
 
 def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Task, int]:
-    """Divides a budget of prefill: whole prompts while there is room, the shortest first, then a part of the next."""
+    """Divides a budget of prefill: whole prompts while there is room, the shortest first, then a part of the next.
+
+    No part where whole prompts fill most of the budget: each other length in a step is a pass over the weights.
+    """
     oldest = min(tasks, key=Task.order, default=None) if oldest_first else None
-    counts = {}
+    counts: dict[Task, int] = {}
+    left = budget
     for task in sorted(tasks, key=lambda task: (task is not oldest, task.priority, task.remaining, task.arrival)):
-        if budget > 0:
-            counts[task] = min(task.remaining, budget)
-            budget -= counts[task]
+        if left > 0 and (task.remaining <= left or left >= budget * LEAST_FOR_PART):
+            counts[task] = min(task.remaining, left)
+            left -= counts[task]
     return counts
