@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,8 +25,8 @@ CALM: dict[str, Any] = {"temperature": 0, "frequency_penalty": 1, "max_tokens": 
 EMBEDDING_PARAMS: dict[str, Any] = {"model": VECTORS, "check_embedding_ctx_length": False}
 NOWHERE = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-novai-none"}  # unit suites send nothing
 
-# Pydantic 1 is deprecated, and the SDK's parsed answers are no plain messages: the clients say so themselves.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+# Pydantic 1 is deprecated, the SDK's parsed answers are no plain messages, connections are left open: the clients'.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 # What 4.5 million parameters cannot do. Everything but the copied value is still looked at elsewhere.
 BEYOND_THE_DEMO_MODEL = {
@@ -32,6 +35,15 @@ BEYOND_THE_DEMO_MODEL = {
     "test_json_mode": "takes no keys from a prompt",
     "test_unicode_tool_call_integration": "copies no Chinese name from a prompt into arguments",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_connections() -> Iterator[None]:
+    """LangChain leaves the connections of its clients to the garbage collector: before other tests are blamed."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Served:
