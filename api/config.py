@@ -48,6 +48,14 @@ class Settings:
 
     response_retention_days: int = 30  # of stored responses, from their creation
 
+    # Where the bytes of files are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX.
+    files_url: str = ".novai/files"
+    file_max_bytes: int = 200_000_000
+    file_max_lines: int = 50_000  # of a batch's input
+    file_max_line_bytes: int = 1 << 20
+    files_quota_bytes: int = 10 << 30  # of all files of a project
+    files_sweep_s: float = 60.0  # how often this process removes what has expired; 0: never, others do
+
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0
     write_timeout_s: float = 20.0

@@ -125,6 +125,14 @@ class InsufficientQuotaError(ApiError):
     code = "insufficient_quota"
 
 
+class StorageQuotaError(ApiError):
+    """A project's files are as many bytes as they may be. Trying again does not help; deleting some does."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "storage_quota_exceeded"
+
+
 class RateLimitError(ApiError):
     """A request that does not fit its principal's limits. Nothing was taken from any of them."""
 
@@ -187,6 +195,14 @@ class LimiterUnavailableError(ApiError):
     status = 503
     type = "service_unavailable_error"
     code = "limiter_unavailable"
+
+
+class StorageUnavailableError(ApiError):
+    """The folder or bucket that files are in does not take or give them."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "storage_unavailable"
 
 
 class UpstreamTimeoutError(ApiError):

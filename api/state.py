@@ -20,12 +20,14 @@ from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
 from api.services.catalog import Catalog
 from api.services.embeddings import EmbeddingService
+from api.services.files import Files
 from api.services.generation import GenerationService
 from api.services.idempotency import Idempotency
 from api.services.receipts import receipts_of
 from api.services.responses import Responses
 from api.services.tokens import TokenService
 from api.storage.holds import open_ledger_pool
+from api.storage.objects import Objects
 from api.storage.session import Database, open_pool
 
 
@@ -41,6 +43,7 @@ class AppState:
     tokens: TokenService
     idempotency: Idempotency
     responses: Responses
+    files: Files
     limiter: Limiter
     ledger: Ledger
     prices: PriceBook
@@ -121,6 +124,9 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
         tokens = TokenService(catalog, admission, hosts)
         responses = Responses(database, settings.response_retention_days)
+        files = Files(database, Objects(settings.files_url), settings)
+        stack.push_async_callback(files.aclose)
+        await files.start()
         yield AppState(
             settings,
             database,
@@ -132,6 +138,7 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
             tokens,
             idempotency,
             responses,
+            files,
             limiter,
             ledger,
             prices,

@@ -128,7 +128,7 @@ async def open_edge(
             redis_url=redis_url,
             inference_grpc_host=host_address,
             key_pepper=PEPPER,
-            **{"auth_mode": "all_except_health"} | overrides,
+            **{"auth_mode": "all_except_health", "files_url": "memory:///"} | overrides,
         )
         app = create_app(settings)
         url = await stack.enter_async_context(serving(app, settings))

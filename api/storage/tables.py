@@ -350,6 +350,27 @@ response_items = Table(
     Index("ix_response_items_project_id_item_id", "project_id", "item_id"),
 )
 
+# What is known of files. Their bytes are in a folder or a bucket, under the project's and the file's id.
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),  # file-…
+    Column("organisation_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("position", BigInteger, Identity(always=True), nullable=False),  # in lists
+    Column("state", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),  # while it arrives: as many as it may become
+    Column("lines", Integer),  # of a batch's input
+    Column("digest", LargeBinary),  # SHA-256
+    _created_at(),
+    Column("expires_at", DateTime(timezone=True)),  # while it arrives: the end of its lease; null: never
+    CheckConstraint("state IN ('arriving', 'stored', 'removed')", name="state"),
+    Index("ix_files_project_id_position", "project_id", "position"),
+    Index("ix_files_expires_at", "expires_at"),
+)
+
 # Append-only: who changed what by hand.
 audit_log = Table(
     "audit_log",
@@ -369,6 +390,7 @@ __all__ = [
     "audit_log",
     "budget_alerts",
     "budgets",
+    "files",
     "holds",
     "idempotency",
     "ledger_events",

@@ -27,7 +27,7 @@ Novai = Callable[..., Any]
 EMPTY = """
 SET session_replication_role = replica;
 TRUNCATE usage, usage_rollups, holds, transfers, prices, budgets, budget_alerts, ledger_events, ledger_processes,
-    audit_log, responses, response_items, api_keys, projects, organisations
+    audit_log, files, responses, response_items, api_keys, projects, organisations
 """
 
 

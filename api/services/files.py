@@ -1,0 +1,283 @@
+"""Files of a project: batches read them and write them. To other projects they do not exist.
+
+Bytes go straight to the storage while they arrive; what is stored of a file that is refused, or whose client leaves, is
+removed. A process that dies leaves a row whose lease ends: the sweep of any process then removes the row and its bytes,
+as it does with files that have expired. Without PostgreSQL nothing is taken or given (503), without the storage only
+what needs no bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.config import Settings
+from api.errors import (
+    ApiError,
+    InvalidRequestError,
+    LedgerUnavailableError,
+    NotFoundError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+    StorageQuotaError,
+    StorageUnavailableError,
+)
+from api.services.lines import Lines
+from api.storage import files as rows
+from api.storage.files import File
+from api.storage.objects import Objects
+from api.storage.session import Database
+
+log = logging.getLogger("novai.files")
+
+BATCH = "batch"
+BATCH_KEPT_S = 30 * 24 * 3600  # unless the caller says otherwise
+LEASE_S = 2 * 3600.0  # longer than the slowest upload that is let in
+RETRY_S = 5.0  # of a sweep, when PostgreSQL or the storage is away
+
+
+class Coming(Protocol):
+    """A file on its way. Everything but its chunks may be empty until the last of them has come."""
+
+    @property
+    def filename(self) -> str: ...
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def expires_after_s(self) -> int | None: ...
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Bytes that are stored, and will be removed again unless they are kept."""
+
+    file_id: str
+    size: int
+    digest: bytes
+    lines: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    files: list[File]
+    more: bool
+
+
+class Files:
+    """One per process. `start()` begins to sweep, `aclose()` ends that."""
+
+    def __init__(self, database: Database, objects: Objects, settings: Settings) -> None:
+        self._database = database
+        self._objects = objects
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Does not wait for PostgreSQL or the storage."""
+        if self._settings.files_sweep_s and self._task is None:
+            self._task = asyncio.create_task(self._sweep(), name="files-sweep")
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    @contextlib.asynccontextmanager
+    async def receive(
+        self, organisation_id: str, project_id: str, coming: Coming, most_bytes: int | None
+    ) -> AsyncIterator[Arrived]:
+        """A caller's file, stored and looked at; `keep` makes it one of the project's, else it goes with the block.
+
+        `most_bytes`: what was announced. Raises InvalidRequestError (a line of a batch's input), RequestTooLargeError,
+        StorageQuotaError, StorageUnavailableError, LedgerUnavailableError, and what `coming` raises.
+        """
+        largest = self._settings.file_max_bytes
+        check = Check(coming, largest, Lines(self._settings.file_max_lines, self._settings.file_max_line_bytes))
+        most_bytes = largest if most_bytes is None else min(most_bytes, largest)
+        quota = self._settings.files_quota_bytes
+        async with self._stored(organisation_id, project_id, coming.chunks(), check.see, most_bytes, quota) as arrived:
+            yield Arrived(arrived.file_id, arrived.size, arrived.digest, check.end())
+
+    async def keep(self, arrived: Arrived, coming: Coming) -> File:
+        """Raises RequestTimeoutError when it took longer than its lease, LedgerUnavailableError."""
+        kept_s = BATCH_KEPT_S if coming.purpose == BATCH else None
+        return await self._finish(arrived, coming.filename, coming.purpose, coming.expires_after_s or kept_s)
+
+    async def write(
+        self,
+        organisation_id: str,
+        project_id: str,
+        filename: str,
+        purpose: str,
+        chunks: AsyncIterable[bytes],
+        expires_after_s: int | None,
+    ) -> File:
+        """A file of our own making, whatever the quota: it is there whole, or not at all.
+
+        Raises what `chunks` raises, StorageUnavailableError, LedgerUnavailableError.
+        """
+        async with self._stored(organisation_id, project_id, chunks) as arrived:
+            return await self._finish(arrived, filename, purpose, expires_after_s)
+
+    async def get(self, project_id: str, file_id: str) -> File:
+        """Raises NotFoundError, LedgerUnavailableError."""
+        if (file := await rows.read(self._database, project_id, file_id)) is None:
+            raise missing(file_id)
+        return file
+
+    def read(self, file: File, start: int = 0) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on, in pieces. Raises StorageUnavailableError."""
+        return self._objects.read(file.key, start, file.size)
+
+    async def page(self, project_id: str, purpose: str | None, after: str | None, ascending: bool, limit: int) -> Page:
+        """Raises InvalidRequestError (`after`), LedgerUnavailableError."""
+        begin = None
+        if after is not None and (begin := await rows.position(self._database, project_id, after)) is None:
+            raise InvalidRequestError(
+                "'after' names no file of this project. Give the `last_id` of the page before.",
+                param="after",
+                code="invalid_value",
+            )
+        found = await rows.page(self._database, project_id, purpose, begin, ascending, limit + 1)
+        return Page(found[:limit], len(found) > limit)
+
+    async def delete(self, project_id: str, file_id: str) -> None:
+        """Raises NotFoundError, LedgerUnavailableError. Bytes that the storage does not remove now, a sweep will."""
+        if (file := await rows.remove(self._database, project_id, file_id)) is None:
+            raise missing(file_id)
+        with contextlib.suppress(StorageUnavailableError):
+            await self._objects.delete(file.key)
+
+    async def sweep(self) -> None:
+        """Once. Raises StorageUnavailableError, LedgerUnavailableError."""
+        while over := await rows.over(self._database):
+            for file in over:
+                await self._objects.delete(file.key)
+            await rows.forget(self._database, [file.id for file in over])
+        await self._objects.sweep(LEASE_S)
+
+    @contextlib.asynccontextmanager
+    async def _stored(
+        self,
+        organisation_id: str,
+        project_id: str,
+        chunks: AsyncIterable[bytes],
+        see: Callable[[bytes], None] = lambda _chunk: None,
+        most_bytes: int = 0,
+        quota: int | None = None,
+    ) -> AsyncIterator[Arrived]:
+        """Bytes with a row that is still to be finished: both go when the block raises, or leaves it so."""
+        file_id = "file-" + secrets.token_hex(16)
+        used = await rows.begin(self._database, file_id, organisation_id, project_id, most_bytes, LEASE_S, quota)
+        if used is not None:
+            raise full(used, quota)
+        digest = hashlib.sha256()
+
+        async def passing() -> AsyncIterator[bytes]:
+            async for chunk in chunks:
+                see(chunk)
+                digest.update(chunk)
+                yield chunk
+
+        try:
+            size = await self._objects.put(rows.key(project_id, file_id), passing())
+            yield Arrived(file_id, size, digest.digest(), None)
+        finally:
+            await self._abandon(project_id, file_id)
+
+    async def _finish(self, arrived: Arrived, filename: str, purpose: str, expires_after_s: int | None) -> File:
+        file = await rows.finish(
+            self._database,
+            arrived.file_id,
+            purpose=purpose,
+            filename=filename,
+            size=arrived.size,
+            lines=arrived.lines,
+            digest=arrived.digest,
+            expires_after_s=expires_after_s,
+        )
+        if file is None:
+            raise RequestTimeoutError("The file took too long to arrive. Please send it again.")
+        return file
+
+    async def _abandon(self, project_id: str, file_id: str) -> None:
+        """Never raises: what cannot be removed now goes when its lease has ended."""
+        try:
+            if await rows.abandon(self._database, file_id):
+                await self._objects.delete(rows.key(project_id, file_id))
+                await rows.forget(self._database, [file_id])
+        except ApiError as error:
+            log.warning("what arrived of %s is not removed yet: %s", file_id, error)
+
+    async def _sweep(self) -> None:
+        while True:
+            wait_s = self._settings.files_sweep_s
+            try:
+                await self.sweep()
+            except (LedgerUnavailableError, StorageUnavailableError):
+                wait_s = min(RETRY_S, wait_s)  # said by the database or the storage itself
+            except Exception:
+                log.exception("Expired files cannot be removed; trying again")
+            await asyncio.sleep(wait_s)
+
+
+class Check:
+    """What arrives may not be too large; what it is for may be known late: until then a wrong line is only noted."""
+
+    def __init__(self, coming: Coming, most_bytes: int, lines: Lines) -> None:
+        self._coming = coming
+        self._left = most_bytes
+        self._most_bytes = most_bytes
+        self._lines = lines
+        self._refusal: InvalidRequestError | None = None
+
+    def see(self, chunk: bytes) -> None:
+        """Raises RequestTooLargeError, InvalidRequestError."""
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise too_large(self._most_bytes)
+        if self._coming.purpose in ("", BATCH) and self._refusal is None:
+            self._note(lambda: self._lines.feed(chunk))
+
+    def end(self) -> int | None:
+        """How many lines there are, if they are a batch's. Raises InvalidRequestError."""
+        if self._coming.purpose != BATCH:
+            return None
+        if self._refusal is None:
+            self._note(self._lines.end)
+        self._tell()
+        return self._lines.count
+
+    def _note(self, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except InvalidRequestError as refusal:
+            self._refusal = refusal
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._refusal is not None and self._coming.purpose == BATCH:
+            raise self._refusal
+
+
+def missing(file_id: str) -> NotFoundError:
+    return NotFoundError(f"No such File object: '{file_id}'.", param="file_id")
+
+
+def too_large(most_bytes: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"The file is too large: at most {most_bytes} bytes are accepted. Use several files.")
+
+
+def full(used: int, quota: int | None) -> StorageQuotaError:
+    return StorageQuotaError(
+        f"The files of this project are {used} bytes, and may be {quota}. Delete files that are no longer needed.",
+        retryable=False,
+    )
