@@ -11,6 +11,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 AuthMode = Literal["strict", "all_except_health", "off", "auto"]
 RateLimitOnFailure = Literal["local", "closed", "open"]
 
+FORM_BYTES = 64 << 10  # of an upload, beside its file
+UPLOAD_BYTES_PER_S = 64 << 10  # an upload may take its share of the body timeout, and a second for each of these
+
 
 class SettingsError(Exception):
     """A setting that cannot work. The message names it and says what to write instead."""
@@ -93,6 +96,15 @@ class Settings:
         if self.auth_mode == "auto":
             return "off" if self.api_host in ("127.0.0.1", "localhost", "::1") else "all_except_health"
         return self.auth_mode
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.file_max_bytes + FORM_BYTES
+
+    @property
+    def max_upload_s(self) -> float:
+        """No upload takes longer."""
+        return self.body_timeout_s + self.max_upload_bytes / UPLOAD_BYTES_PER_S
 
     @property
     def proxies(self) -> list[str]:

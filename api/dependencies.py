@@ -120,7 +120,7 @@ class JsonCodec:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise explain(error, raw, kind.__name__) from None
         if unknown:
-            self._ignore(request, unknown)
+            ignore(request, unknown)
         return value
 
     def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any:
@@ -143,15 +143,18 @@ class JsonCodec:
             return value
         return Response(encode(value), status, media_type="application/json")
 
-    def _ignore(self, request: Request, unknown: set[str]) -> None:
-        for name in unknown:
-            if name in REFUSED:
-                raise InvalidRequestError(
-                    f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
-                )
-        names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
-        state = request.scope["state"]
-        state["ignored_params"] = state["log"]["ignored_params"] = ",".join(names)
+
+def ignore(request: Request, unknown: set[str]) -> None:
+    """Notes names of fields that nobody looks at, for the answer's header. Raises InvalidRequestError for those that
+    would change the meaning of an answer."""
+    for name in unknown:
+        if name in REFUSED:
+            raise InvalidRequestError(
+                f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
+            )
+    names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
+    state = request.scope["state"]
+    state["ignored_params"] = state["log"]["ignored_params"] = ",".join(names)
 
 
 def converted(given: str, name: str, kind: Any) -> Any:

@@ -20,13 +20,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import metrics
 from api.auth.guard import Guard
-from api.config import Settings, SettingsError
+from api.config import UPLOAD_BYTES_PER_S, Settings, SettingsError
 from api.dependencies import JsonCodec
 from api.generated import routes, schemas
 from api.logs import json_lines
 from api.middleware.access_log import AccessLogMiddleware
 from api.middleware.authenticate import AuthenticateMiddleware
-from api.middleware.body_limit import BodyLimitMiddleware
+from api.middleware.body_limit import BodyLimit, BodyLimitMiddleware
 from api.middleware.errors import ErrorsMiddleware
 from api.middleware.idempotency import IdempotencyMiddleware
 from api.middleware.request_id import RequestIdMiddleware
@@ -36,6 +36,8 @@ from api.routers.chat import Chat
 from api.routers.completions import Completions
 from api.routers.docs import add_docs
 from api.routers.embeddings import Embeddings
+from api.routers.files import PATH as FILES
+from api.routers.files import Files
 from api.routers.health import Health
 from api.routers.limits import Limits
 from api.routers.messages import Messages
@@ -91,7 +93,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(IdempotencyMiddleware, idempotency=lambda: app.state.novai.idempotency)
     app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys, guard=Guard())
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    limit = BodyLimit(settings.max_body_bytes, settings.body_timeout_s, "MAX_BODY_BYTES")
+    uploads = BodyLimit(settings.max_upload_bytes, settings.body_timeout_s, "FILE_MAX_BYTES", UPLOAD_BYTES_PER_S)
+    app.add_middleware(BodyLimitMiddleware, limit=limit, limits={FILES: uploads})
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         app.add_middleware(
@@ -115,6 +119,7 @@ def mount(app: FastAPI, state: AppState) -> None:
     routes.add_messages(app.router, Messages(state), codec)
     routes.add_rerank(app.router, Rerank(state), codec)
     routes.add_tokens(app.router, Tokens(state), codec)
+    routes.add_files(app.router, Files(state), codec)
     routes.add_models(app.router, Models(state), codec)
     routes.add_usage(app.router, Usage(state), codec)
     routes.add_limits(app.router, Limits(state), codec)

@@ -1,9 +1,11 @@
-"""Generations as server-sent events. Every event is whole; those that wait for a client leave in one socket write."""
+"""Generations as server-sent events: every event is whole, those that wait for a client leave in one socket write. And
+bytes that are passed on as they are read.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from fastapi import Response
@@ -149,6 +151,30 @@ class EventStream(Response):
         await stream.aclose()
         await self._on_settled(None)
         await writer.write(waiting + events.end(), last=True)
+
+
+class ByteStream(Response):
+    """`size` bytes, read piece by piece as the client takes them. Until the first piece a failure is an HTTP status;
+    after it, the connection ends before the announced length."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], size: int, headers: dict[str, str], settings: Settings) -> None:
+        super().__init__(status_code=200, headers=headers | {"content-length": str(size)})
+        self._pieces = pieces
+        self._write_timeout_s = settings.write_timeout_s
+        self._left = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with leaving(receive, self._leave):
+            piece = await anext(self._pieces, b"")
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            writer = StallingWriter(send, self._write_timeout_s, self._leave)
+            while piece and not self._left:
+                await writer.write(piece)
+                piece = await anext(self._pieces, b"")
+            await writer.write(b"", last=True)
+
+    def _leave(self) -> None:
+        self._left = True
 
 
 class StallingWriter:

@@ -48,6 +48,11 @@ OPERATIONS = {
     "detokenize": ("POST", "/v1/detokenize"),
     "createMessage": ("POST", "/v1/messages"),
     "countMessageTokens": ("POST", "/v1/messages/count_tokens"),
+    "listFiles": ("GET", "/v1/files"),
+    "createFile": ("POST", "/v1/files"),
+    "retrieveFile": ("GET", "/v1/files/{file_id}"),
+    "deleteFile": ("DELETE", "/v1/files/{file_id}"),
+    "downloadFile": ("GET", "/v1/files/{file_id}/content"),
     "listModels": ("GET", "/v1/models"),
     "retrieveModel": ("GET", "/v1/models/{model}"),
     "listUsage": ("GET", "/v1/usage"),
@@ -387,6 +392,128 @@ def add_messages(router: APIRouter, impl: MessagesApi, codec: Codec) -> None:
         codec.endpoint(count_message_tokens),
         methods=["POST"],
         name="countMessageTokens",
+        include_in_schema=False,
+    )
+
+
+class FilesApi(ABC):
+    @abstractmethod
+    async def list_files(
+        self,
+        request: Request,
+        purpose: Literal["batch", "batch_output", "user_data"] | None = None,
+        limit: int = 10000,
+        order: Literal["asc", "desc"] = "desc",
+        after: str | None = None,
+    ) -> s.FileList | Response:
+        """List files."""
+
+    @abstractmethod
+    async def create_file(self, request: Request) -> s.File | Response:
+        """Upload a file."""
+
+    @abstractmethod
+    async def retrieve_file(self, request: Request, file_id: str) -> s.File | Response:
+        """Retrieve a file."""
+
+    @abstractmethod
+    async def delete_file(self, request: Request, file_id: str) -> s.FileDeleted | Response:
+        """Delete a file."""
+
+    @abstractmethod
+    async def download_file(self, request: Request, file_id: str) -> None | Response:
+        """Download a file."""
+
+
+def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
+    async def list_files(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.list_files(
+                request,
+                codec.query(request, "purpose", Literal["batch", "batch_output", "user_data"], None, False),
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=10000)], 10000, False),
+                codec.query(request, "order", Literal["asc", "desc"], "desc", False),
+                codec.query(
+                    request,
+                    "after",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/files", codec.endpoint(list_files), methods=["GET"], name="listFiles", include_in_schema=False
+    )
+
+    async def create_file(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(await impl.create_file(request), 200)
+
+    router.add_route(
+        "/v1/files", codec.endpoint(create_file), methods=["POST"], name="createFile", include_in_schema=False
+    )
+
+    async def retrieve_file(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.retrieve_file(
+                request,
+                codec.path(
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/files/{file_id}",
+        codec.endpoint(retrieve_file),
+        methods=["GET"],
+        name="retrieveFile",
+        include_in_schema=False,
+    )
+
+    async def delete_file(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.delete_file(
+                request,
+                codec.path(
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/files/{file_id}",
+        codec.endpoint(delete_file),
+        methods=["DELETE"],
+        name="deleteFile",
+        include_in_schema=False,
+    )
+
+    async def download_file(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.download_file(
+                request,
+                codec.path(
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/files/{file_id}/content",
+        codec.endpoint(download_file),
+        methods=["GET"],
+        name="downloadFile",
         include_in_schema=False,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Stop: TypeAlias = Annotated[str, Meta(max_length=256)]
 
@@ -854,6 +854,40 @@ class AuditEntry(Struct, kw_only=True):
     action: str
     target: str
     details: dict[str, Any]
+
+
+class FileUpload(Struct, kw_only=True):
+    file: bytes
+    purpose: Literal["batch", "user_data"]
+    expires_after_anchor_: Literal["created_at"] | UnsetType = field(name="expires_after[anchor]", default=UNSET)
+    expires_after_seconds_: Annotated[int, Meta(ge=3600, le=2592000)] | UnsetType = field(
+        name="expires_after[seconds]", default=UNSET
+    )
+
+
+class File(Struct, kw_only=True):
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    expires_at: int | None
+    filename: str
+    purpose: Literal["batch", "batch_output", "user_data"]
+    status: Literal["uploaded", "processed", "error"]
+
+
+class FileList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[File]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FileDeleted(Struct, kw_only=True):
+    id: str
+    object: Literal["file"]
+    deleted: bool
 
 
 class Model(Struct, kw_only=True):

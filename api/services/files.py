@@ -16,6 +16,7 @@ import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from api.config import Settings
 from api.errors import (
@@ -23,6 +24,7 @@ from api.errors import (
     InvalidRequestError,
     LedgerUnavailableError,
     NotFoundError,
+    OverloadedError,
     RequestTimeoutError,
     RequestTooLargeError,
     StorageQuotaError,
@@ -38,7 +40,10 @@ log = logging.getLogger("novai.files")
 
 BATCH = "batch"
 BATCH_KEPT_S = 30 * 24 * 3600  # unless the caller says otherwise
-LEASE_S = 2 * 3600.0  # longer than the slowest upload that is let in
+LEASE_S = 3600.0  # of bytes that arrive, beside what the slowest upload may take
+UPLOADS_AT_ONCE = 16  # in this process, each with some parts of it in memory; others wait
+UPLOADS_OF_A_PROJECT = 4
+TURN_S = 20.0
 RETRY_S = 5.0  # of a sweep, when PostgreSQL or the storage is away
 
 
@@ -77,6 +82,9 @@ class Files:
         self._database = database
         self._objects = objects
         self._settings = settings
+        self._lease_s = LEASE_S + settings.max_upload_s
+        self._room = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._rooms: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # of projects
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -97,13 +105,16 @@ class Files:
         """A caller's file, stored and looked at; `keep` makes it one of the project's, else it goes with the block.
 
         `most_bytes`: what was announced. Raises InvalidRequestError (a line of a batch's input), RequestTooLargeError,
-        StorageQuotaError, StorageUnavailableError, LedgerUnavailableError, and what `coming` raises.
+        StorageQuotaError, OverloadedError, StorageUnavailableError, LedgerUnavailableError, and what `coming` raises.
         """
         largest = self._settings.file_max_bytes
         check = Check(coming, largest, Lines(self._settings.file_max_lines, self._settings.file_max_line_bytes))
         most_bytes = largest if most_bytes is None else min(most_bytes, largest)
         quota = self._settings.files_quota_bytes
-        async with self._stored(organisation_id, project_id, coming.chunks(), check.see, most_bytes, quota) as arrived:
+        async with (
+            self._turn(project_id),
+            self._stored(organisation_id, project_id, coming.chunks(), check.see, most_bytes, quota) as arrived,
+        ):
             yield Arrived(arrived.file_id, arrived.size, arrived.digest, check.end())
 
     async def keep(self, arrived: Arrived, coming: Coming) -> File:
@@ -165,6 +176,19 @@ class Files:
         await self._objects.sweep(LEASE_S)
 
     @contextlib.asynccontextmanager
+    async def _turn(self, project_id: str) -> AsyncIterator[None]:
+        """Raises OverloadedError. Meanwhile the client's bytes wait with the client."""
+        project = self._rooms.setdefault(project_id, asyncio.Semaphore(UPLOADS_OF_A_PROJECT))
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(TURN_S):
+                    await stack.enter_async_context(project)
+                    await stack.enter_async_context(self._room)
+            except TimeoutError:
+                raise OverloadedError("Too many files arrive at once. Please try again.", retry_after_ms=5000) from None
+            yield
+
+    @contextlib.asynccontextmanager
     async def _stored(
         self,
         organisation_id: str,
@@ -176,7 +200,7 @@ class Files:
     ) -> AsyncIterator[Arrived]:
         """Bytes with a row that is still to be finished: both go when the block raises, or leaves it so."""
         file_id = "file-" + secrets.token_hex(16)
-        used = await rows.begin(self._database, file_id, organisation_id, project_id, most_bytes, LEASE_S, quota)
+        used = await rows.begin(self._database, file_id, organisation_id, project_id, most_bytes, self._lease_s, quota)
         if used is not None:
             raise full(used, quota)
         digest = hashlib.sha256()

@@ -30,6 +30,7 @@ CROSS_FIELD = re.compile(
     r"output_config\.format|text\.format|"
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
     r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.type)|previous_response_id|response_id|"
+    r"file|expires_after\[seconds\]|"
     r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
 )
 ADMIN = "/admin/"

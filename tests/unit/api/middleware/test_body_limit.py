@@ -4,16 +4,23 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.config import Settings
 from api.errors import RequestTimeoutError, RequestTooLargeError
 from api.middleware.access_log import AccessLogMiddleware
-from api.middleware.body_limit import BodyLimitMiddleware
+from api.middleware.body_limit import BodyLimit, BodyLimitMiddleware
 from tests.edge import serving
 from tests.unit.api.middleware.asgi import LEFT, body, call, echo, hello, scope_of
 
-app = BodyLimitMiddleware(echo, max_bytes=100, timeout_s=0.2)
+
+def limited(app: ASGIApp, max_bytes: int, timeout_s: float) -> BodyLimitMiddleware:
+    """`/uploads` has a limit of its own."""
+    uploads = BodyLimit(max_bytes * 2, timeout_s, "FILE_MAX_BYTES", bytes_per_s=100)
+    return BodyLimitMiddleware(app, BodyLimit(max_bytes, timeout_s, "MAX_BODY_BYTES"), {"/uploads": uploads})
+
+
+app = limited(echo, max_bytes=100, timeout_s=0.2)
 
 
 def post(*headers: tuple[str, str]) -> Scope:
@@ -40,7 +47,7 @@ async def test_an_announced_body_is_refused_unread(announced: str) -> None:
 
 async def test_an_endless_body_is_refused_at_the_limit() -> None:
     """Reliability S23: never more than the limit and one piece."""
-    app = AccessLogMiddleware(BodyLimitMiddleware(echo, max_bytes=100, timeout_s=5))
+    app = AccessLogMiddleware(limited(echo, max_bytes=100, timeout_s=5))
     answer = await call(app, post(("Transfer-Encoding", "chunked")), body(*[b"x" * 30] * 1000))
     assert answer.status == 413 and answer.received == 4
     assert answer.headers["connection"] == "close"
@@ -70,6 +77,53 @@ async def test_a_slow_body_is_a_408() -> None:
     assert caught.value.status == 408 and caught.value.headers()["connection"] == "close"
 
 
+def upload(piece: bytes, pause_s: float, pieces: int) -> Receive:
+    """A client that sends so many pieces, and then nothing more."""
+    sent = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal sent
+        await asyncio.sleep(pause_s if sent < pieces else 60)
+        sent += 1
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    return receive
+
+
+@pytest.mark.parametrize(
+    ("piece", "pause_s", "pieces", "bytes_read"),
+    [
+        (b"x" * 20, 0.05, 5, 100),  # in time for its size, and then it stalls
+        (b"", 0.05, 1000, 0),  # every piece in time, the whole is not
+    ],
+)
+async def test_an_upload_has_time_for_its_size(piece: bytes, pause_s: float, pieces: int, bytes_read: int) -> None:
+    read = 0
+
+    async def reads(_scope: Scope, receive: Receive, _send: Send) -> None:
+        nonlocal read
+        while True:
+            read += len((await receive())["body"])
+
+    scope = scope_of("POST", "/uploads", (("Transfer-Encoding", "chunked"),))
+    with pytest.raises(RequestTimeoutError):
+        async with asyncio.timeout(10):
+            await limited(reads, 100, 0.2)(scope, upload(piece, pause_s, pieces), never_sent)
+    assert read == bytes_read
+
+
+async def never_sent(_message: object) -> None:
+    raise AssertionError
+
+
+async def test_an_upload_may_be_larger() -> None:
+    for path, status in (("/uploads", 200), ("/v1/x", 413)):
+        answer = await call(app, scope_of("POST", path, (("Content-Length", "200"),)), body(b"x" * 200))
+        assert answer.status == status
+    answer = await call(app, scope_of("POST", "/uploads", (("Content-Length", "201"),)), body(b"x" * 201))
+    assert answer.status == 413 and "FILE_MAX_BYTES" in answer.error_body["message"]
+
+
 async def test_after_the_body_there_is_no_hurry() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["more_body"] is False
@@ -77,7 +131,7 @@ async def test_after_the_body_there_is_no_hurry() -> None:
             await asyncio.wait_for(receive(), 0.4)  # twice the limit for a body
         await hello(scope, receive, send)
 
-    answer = await call(BodyLimitMiddleware(slow, 100, 0.2), post(("Content-Length", "1")), body(b"x"))
+    answer = await call(limited(slow, 100, 0.2), post(("Content-Length", "1")), body(b"x"))
     assert answer.status == 200 and answer.error is None
 
 
@@ -86,7 +140,7 @@ async def test_a_client_that_leaves_is_told_as_ever() -> None:
         assert await receive() == LEFT
         await hello(scope, receive, send)
 
-    answer = await call(BodyLimitMiddleware(reads, 100, 1), post(("Content-Length", "9")), [LEFT])
+    answer = await call(limited(reads, 100, 1), post(("Content-Length", "9")), [LEFT])
     assert answer.status == 200
 
 
@@ -109,8 +163,8 @@ async def test_a_content_length_that_is_no_number_is_refused(length: str) -> Non
 
 async def test_a_client_gets_to_read_its_413_while_it_still_sends() -> None:
     """Over a real socket: an answer that comes with a reset connection is no answer."""
-    limited = BodyLimitMiddleware(echo, max_bytes=1 << 20, timeout_s=5)
-    async with serving(limited, Settings(key_pepper="x")) as url, httpx.AsyncClient() as client:  # type: ignore[arg-type]
+    app = limited(echo, max_bytes=1 << 20, timeout_s=5)
+    async with serving(app, Settings(key_pepper="x")) as url, httpx.AsyncClient() as client:  # type: ignore[arg-type]
         for _ in range(5):
             answer = await client.post(url, content=b"x" * (4 << 20))
             assert answer.status_code == 413
