@@ -125,6 +125,7 @@ def edge_env(settings: StackSettings, database_url: str, redis_url: str, host_ad
         "EMBEDDING_GRPC_HOST": "",  # the one host serves both kinds
         "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
         "KEY_PEPPER": settings.secrets.key_pepper,
+        "FILES_URL": str(settings.state / "files"),
         "AUTH_MODE": "all_except_health",
         "TRUSTED_PROXIES": "",  # nobody is in front
         "DRAIN_S": DRAIN_S,
