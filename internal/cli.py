@@ -28,6 +28,7 @@ WORDS = {
     "budgets": Word("api.admin", "set, show and clear budgets of projects and keys", ("budgets",)),
     "ledger": Word("api.admin", "verify the books", ("ledger",)),
     "audit": Word("api.admin", "show who changed what", ("audit",)),
+    "batch": Word("internal.batch", "answer every line of a file, on a server or offline"),
     "models": Word("internal.dev.models", "what models.yaml serves, and whether its files are there"),
     "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
     "api": Word("api.main", "run one process of the API"),

@@ -1,0 +1,3 @@
+from internal.batch.command import main
+
+main()

@@ -1,0 +1,163 @@
+"""What `novai batch` asks of the API. What can be tried again is, for as long as `PATIENCE_S`: a server that restarts
+costs a wait, and an Idempotency-Key makes one file and one batch of all tries.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+PATIENCE_S = 300.0
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # the last one again and again
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+RETRIED = {408, 409, 429}
+
+
+class ApiFailure(Exception):  # noqa: N818 (as it is told)
+    """The API refused, or could not be reached for too long. The message is what it said."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Counts(msgspec.Struct, frozen=True):
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+    @property
+    def over(self) -> int:
+        return self.completed + self.failed
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a batch failed as a whole."""
+
+    message: str
+    line: int | None = None
+
+
+class Faults(msgspec.Struct, frozen=True):
+    data: list[Fault]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What is read of one."""
+
+    id: str
+    status: str
+    request_counts: Counts
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: Faults | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.status in ("completed", "failed", "expired", "cancelled")
+
+
+class Client:
+    """Used as a `with` block. `base_url` ends with /v1. Every method raises ApiFailure."""
+
+    def __init__(self, base_url: str, api_key: str, patience_s: float = PATIENCE_S) -> None:
+        headers = {"authorization": f"Bearer {api_key}"}
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT)
+        self._patience_s = patience_s
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._http.close()
+
+    def upload(self, path: Path, key: str) -> str:
+        """The id of the file. It is read as it is sent."""
+
+        def send() -> httpx.Response:
+            with path.open("rb") as file:
+                return self._http.post(
+                    "/files", data={"purpose": "batch"}, files={"file": (path.name, file)}, headers=once(key)
+                )
+
+        return str(self._tried(send).json()["id"])
+
+    def create(self, file_id: str, endpoint: str, key: str) -> Batch:
+        body = {"input_file_id": file_id, "endpoint": endpoint, "completion_window": "24h"}
+        return batch_of(self._tried(lambda: self._http.post("/batches", json=body, headers=once(key))))
+
+    def batch(self, batch_id: str) -> Batch:
+        return batch_of(self._tried(lambda: self._http.get(f"/batches/{batch_id}")))
+
+    def download(self, file_id: str, target: Path) -> None:
+        """The file is there whole, or as it was before."""
+        unfinished = target.with_name(target.name + ".part")
+
+        def receive() -> httpx.Response:
+            with self._http.stream("GET", f"/files/{file_id}/content") as answer, unfinished.open("wb") as file:
+                if not answer.is_success:
+                    answer.read()
+                    return answer
+                for piece in answer.iter_raw():
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            return answer
+
+        try:
+            self._tried(receive)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _tried(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+        patient_until_s = time.monotonic() + self._patience_s
+        for pause_s in pauses():
+            try:
+                answer = ask()
+                if answer.is_success:
+                    return answer
+                failure = ApiFailure(told(answer), answer.status_code)
+                pause_s = max(pause_s, float(answer.headers.get("retry-after", 0)))  # noqa: PLW2901
+                if not retried(answer):
+                    raise failure
+            except httpx.TransportError as error:
+                failure = ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}")
+            if time.monotonic() + pause_s > patient_until_s:
+                raise failure
+            time.sleep(pause_s)
+        raise AssertionError
+
+
+def once(key: str) -> dict[str, str]:
+    return {"idempotency-key": key}
+
+
+def pauses() -> Iterator[float]:
+    yield from PAUSES_S
+    while True:
+        yield PAUSES_S[-1]
+
+
+def retried(answer: httpx.Response) -> bool:
+    should = answer.headers.get("x-should-retry")
+    return should == "true" if should else answer.status_code in RETRIED or answer.status_code >= 500
+
+
+def told(answer: httpx.Response) -> str:
+    """What an error says; something that is no error of ours came from a proxy."""
+    try:
+        error: Any = answer.json()["error"]
+        return str(error["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"the server answered {answer.status_code}: {answer.text[:200]}"
+
+
+def batch_of(answer: httpx.Response) -> Batch:
+    return msgspec.json.decode(answer.content, type=Batch)

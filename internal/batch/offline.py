@@ -1,0 +1,68 @@
+"""A system of its own for one batch: `novai dev` in a folder beside the output, which is removed when all is done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from internal.dev.processes import free_port
+
+READY_S = 900.0  # a large model from a slow disk
+STOP_S = 60.0
+
+
+class OfflineError(Exception):
+    """The system did not start. The message is what it said."""
+
+
+@contextlib.contextmanager
+def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
+    """Base URL and key. What the batch knows is in the folder: it stays when the block raises. Raises OfflineError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log"
+    command = [
+        sys.executable,
+        "-m",
+        "internal.cli",
+        "dev",
+        "--state",
+        str(folder / "state"),
+        "--port",
+        str(free_port()),
+    ]
+    command += ["--model", str(model.absolute())] if model else []
+    with log.open("wb") as out:
+        # In a session of its own: Ctrl-C is for us, and it is stopped in order.
+        stack = subprocess.Popen(command, stdout=out, stderr=out, env=own(os.environ), start_new_session=True)
+    try:
+        told = when_ready(stack, folder / "state/dev.env", log)
+        yield told["NOVAI_BASE_URL"], told["NOVAI_API_KEY"]
+    finally:
+        stack.send_signal(signal.SIGTERM)
+        try:
+            stack.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            stack.kill()
+            stack.wait()
+    shutil.rmtree(folder)
+
+
+def own(env: os._Environ[str]) -> dict[str, str]:
+    """Without the servers of another system."""
+    return {name: value for name, value in env.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+
+
+def when_ready(stack: subprocess.Popen[bytes], file: Path, log: Path) -> dict[str, str]:
+    patient_until_s = time.monotonic() + READY_S
+    while not file.exists():
+        if stack.poll() is not None or time.monotonic() > patient_until_s:
+            raise OfflineError(f"the system did not start:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.05)
+    return dict(line.split("=", 1) for line in file.read_text().splitlines() if line)
