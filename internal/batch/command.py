@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress) -> int:
+def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress, poll_s: float = POLL_S) -> int:
     """The exit status. Raises ApiFailure, JobError, OfflineError, OSError."""
     given.errors = given.errors or given.output.with_name(given.output.name + ".errors")
     job = jobs.load(given.output, given.input)
@@ -62,10 +62,14 @@ def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress) -
         progress.say(f"{given.output} is done already. To run it again, delete {jobs.path_of(given.output)}.")
         return job.exit_status
     with server(given, env, progress) as (base_url, key), Client(base_url, key) as client:
-        batch = finished(client, started(client, given, job, progress), progress)
-        job.exit_status = collect(client, batch, given, progress)
-        jobs.save(given.output, job)
-    return job.exit_status
+        batch = finished(client, started(client, given, job, progress), progress, poll_s)
+        status = collect(client, batch, given, progress)
+        if batch.status == "failed":  # nothing ran: the input may be mended
+            jobs.forget(given.output)
+        else:
+            job.exit_status = status
+            jobs.save(given.output, job)
+    return status
 
 
 @contextlib.contextmanager
@@ -110,9 +114,8 @@ def started(client: Client, given: argparse.Namespace, job: Job, progress: Progr
     return batch
 
 
-def finished(client: Client, batch: Batch, progress: Progress) -> Batch:
+def finished(client: Client, batch: Batch, progress: Progress, pause_s: float) -> Batch:
     """Waits for its end."""
-    pause_s = POLL_S
     while not batch.over:
         progress.show(batch)
         time.sleep(pause_s)

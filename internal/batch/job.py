@@ -28,16 +28,22 @@ def path_of(output: Path) -> Path:
     return output.with_name(output.name + ".novai.json")
 
 
+def new(digest: str) -> Job:
+    return Job(digest, secrets.token_hex(16))
+
+
 def load(output: Path, source: Path) -> Job:
     """The job of this output, a new one when there is none. Raises JobError, OSError."""
     path, digest = path_of(output), sha256(source)
     try:
         job = msgspec.json.decode(path.read_bytes(), type=Job)
     except FileNotFoundError:
-        return Job(digest, secrets.token_hex(16))
+        return new(digest)
     except msgspec.MsgspecError as error:
         raise JobError(f"{path} is not what it should be ({error}). Delete it to begin anew.") from None
     if job.input_sha256 != digest:
+        if job.batch_id is None:  # nothing has begun
+            return new(digest)
         raise JobError(f"{source} is not what {path} was begun with. Choose another output, or delete {path}.")
     return job
 
@@ -50,6 +56,10 @@ def save(output: Path, job: Job) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def forget(output: Path) -> None:
+    path_of(output).unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

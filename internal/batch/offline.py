@@ -16,6 +16,7 @@ from internal.dev.processes import free_port
 
 READY_S = 900.0  # a large model from a slow disk
 STOP_S = 60.0
+FAILED = "✗"  # how `novai dev` begins to say what failed
 
 
 class OfflineError(Exception):
@@ -63,6 +64,7 @@ def when_ready(stack: subprocess.Popen[bytes], file: Path, log: Path) -> dict[st
     patient_until_s = time.monotonic() + READY_S
     while not file.exists():
         if stack.poll() is not None or time.monotonic() > patient_until_s:
-            raise OfflineError(f"the system did not start:\n{log.read_text(errors='replace')[-4000:]}")
+            said = log.read_text(errors="replace")
+            raise OfflineError(f"the system did not start:\n{said[max(0, said.find(FAILED)) :]}")
         time.sleep(0.05)
     return dict(line.split("=", 1) for line in file.read_text().splitlines() if line)

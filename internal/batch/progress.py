@@ -43,7 +43,12 @@ class Progress:
         filled = WIDTH * counts.over // counts.total
         parts = [f"{batch.status} [{'#' * filled}{'.' * (WIDTH - filled)}] {counts.over}/{counts.total}"]
         parts += [f"{counts.failed} failed"] if counts.failed else []
-        if self._began is not None and (seconds := now_s - self._began[0]) >= 1 and counts.over > self._began[1]:
+        if (
+            not batch.over
+            and self._began is not None
+            and (seconds := now_s - self._began[0]) >= 1
+            and counts.over > self._began[1]
+        ):
             rate = (counts.over - self._began[1]) / seconds
             parts += [f"{rate:.1f}/s", f"{(counts.total - counts.over) / rate:.0f} s left"]
         return " · ".join(parts)
