@@ -51,7 +51,7 @@ class Settings:
 
     response_retention_days: int = 30  # of stored responses, from their creation
 
-    # Where the bytes of files are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX.
+    # Where the bytes of files are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.
     files_url: str = ".novai/files"
     file_max_bytes: int = 200_000_000
     file_max_lines: int = 50_000  # of a batch's input

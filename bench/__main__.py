@@ -12,6 +12,7 @@ RUNS = [
     ["bench.embeddings"],
     ["bench.limiter"],
     ["bench.ledger"],
+    ["bench.files"],
     ["bench.usage"],
 ]
 

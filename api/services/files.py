@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -173,7 +174,6 @@ class Files:
             for file in over:
                 await self._objects.delete(file.key)
             await rows.forget(self._database, [file.id for file in over])
-        await self._objects.sweep(LEASE_S)
 
     @contextlib.asynccontextmanager
     async def _turn(self, project_id: str) -> AsyncIterator[None]:
@@ -242,10 +242,14 @@ class Files:
             log.warning("what arrived of %s is not removed yet: %s", file_id, error)
 
     async def _sweep(self) -> None:
+        parts_at_s = 0.0  # looking for parts looks at every file of a folder
         while True:
             wait_s = self._settings.files_sweep_s
             try:
                 await self.sweep()
+                if (now_s := time.monotonic()) >= parts_at_s:
+                    await self._objects.sweep(LEASE_S)
+                    parts_at_s = now_s + LEASE_S
             except (LedgerUnavailableError, StorageUnavailableError):
                 wait_s = min(RETRY_S, wait_s)  # said by the database or the storage itself
             except Exception:
