@@ -273,23 +273,19 @@ class Check:
         if self._left < 0:
             raise too_large(self._most_bytes)
         if self._coming.purpose in ("", BATCH) and self._refusal is None:
-            self._note(lambda: self._lines.feed(chunk))
+            try:
+                self._lines.feed(chunk)
+            except InvalidRequestError as refusal:
+                self._refusal = refusal
+        self._tell()
 
     def end(self) -> int | None:
         """How many lines there are, if they are a batch's. Raises InvalidRequestError."""
         if self._coming.purpose != BATCH:
             return None
-        if self._refusal is None:
-            self._note(self._lines.end)
         self._tell()
+        self._lines.end()
         return self._lines.count
-
-    def _note(self, look: Callable[[], None]) -> None:
-        try:
-            look()
-        except InvalidRequestError as refusal:
-            self._refusal = refusal
-            self._tell()
 
     def _tell(self) -> None:
         if self._refusal is not None and self._coming.purpose == BATCH:

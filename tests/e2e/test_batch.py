@@ -1,0 +1,62 @@
+"""`novai batch run` as a user calls it: offline, stopped in the middle, called again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from internal.cli import WORDS
+
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.skipif("worker" not in WORDS, reason="nobody runs batches yet"),
+]
+LINES = 40
+PATIENCE_S = 150.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="novai-test-"))
+    path.chmod(0o755)  # PostgreSQL may have to run as another user than root
+    body = {"model": "novai-tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "Hi"}]}
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": body}
+    (path / "in.jsonl").write_text("".join(json.dumps({"custom_id": str(n)} | line) + "\n" for n in range(LINES)))
+    yield path
+    shutil.rmtree(path)
+
+
+def call(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "internal.cli", "batch", "run", "in.jsonl", "-o", "out.jsonl", "--offline"]
+    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+
+
+def test_offline(folder: Path) -> None:
+    """The first call is stopped as soon as the batch is there; the second one goes on with it."""
+    state = folder / "out.jsonl.novai.json"
+    with call(folder) as first:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not (state.exists() and json.loads(state.read_text())["batch_id"]):
+            assert first.poll() is None and time.monotonic() < deadline_s
+            time.sleep(0.05)
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == 130 and "Call the same again" in said
+    assert (folder / "out.jsonl.novai").is_dir() and not (folder / "out.jsonl").exists()
+    with call(folder) as second:
+        _, said = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 0, said
+    assert "going on with batch_" in said and f"{LINES} of {LINES} lines answered" in said
+    answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert {answer["custom_id"] for answer in answers} == {str(number) for number in range(LINES)}
+    assert {answer["response"]["status_code"] for answer in answers} == {200}
+    assert {path.name for path in folder.iterdir()} == {"in.jsonl", "out.jsonl", "out.jsonl.novai.json"}
