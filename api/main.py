@@ -55,6 +55,7 @@ RATE_LIMITS = [
 EXPOSED = [
     *("x-request-id", "request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
     *("x-novai-ignored-params", "x-mapped-model", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
+    "content-disposition",
     *RATE_LIMITS,
 ]
 

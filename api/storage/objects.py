@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import obstore
@@ -26,6 +27,7 @@ log = logging.getLogger("novai.objects")
 PART_BYTES = 5 << 20  # of a multipart upload: the least that S3 takes
 PARTS_AT_ONCE = 2  # these, and the one that fills up, are what an upload holds in memory
 PIECE_BYTES = 1 << 20  # of a read: a request of its own, so that a slow reader keeps no connection to the store
+RETRIES, RETRY_S = 5, 20  # of one request to a bucket
 PART_OF_UPLOAD = "*#*"  # how obstore names what it has not put in place yet
 
 
@@ -36,7 +38,7 @@ class Objects:
 
     def __init__(self, url: str) -> None:
         try:
-            self._store: ObjectStore = from_url(url) if "://" in url else folder(Path(url))
+            self._store: ObjectStore = bucket(url) if "://" in url else folder(Path(url))
         except BaseError as error:
             raise ValueError(f"FILES_URL={url!r} cannot be used: {first_line(error)}") from None
 
@@ -84,6 +86,14 @@ class _Counted:
         async for chunk in self._chunks:
             self.size += len(chunk)
             yield chunk
+
+
+def bucket(url: str) -> ObjectStore:
+    return from_url(
+        url,
+        client_options={"connect_timeout": "5s", "timeout": "30s"},
+        retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)},
+    )
 
 
 def folder(path: Path) -> LocalStore:

@@ -159,6 +159,7 @@ async def test_the_sweep_goes_on_by_itself(files: Files, store: Database, tmp_pa
 async def test_a_deleted_file_stays_a_place_in_the_list_for_a_day(files: Files, store: Database) -> None:
     made = [await keep(files, Coming(b"x")) for _ in range(3)]
     await files.delete(PROJECT, made[1].id)
+    await files.sweep()
     page = await files.page(PROJECT, None, made[1].id, True, 10)
     assert [file.id for file in page.files] == [made[2].id]
     await store.execute("UPDATE files SET expires_at = now() WHERE state = 'removed'")

@@ -102,6 +102,7 @@ def test_whatever_breaks_it_is_one_file_and_one_batch(caller: Caller, lost: int)
     assert not caller.output.exists()
     assert caller.run()[0] == 0 and ids(caller.output) == ["a", "b", "c"]
     assert (list(caller.api.files), list(caller.api.batches)) == (["file-0", "file-1"], ["batch_0"])
+    assert caller.api.asked.count("POST /v1/files") == (2 if lost == 0 else 1)
 
 
 def test_a_server_that_comes_back_is_waited_for(caller: Caller) -> None:
