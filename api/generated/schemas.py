@@ -874,6 +874,7 @@ class File(Struct, kw_only=True):
     filename: str
     purpose: Literal["batch", "batch_output", "user_data"]
     status: Literal["uploaded", "processed", "error"]
+    status_details: str | None | UnsetType = UNSET
 
 
 class FileList(Struct, kw_only=True):

@@ -102,5 +102,6 @@ def shown(file: File) -> s.File:
         expires_at=None if file.expires_at is None else int(file.expires_at.timestamp()),
         filename=file.filename,
         purpose=cast(Purpose, file.purpose),
-        status="processed",
+        status="processed" if file.fault is None else "error",
+        status_details=file.fault,
     )

@@ -15,7 +15,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -67,7 +67,8 @@ class Arrived:
     file_id: str
     size: int
     digest: bytes
-    lines: int | None
+    lines: int | None = None
+    fault: str | None = None  # what is wrong with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class Files:
             self._turn(project_id),
             self._stored(organisation_id, project_id, coming.chunks(), check.see, most_bytes, quota) as arrived,
         ):
-            yield Arrived(arrived.file_id, arrived.size, arrived.digest, check.end())
+            check.end()
+            yield replace(arrived, lines=check.lines, fault=check.fault)
 
     async def keep(self, arrived: Arrived, coming: Coming) -> File:
         """Raises RequestTimeoutError when it took longer than its lease, LedgerUnavailableError."""
@@ -213,7 +215,7 @@ class Files:
 
         try:
             size = await self._objects.put(rows.key(project_id, file_id), passing())
-            yield Arrived(file_id, size, digest.digest(), None)
+            yield Arrived(file_id, size, digest.digest())
         finally:
             await self._abandon(project_id, file_id)
 
@@ -225,6 +227,7 @@ class Files:
             filename=filename,
             size=arrived.size,
             lines=arrived.lines,
+            fault=arrived.fault,
             digest=arrived.digest,
             expires_after_s=expires_after_s,
         )
@@ -258,14 +261,17 @@ class Files:
 
 
 class Check:
-    """What arrives may not be too large; what it is for may be known late: until then a wrong line is only noted."""
+    """What arrives may not be too large. What it is for may be known late: until then a line that is too long is only
+    noted. `lines` and their `fault` are a batch's."""
 
     def __init__(self, coming: Coming, most_bytes: int, lines: Lines) -> None:
         self._coming = coming
         self._left = most_bytes
         self._most_bytes = most_bytes
-        self._lines = lines
+        self._seen = lines
         self._refusal: InvalidRequestError | None = None
+        self.lines: int | None = None
+        self.fault: str | None = None
 
     def see(self, chunk: bytes) -> None:
         """Raises RequestTooLargeError, InvalidRequestError."""
@@ -274,18 +280,17 @@ class Check:
             raise too_large(self._most_bytes)
         if self._coming.purpose in ("", BATCH) and self._refusal is None:
             try:
-                self._lines.feed(chunk)
+                self._seen.feed(chunk)
             except InvalidRequestError as refusal:
                 self._refusal = refusal
         self._tell()
 
-    def end(self) -> int | None:
-        """How many lines there are, if they are a batch's. Raises InvalidRequestError."""
-        if self._coming.purpose != BATCH:
-            return None
-        self._tell()
-        self._lines.end()
-        return self._lines.count
+    def end(self) -> None:
+        """There is no more. Raises InvalidRequestError."""
+        if self._coming.purpose == BATCH:
+            self._tell()
+            self._seen.end()
+            self.lines, self.fault = self._seen.count, self._seen.fault
 
     def _tell(self) -> None:
         if self._refusal is not None and self._coming.purpose == BATCH:

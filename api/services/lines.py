@@ -1,4 +1,8 @@
-"""Lines of a batch's input, looked at while they arrive: each is a JSON object in UTF-8, and there are not too many."""
+"""Lines of a batch's input, looked at while they arrive: each is a JSON object in UTF-8, and there are not too many.
+
+A file whose lines are wrong is kept and says so: a batch of it fails, with every line that is at fault. One whose lines
+are too long for anybody to look at is refused.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ BOM = b"\xef\xbb\xbf"
 
 class Lines:
     """Takes the bytes of a file as they come, in pieces of whatever size. `count` is the number of lines so far; empty
-    ones, and a byte order mark before the first, are left out."""
+    ones, and a byte order mark before the first, are left out. `fault` is what is wrong with the first that is."""
 
     def __init__(self, max_lines: int, max_line_bytes: int) -> None:
         self._max_lines = max_lines
@@ -20,9 +24,10 @@ class Lines:
         self._rest = bytearray()
         self._number = 1  # of the line that comes, in the file
         self.count = 0
+        self.fault: str | None = None
 
     def feed(self, piece: bytes) -> None:
-        """Raises InvalidRequestError, with the number of the line."""
+        """Raises InvalidRequestError for a line that is too long."""
         self._rest += piece
         if b"\n" in piece:
             *whole, self._rest = self._rest.split(b"\n")
@@ -35,7 +40,7 @@ class Lines:
         """There are no more bytes. Raises InvalidRequestError."""
         self._take(self._rest)
         if self.count == 0:
-            raise refused("The file has no lines: a batch needs at least one.", "empty_file")
+            self.fault = "The file has no lines: a batch needs at least one."
 
     def _take(self, line: bytearray) -> None:
         self._bound(line)
@@ -44,19 +49,21 @@ class Lines:
         if not line or line.isspace():
             return
         self.count += 1
-        at = f"Line {self._number}"
+        if self.fault is None:
+            self.fault = self._look(line)
+
+    def _look(self, line: bytearray) -> str | None:
         if self.count > self._max_lines:
-            raise refused(f"{at}: a file has at most {self._max_lines} lines. Use several files.", "too_many_lines")
+            return f"Line {self._number}: a batch has at most {self._max_lines} lines. Use several files."
         try:
             line.decode()
             _object.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise refused(f"{at} is not a JSON object in UTF-8: {error}.", "invalid_json_line") from None
+            return f"Line {self._number} is not a JSON object in UTF-8: {error}."
+        return None
 
     def _bound(self, line: bytearray) -> None:
         if len(line) > self._max_line_bytes:
-            raise refused(f"Line {self._number} is longer than {self._max_line_bytes} bytes.", "line_too_long")
-
-
-def refused(message: str, code: str) -> InvalidRequestError:
-    return InvalidRequestError(message, param="file", code=code)
+            raise InvalidRequestError(
+                f"Line {self._number} is longer than {self._max_line_bytes} bytes.", param="file", code="line_too_long"
+            )

@@ -15,7 +15,7 @@ import asyncpg
 
 from api.storage.session import Database
 
-_COLUMNS = "id, project_id, purpose, filename, bytes AS size, lines, digest, created_at, expires_at"
+_COLUMNS = "id, project_id, purpose, filename, bytes AS size, lines, fault, digest, created_at, expires_at"
 _HERE = "state = 'stored' AND (expires_at IS NULL OR expires_at > now())"
 # Files of a project take turns to begin, so that together they stay within its quota.
 _TURN = "SELECT pg_advisory_xact_lock(hashtextextended('files ' || $1, 0))"
@@ -28,8 +28,8 @@ INSERT INTO files (id, organisation_id, project_id, state, purpose, filename, by
 VALUES ($1, $2, $3, 'arriving', '', '', $4, now() + $5 * interval '1 second')
 """
 _FINISH = f"""
-UPDATE files SET state = 'stored', purpose = $2, filename = $3, bytes = $4, lines = $5, digest = $6, created_at = now(),
-    expires_at = now() + $7::float8 * interval '1 second'
+UPDATE files SET state = 'stored', purpose = $2, filename = $3, bytes = $4, lines = $5, fault = $6, digest = $7,
+    created_at = now(), expires_at = now() + $8::float8 * interval '1 second'
 WHERE id = $1 AND state = 'arriving' AND expires_at > now()
 RETURNING {_COLUMNS}
 """  # noqa: S608 — constants only
@@ -52,7 +52,7 @@ _FORGET = "DELETE FROM files WHERE id = ANY ($1::text[])"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """`lines` and `digest` (SHA-256) are those of its bytes; lines of batch files only."""
+    """`lines` and `digest` (SHA-256) are those of its bytes; lines, and their first fault, of a batch's input."""
 
     id: str
     project_id: str
@@ -60,6 +60,7 @@ class File:
     filename: str
     size: int  # bytes
     lines: int | None
+    fault: str | None
     digest: bytes | None
     created_at: datetime
     expires_at: datetime | None
@@ -108,11 +109,12 @@ async def finish(
     filename: str,
     size: int,
     lines: int | None,
+    fault: str | None,
     digest: bytes,
     expires_after_s: int | None,
 ) -> File | None:
     """All its bytes are there. None when its lease had ended."""
-    row = await database.fetchrow(_FINISH, file_id, purpose, filename, size, lines, digest, expires_after_s)
+    row = await database.fetchrow(_FINISH, file_id, purpose, filename, size, lines, fault, digest, expires_after_s)
     return None if row is None else file_of(row)
 
 

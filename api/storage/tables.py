@@ -363,6 +363,7 @@ files = Table(
     Column("filename", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),  # while it arrives: as many as it may become
     Column("lines", Integer),  # of a batch's input
+    Column("fault", Text),  # what is wrong with them
     Column("digest", LargeBinary),  # SHA-256
     _created_at(),
     Column("expires_at", DateTime(timezone=True)),  # while it arrives: the end of its lease; null: never
