@@ -14,6 +14,7 @@ from gen import inference_pb2 as pb
 
 from internal.errors import WorkerError
 from internal.inference.backends.base import Generation
+from internal.inference.backends.llamacpp.projector import Pictures
 from internal.inference.backends.llamacpp.sampling import Sampler
 from internal.inference.backends.llamacpp.scheduler import Task
 from internal.inference.output import TextAssembler
@@ -26,7 +27,8 @@ Logprobs = tuple[float, list[tuple[int, float]]]
 class Prompt:
     """A prompt, understood: its tokens and how its output is to be read. Identity is the object."""
 
-    tokens: list[int]
+    tokens: list[int]  # below 0: of pictures
+    pictures: Pictures | None
     limit: int  # tokens of output at most
     end_ids: frozenset[int]  # tokens that end the output
     piece: Callable[[int], bytes]
