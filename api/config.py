@@ -48,6 +48,9 @@ class Settings:
 
     response_retention_days: int = 30  # of stored responses, from their creation
 
+    # Hosts that images are fetched from, comma separated; `*.example.com`: all below, `*`: every public one.
+    image_url_hosts: str = ""  # empty: none
+
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0
     write_timeout_s: float = 20.0

@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from api.auth.keys import KeyRing
+from api.clients.fetcher import Fetcher
 from api.clients.hosts import Hosts
+from api.clients.images import Images
 from api.config import Settings
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
@@ -115,11 +117,14 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         await retention.start()
         catalog = Catalog(hosts)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
+        fetcher = Fetcher(settings.image_url_hosts)
+        stack.push_async_callback(fetcher.aclose)
+        images = Images(fetcher)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
-        generation = GenerationService(catalog, admission, hosts, *deadlines_s)
+        generation = GenerationService(catalog, admission, hosts, images, *deadlines_s)
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
-        tokens = TokenService(catalog, admission, hosts)
+        tokens = TokenService(catalog, admission, hosts, images)
         responses = Responses(database, settings.response_retention_days)
         yield AppState(
             settings,

@@ -287,7 +287,7 @@ class ScriptedBackend:
     def _check_length(self, request: pb.GenerateRequest, prompt_tokens: int) -> None:
         wanted = max(request.max_tokens, 1)
         if prompt_tokens + wanted > self._options.context_length:
-            given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
+            given, it = (request.chat.param or "messages", "them") if request.HasField("chat") else ("prompt", "it")
             raise ContextLengthExceededError(
                 f"This model's maximum context length is {self._options.context_length} tokens. However, your {given} "
                 f"resulted in {prompt_tokens} tokens and {wanted} were asked for. Shorten {it} "

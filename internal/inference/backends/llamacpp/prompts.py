@@ -119,7 +119,7 @@ class Prompts:
 
     # ------------------------------------------------------------------ tokens
 
-    def _tokens(self, request: pb.GenerateRequest, pictures: Sequence[Picture]) -> list[tuple[list[int], bool]]:
+    def _tokens(self, request: pb.GenerateRequest, pictures: Sequence[Picture] = ()) -> list[tuple[list[int], bool]]:
         """Every prompt, and whether it ends within reasoning."""
         if request.HasField("chat"):
             pieces = self._rendered(request.chat)
@@ -178,7 +178,7 @@ class Prompts:
             raise self._too_long(f"more than {at_least}", request)
 
     def _too_long(self, tokens: str, request: pb.GenerateRequest) -> ContextLengthExceededError:
-        given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
+        given, it = (request.chat.param or "messages", "them") if request.HasField("chat") else ("prompt", "it")
         return ContextLengthExceededError(
             f"This model's maximum context length is {self._context_length} tokens. However, your {given} resulted in "
             f"{tokens} tokens. Please shorten {it} (context_length_exceeded: prompt is too long).",
