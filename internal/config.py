@@ -70,6 +70,8 @@ def load_models(path: Path) -> ModelsFile:
 
 def resolved(model: ModelConfig, base: Path) -> ModelConfig:
     """With absolute paths. Raises ConfigError."""
+    if model.mmproj and model.backend != "llamacpp":
+        raise ConfigError(f"model {model.name!r}: `mmproj` is for the backend llamacpp. Leave it out.")
     path, mmproj = (text and str(resolve_path(text, base)) for text in (model.path, model.mmproj))
     return msgspec.structs.replace(model, path=path, mmproj=mmproj)
 
