@@ -23,7 +23,7 @@ from tests.edge import Edge, edge_in_thread
 from tests.hosts import model_host
 from tests.pictures import bomb, data_url, picture
 
-TINY = Shape(dim=64, layers=2, heads=2, kv_heads=2, ff=128, context=2048, type="F32")
+TINY = Shape(dim=64, layers=2, heads=2, kv_heads=2, ff=128, context=2048, type="F32", scale=0.2)
 EYE = Eye(embedding=TINY.dim)
 SEES, BLIND = "other", "scripted"
 MODELS = f"""
@@ -130,7 +130,7 @@ def told_in_a_response(client: OpenAI, *files: bytes) -> tuple[str, int]:
 def test_chat_and_responses_say_the_same_of_the_same_picture(client: OpenAI) -> None:
     red, blue, both = told(client, RED), told(client, BLUE), told(client, RED, BLUE)
     assert red[0] != blue[0]
-    assert red[1] == blue[1] == told(client)[1] + EYE.patches == both[1] - EYE.patches
+    assert red[1] == blue[1] == told(client)[1] + EYE.tokens == both[1] - EYE.tokens
     for ask in (told, told_streaming, told_in_a_response):
         assert (ask(client, RED), ask(client, BLUE), ask(client, RED, BLUE)) == (red, blue, both)
 
@@ -165,8 +165,8 @@ def test_images_in_results_of_tools(http: httpx.Client) -> None:
         usage = ok(http.post("/v1/messages", json=body))["usage"]
         return int(usage["input_tokens"] + usage["cache_read_input_tokens"])
 
-    assert counted(RED) == counted(BLUE) > EYE.patches
-    assert counted(RED, BLUE) == counted(RED) + EYE.patches
+    assert counted(RED) == counted(BLUE) > EYE.tokens
+    assert counted(RED, BLUE) == counted(RED) + EYE.tokens
 
 
 def test_a_response_continues_with_the_pictures_of_earlier_ones(client: OpenAI) -> None:
@@ -181,7 +181,7 @@ def test_a_response_continues_with_the_pictures_of_earlier_ones(client: OpenAI) 
 
     red, blue = second(RED), second(BLUE)
     assert red[0] != blue[0]
-    assert red[1] > 2 * EYE.patches
+    assert red[1] > 2 * EYE.tokens
 
 
 def test_counting(http: httpx.Client, client: OpenAI) -> None:

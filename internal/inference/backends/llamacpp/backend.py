@@ -272,7 +272,8 @@ def _projector(config: ModelConfig, options: Options, model: Model) -> Projector
     if not config.mmproj:
         return None
     threads = max(1, (options.threads or usable_cores()) // 2)
-    return Projector(config.mmproj, model, threads=threads, gpu=options.n_gpu_layers != 0)
+    batch = min(options.n_batch, options.ubatch)
+    return Projector(config.mmproj, model, batch=batch, threads=threads, gpu=options.n_gpu_layers != 0)
 
 
 def _chat_template(config: ModelConfig, options: Options, model: Model) -> ChatTemplate | None:

@@ -57,13 +57,14 @@ class ContextSettings:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Tokens of one sequence to decode: they get the positions from `start` on. Those of pictures are read from
-    `embeddings`, one row each."""
+    `embeddings`, one row each; `whole`: they look at those behind them, too."""
 
     sequence: int
     start: int
     tokens: Sequence[int]
     wants_logits: bool  # of the last of them
     embeddings: Embeddings | None = None
+    whole: bool = False
 
 
 class Context:
@@ -115,7 +116,11 @@ class Context:
         DecodeError.
         """
         rows = self._batch.fill(chunks)
+        if chunks[0].whole:
+            llama.llama_set_causal_attn(self.pointer, False)
         code = llama.llama_decode(self.pointer, self._batch.struct)
+        if chunks[0].whole:
+            llama.llama_set_causal_attn(self.pointer, True)
         if code != 0:
             raise DecodeError(code)
         if rows == 0:

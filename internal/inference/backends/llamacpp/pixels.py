@@ -55,8 +55,8 @@ def decode(file: bytes) -> Pixels:
     return Pixels(width, height, made.stdout[SIZE.size :])
 
 
-def main() -> None:
-    """The program."""
+def confine() -> None:
+    """Bounds what this process may take from now on."""
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),
@@ -64,6 +64,11 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
+
+
+def main() -> None:
+    """The program."""
+    confine()
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=FORMATS) as image:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,12 +41,13 @@ class Picture:
 
 
 class Projector:
-    """The eyes of a model. `free()` gives the memory back, before the model's.
+    """The eyes of a model. `free()` gives the memory back, before the model's. `batch`: tokens that can be computed at
+    once.
 
     Raises WorkerError when the file cannot be used with the model; the message says why.
     """
 
-    def __init__(self, path: str, model: Model, *, threads: int, gpu: bool) -> None:
+    def __init__(self, path: str, model: Model, *, batch: int, threads: int, gpu: bool) -> None:
         check_file(path, "mmproj")
         mtmd.mtmd_log_set(log_callback, None)
         parameters = mtmd.mtmd_context_params_default()
@@ -58,9 +60,14 @@ class Projector:
         self._dimension: int = llama.llama_model_n_embd_inp(model.pointer)
         self._kept: OrderedDict[tuple[str, bytes], Picture] = OrderedDict()
         self._kept_bytes = 0
+        # Whether a picture's tokens look at those behind them, so that all must be computed at once (Gemma 3).
+        self._whole: bool = mtmd.mtmd_decode_use_non_causal(self.pointer, None)
         try:
             self._check(path)
-            self.most_tokens = max(self._size(shape) for shape in SHAPES)
+            shapes = [self._shaped(shape) for shape in SHAPES]
+            self.most_tokens = max(map(len, shapes))
+            if self._whole:
+                check_whole(path, shapes, batch)
         except WorkerError:
             self.free()
             raise
@@ -83,6 +90,10 @@ class Projector:
             self._kept_bytes -= self._kept.popitem(last=False)[1].embeddings.nbytes
         return picture
 
+    def place(self, tokens: Sequence[int], pictures: Sequence[Picture]) -> Pictures:
+        """The pictures in the prompt that these tokens are."""
+        return Pictures(tokens, pictures, whole=self._whole)
+
     def measure(self, file: bytes) -> Picture:
         """Its tokens without embeddings. Raises UndecodableError, InternalError."""
         return self._picture(decode(file), encode=False)
@@ -90,16 +101,16 @@ class Projector:
     def _check(self, path: str) -> None:
         if not mtmd.mtmd_support_vision(self.pointer):
             raise WorkerError(f"{path}: this projector takes no pictures")
-        if mtmd.mtmd_decode_use_mrope(self.pointer) or mtmd.mtmd_decode_use_non_causal(self.pointer, None):
+        if mtmd.mtmd_decode_use_mrope(self.pointer):
             raise WorkerError(
-                f"{path}: pictures of this model have positions of their own (M-RoPE), or tokens that look at those "
-                "behind them; the llamacpp backend serves models that read pictures like text (LLaVA, Pixtral, SmolVLM)"
+                f"{path}: pictures of this model have positions of their own (M-RoPE), which the llamacpp backend does "
+                "not compute; it serves LLaVA, Pixtral, SmolVLM, Gemma 3 and others that number pictures like text"
             )
 
-    def _size(self, shape: tuple[int, int]) -> int:
+    def _shaped(self, shape: tuple[int, int]) -> list[int]:
         """Tokens of a large picture of that shape, which needs no pixels."""
         unit = SIDE // max(shape)
-        return len(self._picture(Pixels(shape[0] * unit, shape[1] * unit, b""), encode=False).tokens)
+        return self._picture(Pixels(shape[0] * unit, shape[1] * unit, b""), encode=False).tokens
 
     def _picture(self, pixels: Pixels, *, encode: bool) -> Picture:
         tokens: list[int] = []
@@ -149,14 +160,40 @@ def drawn(digest: bytes) -> list[int]:
     return numbers
 
 
-class Pictures:
-    """Where the pictures of a prompt are, and what is computed there instead of its tokens."""
+def check_whole(path: str, pictures: Sequence[Sequence[int]], batch: int) -> None:
+    """What is computed at once must fit, and two pictures may not become one. Raises WorkerError."""
+    for tokens in pictures:
+        seen = [token < 0 for token in tokens]
+        if sum(seen) > batch:
+            raise WorkerError(
+                f"{path}: a picture is computed at once: set `n_batch` and `ubatch` to {sum(seen)} or more"
+            )
+        if seen[0] or seen[-1]:
+            raise WorkerError(f"{path}: pictures of this model would run into each other; it cannot be served")
 
-    def __init__(self, tokens: Sequence[int], pictures: Sequence[Picture]) -> None:
+
+class Pictures:
+    """Where the pictures of a prompt are, and what is computed there instead of its tokens. `whole`: a picture is not
+    computed in pieces."""
+
+    def __init__(self, tokens: Sequence[int], pictures: Sequence[Picture], *, whole: bool) -> None:
+        self._whole = whole
         seen = np.array(tokens) < 0
         self._edges: list[int] = (np.flatnonzero(np.diff(seen)) + 1).tolist()  # where text and pictures meet
         self._rows: list[int] = [0, *np.cumsum(seen).tolist()]  # embeddings of the tokens before each position
         self._embeddings = np.concatenate([picture.embeddings for picture in pictures])
+
+    def extent(self, start: int, count: int) -> int:
+        """So many tokens from `start` on, or up to the picture that would be cut, or all of it when it comes first."""
+        stop = start + count
+        if not (self._whole and self._is_seen(stop - 1) and self._is_seen(stop)):
+            return count
+        after = bisect_left(self._edges, stop)
+        begin, end = self._edges[after - 1], self._edges[after]
+        return begin - start if begin > start else end - start
+
+    def _is_seen(self, position: int) -> bool:
+        return position + 1 < len(self._rows) and self._rows[position + 1] > self._rows[position]
 
     def cut(self, chunk: Chunk) -> list[Chunk]:
         """The same in chunks of one kind: of text, or of pictures, which have embeddings."""
@@ -169,4 +206,4 @@ class Pictures:
         last = end == chunk.start + len(chunk.tokens)
         seen = tokens[0] < 0
         embeddings = self._embeddings[self._rows[start] : self._rows[end]] if seen else None
-        return Chunk(chunk.sequence, start, tokens, chunk.wants_logits and last, embeddings)
+        return Chunk(chunk.sequence, start, tokens, chunk.wants_logits and last, embeddings, seen and self._whole)

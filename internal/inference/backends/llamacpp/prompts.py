@@ -13,7 +13,7 @@ from internal.errors import ContextLengthExceededError, InvalidImageError, Inval
 from internal.inference.backends.llamacpp.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.pixels import UndecodableError
-from internal.inference.backends.llamacpp.projector import Picture, Pictures, Projector
+from internal.inference.backends.llamacpp.projector import Picture, Projector
 from internal.inference.backends.llamacpp.sampling import Ids, Sampler
 from internal.inference.backends.llamacpp.slots import Prompt
 from internal.inference.chat_template import ChatTemplate, Piece
@@ -94,7 +94,7 @@ class Prompts:
             raise InvalidRequestError("constrained output ends where its constraint does: leave it out", "ignore_eos")
         return Prompt(
             tokens=tokens,
-            pictures=Pictures(tokens, pictures) if pictures else None,
+            pictures=self._projector.place(tokens, pictures) if self._projector is not None and pictures else None,
             limit=min(request.max_tokens or room, room),
             end_ids=end_ids,
             piece=self._model.piece,

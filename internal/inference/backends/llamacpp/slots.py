@@ -126,6 +126,10 @@ class Choice(Task):
         self._untold = 0  # tokens that no delta accounts for yet
         self._logprobs: list[pb.TokenLogprob] = []
 
+    def extent(self, count: int) -> int:
+        pictures = self.prompt.pictures
+        return count if pictures is None else pictures.extent(self.computed, count)
+
     def take(self, token: int, logprobs: Logprobs | None) -> list[pb.Delta]:
         """The next token was sampled; returns what can be said now. Sets `finish` when it was the last one.
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from internal.inference.backends.llamacpp import pixels
 from internal.inference.backends.llamacpp.pixels import SIDE, Pixels, UndecodableError, decode
 from tests.pictures import bomb, picture
 
@@ -87,3 +91,17 @@ def test_the_largest_picture_fits_its_memory() -> None:
     """49 million pixels, in the dearest way to keep them."""
     found = decode(bomb(7_000))
     assert (found.width, found.height) == (SIDE, SIDE)
+
+
+@pytest.mark.parametrize(
+    ("deed", "ends"),
+    [
+        pytest.param("bytearray(2 << 30)", "MemoryError", id="memory"),
+        pytest.param("os.write(os.open('file', os.O_CREAT | os.O_WRONLY), b'x')", "File too large", id="files"),
+    ],
+)
+def test_the_process_is_confined(deed: str, ends: str, tmp_path: Path) -> None:
+    """Before anything of a stranger's is read."""
+    program = f"import os, runpy; runpy.run_path({pixels.__file__!r})['confine'](); {deed}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, ends in done.stderr) == (1, True), done.stderr
