@@ -95,6 +95,14 @@ async def test_files_come_from_urls_too_and_all_share_one_limit() -> None:
         await fetcher.aclose()
 
 
+async def test_data_urls_share_the_limit_too() -> None:
+    half = data_url(picture() + bytes(MOST_BYTES // 2))
+    images = [image(half), image(half)]
+    with pytest.raises(InvalidRequestError, match="20 MiB at most"):
+        await Images(Fetcher("")).load(images)
+    await Images(Fetcher("")).load(images[1:])
+
+
 def request(*urls: str) -> pb.GenerateRequest:
     parts = [pb.Part(text="x" * 100), *(pb.Part(image=image(url)) for url in urls)]
     return pb.GenerateRequest(chat=pb.Chat(messages=[pb.Message(role="user", parts=parts)]))
