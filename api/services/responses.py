@@ -24,7 +24,7 @@ from api.storage.session import Database
 log = logging.getLogger("novai.responses")
 
 KEEP_WAIT_S = 1.0
-HISTORY_BYTES = 8 << 20  # pictures are most of it; that a request may bring back; with the largest body still one message to a worker
+HISTORY_BYTES = 8 << 20  # that a request may bring back, pictures mostly; with a body still one message to a worker
 
 PREFIXES: dict[type[msgspec.Struct], str] = {
     s.ResponseInputMessage: "msg_",

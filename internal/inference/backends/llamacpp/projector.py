@@ -62,12 +62,13 @@ class Projector:
         self._kept_bytes = 0
         # Whether a picture's tokens look at those behind them, so that all must be computed at once (Gemma 3).
         self._whole: bool = mtmd.mtmd_decode_use_non_causal(self.pointer, None)
+        self._batch = batch
         try:
             self._check(path)
             shapes = [self._shaped(shape) for shape in SHAPES]
             self.most_tokens = max(map(len, shapes))
-            if self._whole:
-                check_whole(path, shapes, batch)
+            if self._whole and any(tokens[0] < 0 or tokens[-1] < 0 for tokens in shapes):
+                raise WorkerError(f"{path}: pictures of this model would run into each other; it cannot be served")
         except WorkerError:
             self.free()
             raise
@@ -123,12 +124,18 @@ class Projector:
                     texts = mtmd.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(ctypes.c_size_t()))
                     tokens += texts[:count]
                     continue
+                self._check_size(count)
                 part = name.copy()
                 part.update(b" %d" % number)
                 tokens += drawn(part.digest(4 * count))
                 if encode:
                     embeddings.append(self._encode(chunk, count))
         return Picture(tokens, np.concatenate(embeddings))
+
+    def _check_size(self, tokens: int) -> None:
+        """llama.cpp would end the process. Raises InternalError."""
+        if self._whole and tokens > self._batch:
+            raise InternalError(f"a picture is computed at once: set `n_batch` and `ubatch` to {tokens} or more")
 
     def _encode(self, chunk: Any, count: int) -> Embeddings:
         if mtmd.mtmd_encode_chunk(self.pointer, chunk) != 0:
@@ -158,18 +165,6 @@ def drawn(digest: bytes) -> list[int]:
     """Numbers below 0, one for every four bytes."""
     numbers: list[int] = (np.frombuffer(digest, np.int32) | np.int32(-(2**31))).tolist()
     return numbers
-
-
-def check_whole(path: str, pictures: Sequence[Sequence[int]], batch: int) -> None:
-    """What is computed at once must fit, and two pictures may not become one. Raises WorkerError."""
-    for tokens in pictures:
-        seen = [token < 0 for token in tokens]
-        if sum(seen) > batch:
-            raise WorkerError(
-                f"{path}: a picture is computed at once: set `n_batch` and `ubatch` to {sum(seen)} or more"
-            )
-        if seen[0] or seen[-1]:
-            raise WorkerError(f"{path}: pictures of this model would run into each other; it cannot be served")
 
 
 class Pictures:

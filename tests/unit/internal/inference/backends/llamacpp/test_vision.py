@@ -77,6 +77,14 @@ async def test_the_same_picture_gives_the_same_answer_and_another_one_another(st
     assert red.usage.prompt_tokens == blue.usage.prompt_tokens == none.usage.prompt_tokens + TOKENS
 
 
+async def test_pictures_of_any_shape_are_seen(start: Start, mmproj: Path, gemma: Path) -> None:
+    sizes = (1, 1), (1, 3000), (3000, 1), (33, 31), (4000, 4000)
+    for path in (mmproj, gemma):
+        engine = await start(mmproj=path)
+        answers = [engine.submit(chat("a", picture("red", size), "b")) for size in sizes]
+        assert {(await answer.end()).kinds[-1] for answer in answers} == {"finished"}
+
+
 async def test_logits_differ_from_the_first_token_on(start: Start, mmproj: Path) -> None:
     engine = await start(mmproj=mmproj)
     first = [
