@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Fetcher:
     """One per process. `hosts`: names, comma separated; `*.example.com` is all below, `*` is every one.
 
     The rest is for tests: where names lead, which addresses may be called and which are this machine's, the one port of
-    each scheme, how long it may all take.
+    each scheme, whose certificates are believed, how long it may all take.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Fetcher:
         is_allowed: Callable[[Address], bool] = is_public,
         is_own: Callable[[Address], bool] = is_own,
         ports: Mapping[str, int] = PORTS,
+        tls: ssl.SSLContext | bool = True,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._hosts = [host.strip().lower() for host in hosts.split(",") if host.strip()]
@@ -92,6 +94,7 @@ class Fetcher:
         self._is_allowed = is_allowed
         self._is_own = is_own
         self._ports = ports
+        self._tls = tls
         self._timeout_s = timeout_s
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -160,7 +163,8 @@ class Fetcher:
     @cached_property
     def _transport(self) -> httpx.AsyncHTTPTransport:
         """No proxies of the environment, and no connection twice: it would be another name's."""
-        return httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
 
 
 async def body_of(response: httpx.Response, most_bytes: int) -> bytes:

@@ -7,10 +7,12 @@ needs an answer, and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from api.clients.addresses import Address, is_public
 from api.clients.fetcher import UNREACHABLE, Fetcher, FetchError, TooLargeError, is_own
 
 MIB = 1 << 20
+CERTIFICATE = Path(__file__).parent / "pictures.test.pem"  # of pictures.test, by itself, and its key
 LOOPBACK = ip_address("127.0.0.1")
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
@@ -33,7 +36,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[Server]:
+async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     told = Server()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +51,7 @@ async def serving(answer: Answer) -> AsyncIterator[Server]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     told.port = server.sockets[0].getsockname()[1]
     try:
         yield told
@@ -106,6 +109,35 @@ async def test_a_picture_is_fetched_under_its_own_name() -> None:
         assert await fetch.fetch("http://Pictures.test/A?b=c%20#d", MIB) == b"pixels"
         assert await fetch.fetch(f"HTTP://pictures.test:{server.port}?b", MIB) == b"pixels"
     assert server.asked == [("/A?b=c%20", "pictures.test"), ("/?b", "pictures.test")]
+
+
+@pytest.mark.parametrize(
+    ("host", "believed", "fetched"),
+    [("pictures.test", True, True), ("pictures.test", False, False), ("others.test", True, False)],
+)
+async def test_the_certificate_is_the_names_though_the_address_is_called(
+    host: str, believed: bool, fetched: bool
+) -> None:
+    asked: list[str | None] = []
+    serves = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serves.load_cert_chain(CERTIFICATE)
+    serves.sni_callback = lambda _socket, name, _context: asked.append(name)
+    async with serving(saying(b"pixels"), serves) as server:
+        fetch = Fetcher(
+            "*",
+            resolve=Names(pictures_test=[["127.0.0.1"]], others_test=[["127.0.0.1"]]),
+            is_allowed=lambda address: address == LOOPBACK,
+            is_own=lambda _: False,
+            ports={"https": server.port},
+            tls=ssl.create_default_context(cafile=CERTIFICATE if believed else None),
+        )
+        try:
+            body = await fetch.fetch(f"https://{host}/", MIB)
+        except FetchError as error:
+            body = str(error).encode()
+        await fetch.aclose()
+    assert asked == [host]
+    assert (body, len(server.asked)) == ((b"pixels", 1) if fetched else (UNREACHABLE.encode(), 0))
 
 
 # ---------------------------------------------------------------- who is not called
