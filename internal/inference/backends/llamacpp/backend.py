@@ -12,6 +12,8 @@ import asyncio
 import itertools
 import logging
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -50,6 +52,7 @@ T = TypeVar("T")
 QUEUE_PER_SLOT = 4
 LEAST_QUEUE = 64
 BROKEN_EXIT = 70  # EX_SOFTWARE
+NICENESS = 5  # of looking at pictures: where cores are short, a third of what streams get
 
 
 def _exit() -> None:
@@ -68,7 +71,7 @@ class LlamaCppBackend:
         self._queue_limit = self._options.queue_limit or max(QUEUE_PER_SLOT * self._options.slots, LEAST_QUEUE)
         self._intake = ThreadPoolExecutor(1, "novai-intake")
         self._compiling = ThreadPoolExecutor(1, "novai-grammars")
-        self._looking = ThreadPoolExecutor(1, "novai-pictures")
+        self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way)
         self._requests: dict[Generation, Request] = {}
         self._arrivals = itertools.count()
         self._model: Model | None = None
@@ -243,6 +246,12 @@ class LlamaCppBackend:
             created=self._config.created,
             image_tokens=self._projector.most_tokens if self._projector is not None else 0,
         )
+
+
+def give_way() -> None:
+    """Makes the calling thread, and what it starts, less urgent than the engine's."""
+    if sys.platform == "linux":  # elsewhere that would be the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _cache_of(context: Context, layout: Layout) -> Cache[Any]:

@@ -6,6 +6,8 @@ The projector has random weights: what it sees is noise, but the same noise for 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from gen import inference_pb2 as pb
 from bench.make_gguf import byte_vocabulary, write_gguf
 from bench.make_mmproj import Eye, write_mmproj
 from internal.errors import WorkerError
+from internal.inference.backends.llamacpp.backend import NICENESS
 from internal.inference.backends.llamacpp.context import Chunk
 from internal.inference.backends.llamacpp.projector import Picture, Pictures, drawn
 from tests.pictures import picture
@@ -174,6 +177,14 @@ async def test_counting_needs_no_encoding_and_counts_the_same(start: Start, mmpr
     wanted = pb.GenerateRequest(chat=chat("a", RED, BLUE, "b"))
     counted = await engine.backend.count_tokens(wanted)
     assert counted == (await engine.run(wanted.chat)).usage.prompt_tokens
+
+
+async def test_looking_is_less_urgent_than_streams(start: Start, mmproj: Path) -> None:
+    engine = await start(mmproj=mmproj)
+    await engine.run(chat("a", RED, "b"))
+    urgency = {thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threading.enumerate()}
+    (looking,) = [value for name, value in urgency.items() if name.startswith("novai-pictures")]
+    assert looking == urgency["novai-llamacpp"] + NICENESS
 
 
 async def test_a_cancelled_request_is_not_looked_at(start: Start, mmproj: Path) -> None:
