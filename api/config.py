@@ -58,6 +58,8 @@ class Settings:
     file_max_line_bytes: int = 1 << 20
     files_quota_bytes: int = 10 << 30  # of all files of a project
     files_sweep_s: float = 60.0  # how often this process removes what has expired; 0: never, others do
+    # Hosts that images are fetched from, comma separated; `*.example.com`: all below, `*`: every public one.
+    image_url_hosts: str = ""  # empty: none
 
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0

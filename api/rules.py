@@ -50,19 +50,10 @@ def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) ->
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
-    if isinstance(message, s.AssistantMessage):
-        if absent(message.content) and not message.tool_calls:
-            raise invalid(
-                f"Invalid value for '{at}.content': an assistant message needs content or tool_calls.", f"{at}.content"
-            )
-    elif isinstance(message, s.UserMessage) and isinstance(message.content, list):
-        for index, part in enumerate(message.content):
-            if isinstance(part, s.ImagePart):
-                raise invalid(
-                    "This model takes text only. Leave images out or choose a model that sees.",
-                    f"{at}.content[{index}].type",
-                    "unsupported_value",
-                )
+    if isinstance(message, s.AssistantMessage) and absent(message.content) and not message.tool_calls:
+        raise invalid(
+            f"Invalid value for '{at}.content': an assistant message needs content or tool_calls.", f"{at}.content"
+        )
 
 
 def check_output_form(body: s.ChatCompletionRequest) -> None:
@@ -119,9 +110,9 @@ def check_message_request(body: s.MessageRequest | s.MessageCountRequest) -> Non
 
 def check_message_blocks(blocks: Sequence[s.MessageUserBlock | s.MessageToolResultContent], at: str) -> None:
     for number, block in enumerate(blocks):
-        if isinstance(block, s.MessageImageBlock | s.MessageDocumentBlock):
+        if isinstance(block, s.MessageDocumentBlock):
             raise invalid(
-                "This model takes text only. Leave images and documents out or choose a model that sees.",
+                "Documents are not read here. Send their text, or their pages as images.",
                 f"{at}[{number}].type",
                 "unsupported_value",
             )
@@ -161,6 +152,17 @@ def check_tokenize(body: s.TokenizeRequest) -> None:
         raise invalid("Send either 'prompt' or 'messages'.", "prompt")
     for index, message in enumerate(body.messages if isinstance(body.messages, list) else []):
         check_message(message, f"messages[{index}]")
+        check_without_images(message, f"messages[{index}].content")
+
+
+def check_without_images(message: s.ChatMessage, at: str) -> None:
+    for index, part in enumerate(message.content if isinstance(message.content, list) else []):
+        if isinstance(part, s.ImagePart):
+            raise invalid(
+                "Images have no token ids. Count them with /v1/chat/completions/input_tokens.",
+                f"{at}[{index}].type",
+                "unsupported_value",
+            )
 
 
 def check_response(body: s.ResponseRequest) -> None:
@@ -199,18 +201,24 @@ def check_items(items: list[s.ResponseInputItem]) -> None:
                 raise invalid(f"The item '{item.id}' is referred to twice. Refer to it once.", f"{at}.id")
             references.add(item.id)
         elif isinstance(item, s.ResponseInputMessage):
-            check_text_only(item.content, f"{at}.content")
+            check_parts(item.content, f"{at}.content")
         elif isinstance(item, s.ResponseFunctionCallOutput | s.ResponseCustomToolCallOutput):
-            check_text_only(item.output, f"{at}.output")
+            check_parts(item.output, f"{at}.output")
 
 
-def check_text_only(content: s.ResponseContent, at: str) -> None:
+def check_parts(content: s.ResponseContent, at: str) -> None:
     for index, part in enumerate(() if isinstance(content, str) else content):
-        if isinstance(part, s.ResponseInputImage | s.ResponseInputFile):
+        if isinstance(part, s.ResponseInputFile):
             raise invalid(
-                "This model takes text only. Leave images and files out, or choose a model that reads them.",
+                "Files are not read here. Send their text, or their pages as images.",
                 f"{at}[{index}].type",
                 "unsupported_value",
+            )
+        if isinstance(part, s.ResponseInputImage) and not isinstance(part.image_url, str):
+            raise invalid(
+                "An image is given by its 'image_url': a data: URL, or one of https.",
+                f"{at}[{index}].image_url",
+                "missing_required_parameter" if absent(part.file_id) else "unsupported_value",
             )
 
 

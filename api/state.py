@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from api.auth.keys import KeyRing
+from api.clients.fetcher import Fetcher
 from api.clients.hosts import Hosts
+from api.clients.images import Images
 from api.config import Settings
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
@@ -66,6 +69,16 @@ class AppState:
         return "ok"
 
 
+class Part(Protocol):
+    """Has work of its own, and ends it."""
+
+    async def start(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+T = TypeVar("T", bound=Part)
+
+
 @asynccontextmanager
 async def open_state(settings: Settings) -> AsyncIterator[AppState]:
     """Opens everything, closes it in reverse: streams settle before the ledger's connection goes."""
@@ -76,57 +89,46 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         if name.strip()
     ]
     async with AsyncExitStack() as stack:
+
+        async def start(part: T) -> T:
+            stack.push_async_callback(part.aclose)
+            await part.start()
+            return part
+
         database = await open_pool(settings.database_url, settings.db_pool_size, settings.db_timeout_s)
         stack.push_async_callback(database.aclose)
-        keys = KeyRing(database, settings.key_pepper, settings.key_cache_ttl_s)
-        stack.push_async_callback(keys.aclose)
-        await keys.start()
-        idempotency = Idempotency(database)
-        stack.push_async_callback(idempotency.aclose)
-        await idempotency.start()
-        prices = PriceBook(database)
-        stack.push_async_callback(prices.aclose)
-        await prices.start()
+        keys = await start(KeyRing(database, settings.key_pepper, settings.key_cache_ttl_s))
+        idempotency = await start(Idempotency(database))
+        prices = await start(PriceBook(database))
         ledger_database = await open_ledger_pool(settings.database_url, settings.db_timeout_s)
         stack.push_async_callback(ledger_database.aclose)
-        ledger = Ledger(ledger_database)
-        stack.push_async_callback(ledger.aclose)
-        await ledger.start()
-        processes = LiveProcesses(database)
-        stack.push_async_callback(processes.aclose)
-        await processes.start()
-        limiter = Limiter(
-            settings.redis_url,
-            settings.rate_limit_on_failure,
-            settings.rate_limit_timeout_s,
-            processes=lambda: processes.count,
+        ledger = await start(Ledger(ledger_database))
+        processes = await start(LiveProcesses(database))
+        limiter = await start(
+            Limiter(
+                settings.redis_url,
+                settings.rate_limit_on_failure,
+                settings.rate_limit_timeout_s,
+                processes=lambda: processes.count,
+            )
         )
-        stack.push_async_callback(limiter.aclose)
-        await limiter.start()
-        hosts = Hosts(dict.fromkeys(addresses), settings.novai_grpc_token)
-        stack.push_async_callback(hosts.aclose)
-        await hosts.start()
+        hosts = await start(Hosts(dict.fromkeys(addresses), settings.novai_grpc_token))
         if settings.ledger_sweep_s:
-            sweeper = Sweeper(ledger, prices, receipts_of(hosts), sweep_s=settings.ledger_sweep_s)
-            stack.push_async_callback(sweeper.aclose)
-            await sweeper.start()
-        reconciler = Reconciler(database)
-        stack.push_async_callback(reconciler.aclose)
-        await reconciler.start()
-        retention = Retention(database, settings.usage_retention_months)
-        stack.push_async_callback(retention.aclose)
-        await retention.start()
+            await start(Sweeper(ledger, prices, receipts_of(hosts), sweep_s=settings.ledger_sweep_s))
+        await start(Reconciler(database))
+        await start(Retention(database, settings.usage_retention_months))
         catalog = Catalog(hosts)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
+        fetcher = Fetcher(settings.image_url_hosts)
+        stack.push_async_callback(fetcher.aclose)
+        images = Images(fetcher)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
-        generation = GenerationService(catalog, admission, hosts, *deadlines_s)
+        generation = GenerationService(catalog, admission, hosts, images, *deadlines_s)
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
-        tokens = TokenService(catalog, admission, hosts)
+        tokens = TokenService(catalog, admission, hosts, images)
         responses = Responses(database, settings.response_retention_days)
-        files = Files(database, Objects(settings.files_url), settings)
-        stack.push_async_callback(files.aclose)
-        await files.start()
+        files = await start(Files(database, Objects(settings.files_url), settings))
         yield AppState(
             settings,
             database,

@@ -38,6 +38,7 @@ class Shape:
     ff: int = 1024
     context: int = 8192
     type: str = "Q8_0"  # F32, or a quantisation that gguf can write
+    scale: float = 0.02  # of the weights: the larger, the more every token says about the next ones
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
 
 def _write_tensors(writer: gguf.GGUFWriter, shape: Shape, vocabulary_size: int, rng: np.random.Generator) -> None:
     def matrix(name: str, rows: int, columns: int) -> None:
-        values = rng.standard_normal((rows, columns), dtype=np.float32) * 0.02
+        values = rng.standard_normal((rows, columns), dtype=np.float32) * np.float32(shape.scale)
         if shape.type == "F32":
             writer.add_tensor(name, values)
         else:

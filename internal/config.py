@@ -31,6 +31,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     kind: Literal["chat", "embedding"]
     backend: str
     path: str = ""  # file or folder, relative to models.yaml; `package:NAME/sub` means inside an installed package
+    mmproj: str = ""  # file of the projector of a model that sees, written like `path`
     replicas: int = 1
     created: int = 0  # unix seconds; 0: the file's own time
     owned_by: str = "novai"
@@ -64,10 +65,15 @@ def load_models(path: Path) -> ModelsFile:
     for alias, target in parsed.aliases.items():
         if wrong := fault_of_alias(alias, target, names, parsed.aliases):
             raise ConfigError(f"{path}: aliases: {alias!r}: {wrong}")
-    models = [
-        msgspec.structs.replace(m, path=str(resolve_path(m.path, path.parent)) if m.path else "") for m in parsed.models
-    ]
-    return ModelsFile(models, parsed.aliases)
+    return ModelsFile([resolved(model, path.parent) for model in parsed.models], parsed.aliases)
+
+
+def resolved(model: ModelConfig, base: Path) -> ModelConfig:
+    """With absolute paths. Raises ConfigError."""
+    if model.mmproj and model.backend != "llamacpp":
+        raise ConfigError(f"model {model.name!r}: `mmproj` is for the backend llamacpp. Leave it out.")
+    path, mmproj = (text and str(resolve_path(text, base)) for text in (model.path, model.mmproj))
+    return msgspec.structs.replace(model, path=path, mmproj=mmproj)
 
 
 def fault_of_alias(alias: str, target: str, models: Collection[str], aliases: Collection[str]) -> str:

@@ -34,6 +34,13 @@ class InvalidRequestError(WorkerError):
     status = grpc.StatusCode.INVALID_ARGUMENT
 
 
+class InvalidImageError(WorkerError):
+    """A file that is no picture, or one that may not be decoded."""
+
+    code = pb.INVALID_IMAGE
+    status = grpc.StatusCode.DATA_LOSS
+
+
 class UnsupportedError(WorkerError):
     """The model or the backend cannot do what was asked; another one might."""
 

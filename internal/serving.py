@@ -29,7 +29,7 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     # A peer may ping as often as KEEPALIVE says; by default a server cuts off whoever pings an idle connection.
     ("grpc.http2.min_ping_interval_without_data_ms", 500),
     ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", 32 << 20),
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.so_reuseport", 0),

@@ -77,7 +77,7 @@ def nucleus(temperature: float, top_p: float) -> pb.Sampling:
 def chat(body: s.ChatCompletionRequest) -> pb.Chat:
     kwargs = given(body.chat_template_kwargs, s.ChatTemplateKwargs())
     return pb.Chat(
-        messages=[message(item) for item in body.messages],
+        messages=[message(item, f"messages[{index}]") for index, item in enumerate(body.messages)],
         tools=[tool(item) for item in given(body.tools, [])],
         tool_choice=tool_choice(body.tool_choice),
         parallel_tool_calls=given(body.parallel_tool_calls, True),
@@ -96,8 +96,9 @@ ROLES: dict[type[msgspec.Struct], str] = {
 }
 
 
-def message(item: s.ChatMessage) -> pb.Message:
-    result = pb.Message(role=ROLES[type(item)], parts=parts(item.content), name=given(item.name, ""))
+def message(item: s.ChatMessage, at: str) -> pb.Message:
+    """`at`: where the caller has it."""
+    result = pb.Message(role=ROLES[type(item)], parts=parts(item.content, f"{at}.content"), name=given(item.name, ""))
     if isinstance(item, s.AssistantMessage):
         result.reasoning = given(item.reasoning_content, "")
         for call in given(item.tool_calls, []):
@@ -107,13 +108,26 @@ def message(item: s.ChatMessage) -> pb.Message:
     return result
 
 
-def parts(content: str | Iterable[msgspec.Struct] | UnsetType | None) -> list[pb.Part]:
+Part = s.TextPart | s.ImagePart | s.RefusalPart
+
+
+def parts(content: str | Iterable[Part] | UnsetType | None, at: str) -> list[pb.Part]:
     if content is None or isinstance(content, UnsetType):
         return []
     if isinstance(content, str):
         return [pb.Part(text=content)]
-    texts = [part.text if isinstance(part, s.TextPart) else getattr(part, "refusal", "") for part in content]
-    return [pb.Part(text=text) for text in texts]
+    return [part(item, f"{at}[{index}]") for index, item in enumerate(content)]
+
+
+def part(item: Part, at: str) -> pb.Part:
+    if isinstance(item, s.ImagePart):
+        return image(item.image_url.url, at)
+    return pb.Part(text=item.text if isinstance(item, s.TextPart) else item.refusal)
+
+
+def image(url: str, at: str) -> pb.Part:
+    """An image that is still where its caller says: `clients.images` puts the file in its place."""
+    return pb.Part(image=pb.Image(url=url, param=at))
 
 
 def tool(item: s.Tool) -> pb.Tool:

@@ -27,10 +27,12 @@ FAILURES: dict[int, tuple[type[ApiError], str | None]] = {
     pb.OVERLOADED: (OverloadedError, None),
     pb.UNAVAILABLE: (OverloadedError, None),
     pb.MODEL_NOT_FOUND: (ModelNotFoundError, None),
+    pb.INVALID_IMAGE: (InvalidRequestError, "invalid_image"),
 }
 
 STATUSES: dict[grpc.StatusCode, tuple[type[ApiError], str | None]] = {
     grpc.StatusCode.INVALID_ARGUMENT: (InvalidRequestError, "invalid_value"),
+    grpc.StatusCode.DATA_LOSS: (InvalidRequestError, "invalid_image"),
     grpc.StatusCode.UNIMPLEMENTED: (InvalidRequestError, "unsupported_value"),
     grpc.StatusCode.OUT_OF_RANGE: (ContextLengthExceededError, None),
     grpc.StatusCode.NOT_FOUND: (ModelNotFoundError, None),

@@ -11,7 +11,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import given, schema_constraint
+from api.clients.generate_request import given, image, schema_constraint
 from api.generated import schemas as s
 
 PARAGRAPH = "\n\n"  # between two blocks of text
@@ -51,7 +51,7 @@ def sampling(body: s.MessageRequest) -> pb.Sampling:
 
 
 def chat(body: Request) -> pb.Chat:
-    spoken = [told for message in body.messages for told in messages(message)]
+    spoken = [told for index, message in enumerate(body.messages) for told in messages(message, f"messages[{index}]")]
     choice = body.tool_choice or s.MessageToolChoiceAuto()
     return pb.Chat(
         messages=[*system(body.system), *spoken],
@@ -72,17 +72,22 @@ def without_billing(text: str) -> str:
     return text.partition("\n")[2] if text.startswith(BILLING) else text
 
 
-def messages(message: s.MessageParam) -> list[pb.Message]:
+def messages(message: s.MessageParam, at: str) -> list[pb.Message]:
     """A message of ours for each result of a tool, in their order, then one for the rest: a model has to read the
     results right behind the calls."""
     if isinstance(message, s.MessageAssistant):
         return [assistant(message.content)]
-    text = joined(message.content)
     if isinstance(message, s.MessageSystem):
-        return [said("system", text)]
+        return [said("system", joined(message.content))]
+    at = f"{at}.content"
     blocks = [] if isinstance(message.content, str) else message.content
-    results = [tool_result(block) for block in blocks if isinstance(block, s.MessageToolResultBlock)]
-    return results + ([said("user", text)] if text or not results else [])
+    results = [
+        tool_result(block, f"{at}[{index}].content")
+        for index, block in enumerate(blocks)
+        if isinstance(block, s.MessageToolResultBlock)
+    ]
+    rest = pb.Message(role="user", parts=parts(message.content, at))
+    return results + ([rest] if rest.parts or not results else [])
 
 
 def assistant(content: Content) -> pb.Message:
@@ -95,11 +100,29 @@ def assistant(content: Content) -> pb.Message:
     return result
 
 
-def tool_result(block: s.MessageToolResultBlock) -> pb.Message:
-    text = joined(block.content)
-    result = said("tool", ERROR + text if block.is_error is True else text)
-    result.tool_call_id = block.tool_use_id
-    return result
+def tool_result(block: s.MessageToolResultBlock, at: str) -> pb.Message:
+    failed = [pb.Part(text=ERROR)] if block.is_error is True else []
+    return pb.Message(role="tool", parts=[*failed, *parts(block.content, at)], tool_call_id=block.tool_use_id)
+
+
+def parts(content: Content, at: str) -> list[pb.Part]:
+    """The texts, with a paragraph between two of them, and the images."""
+    if isinstance(content, str):
+        return [pb.Part(text=content)] if content else []
+    made: list[pb.Part] = []
+    for index, block in enumerate(given(content, [])):
+        if isinstance(block, s.MessageImageBlock):
+            made.append(image(url_of(block.source), f"{at}[{index}]"))
+        elif isinstance(block, s.MessageTextBlock):
+            after_text = bool(made) and made[-1].HasField("text")
+            made.append(pb.Part(text=PARAGRAPH + block.text if after_text else block.text))
+    return made
+
+
+def url_of(source: s.MessageImageSource) -> str:
+    if isinstance(source, s.MessageUrlSource):
+        return source.url
+    return f"data:{source.media_type};base64,{source.data}"
 
 
 def said(role: str, text: str) -> pb.Message:

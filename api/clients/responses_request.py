@@ -12,7 +12,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import MODES, given, nucleus, schema_constraint
+from api.clients.generate_request import MODES, given, image, nucleus, schema_constraint
 from api.generated import schemas as s
 
 ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
@@ -20,9 +20,13 @@ FORMAT = "text.format"
 WITHOUT_THINKING = frozenset({"none", "minimal"})
 
 
-def from_response(body: s.ResponseRequest, items: Sequence[s.ResponseInputItem]) -> pb.GenerateRequest:
-    """The request for a worker. The body has passed `rules.check_response`; `items` are all of its conversation."""
-    request = from_prompt(body, items)
+Items = Sequence[s.ResponseInputItem]
+
+
+def from_response(body: s.ResponseRequest, items: Items, earlier: Items = ()) -> pb.GenerateRequest:
+    """The request for a worker. The body has passed `rules.check_response`; `items` are its own, after `earlier`
+    ones."""
+    request = from_prompt(body, items, earlier)
     request.sampling.CopyFrom(sampling(body))
     request.max_tokens = given(body.max_output_tokens, 0)
     request.top_logprobs = given(body.top_logprobs, 0)
@@ -30,16 +34,17 @@ def from_response(body: s.ResponseRequest, items: Sequence[s.ResponseInputItem])
     return request
 
 
-def from_prompt(body: s.ResponsePrompt, items: Sequence[s.ResponseInputItem]) -> pb.GenerateRequest:
+def from_prompt(body: s.ResponsePrompt, items: Items, earlier: Items = ()) -> pb.GenerateRequest:
     """What the model sees of it, without how it should answer."""
     return pb.GenerateRequest(
         model=body.model,
         chat=pb.Chat(
-            messages=messages(given(body.instructions, ""), items),
+            messages=messages(given(body.instructions, ""), items, earlier),
             tools=[tool(item) for item in given(body.tools, [])],
             tool_choice=tool_choice(body.tool_choice),
             parallel_tool_calls=given(body.parallel_tool_calls, True),
             template_kwargs_json=template_kwargs(body.reasoning),
+            param="input",
             continue_final_message=isinstance(items[-1], s.ResponseInputMessage) and items[-1].role == "assistant",
         ),
         n=1,
@@ -58,15 +63,16 @@ def sampling(body: s.ResponseRequest) -> pb.Sampling:
     return result
 
 
-def messages(instructions: str, items: Sequence[s.ResponseInputItem]) -> list[pb.Message]:
+def messages(instructions: str, items: Items, earlier: Items) -> list[pb.Message]:
     chat = [pb.Message(role="system", parts=[pb.Part(text=instructions)])] if instructions else []
-    for item in items:
+    places = [*("previous_response_id" for _ in earlier), *(f"input[{index}]" for index in range(len(items)))]
+    for item, at in zip([*earlier, *items], places, strict=True):
         if isinstance(item, s.ResponseInputMessage) and item.role != "assistant":
-            chat.append(pb.Message(role=ROLES[item.role], parts=parts(item.content)))
+            chat.append(pb.Message(role=ROLES[item.role], parts=parts(item.content, f"{at}.content")))
         elif isinstance(item, s.ResponseFunctionCallOutput | s.ResponseCustomToolCallOutput):
-            chat.append(pb.Message(role="tool", parts=parts(item.output), tool_call_id=item.call_id))
+            chat.append(pb.Message(role="tool", parts=parts(item.output, f"{at}.output"), tool_call_id=item.call_id))
         else:
-            add(assistant(chat, item), item)
+            add(assistant(chat, item), item, at)
     return chat
 
 
@@ -83,10 +89,10 @@ def assistant(chat: list[pb.Message], item: s.ResponseInputItem) -> pb.Message:
     return chat[-1]
 
 
-def add(message: pb.Message, item: s.ResponseInputItem) -> None:
+def add(message: pb.Message, item: s.ResponseInputItem, at: str) -> None:
     """One item of what an assistant did."""
     if isinstance(item, s.ResponseInputMessage):
-        message.parts.extend(parts(item.content))
+        message.parts.extend(parts(item.content, f"{at}.content"))
     elif isinstance(item, s.ResponseFunctionCallInput):
         message.tool_calls.add(id=item.call_id, name=item.name, arguments=item.arguments)
     elif isinstance(item, s.ResponseCustomToolCall):
@@ -97,15 +103,17 @@ def add(message: pb.Message, item: s.ResponseInputItem) -> None:
         message.reasoning = "\n".join(part.text for part in item.content or item.summary or [])
 
 
-def parts(content: s.ResponseContent) -> list[pb.Part]:
+def parts(content: s.ResponseContent, at: str) -> list[pb.Part]:
     if isinstance(content, str):
         return [pb.Part(text=content)]
-    return [pb.Part(text=part.refusal if isinstance(part, s.ResponseRefusal) else text_of(part)) for part in content]
+    return [part(item, f"{at}[{index}]") for index, item in enumerate(content)]
 
 
-def text_of(part: s.ResponseContentPart) -> str:
-    assert isinstance(part, s.ResponseInputText | s.ResponseTextInput)  # `rules` refuses the others
-    return part.text
+def part(item: s.ResponseContentPart, at: str) -> pb.Part:
+    if isinstance(item, s.ResponseInputImage):
+        return image(given(item.image_url, ""), at)
+    assert not isinstance(item, s.ResponseInputFile)  # `rules` refuses them
+    return pb.Part(text=item.refusal if isinstance(item, s.ResponseRefusal) else item.text)
 
 
 def tool(item: s.ResponseTool) -> pb.Tool:

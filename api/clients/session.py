@@ -49,11 +49,12 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 16 << 20),
+    ("grpc.max_send_message_length", 32 << 20),  # one request with all its images
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
 TICK_S = 1.0
+PARCEL_BYTES = 4 << 20  # of requests that leave in one message, if there are several
 
 
 class Call:
@@ -244,7 +245,10 @@ class Session:
                 self._to_send.clear()
                 starts, self._starts = self._starts, []
                 cancels, self._cancels = self._cancels, []
-                await self._stream.write(pb.SessionRequest(start=starts, cancel=cancels))
+                *before, last = parcels(starts)
+                for parcel in before:
+                    await self._stream.write(pb.SessionRequest(start=parcel))
+                await self._stream.write(pb.SessionRequest(start=last, cancel=cancels))
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
             self._break()
 
@@ -266,3 +270,19 @@ class Session:
             call.error = broken(f"the worker of {self.model}")
             call.wake()
         self.calls.clear()
+
+
+def parcels(starts: list[pb.Start]) -> list[list[pb.Start]]:
+    """Requests that leave together, one list at least. Large ones, and there may be many, would not fit one message."""
+    if len(starts) < 2:
+        return [starts]
+    made: list[list[pb.Start]] = [[]]
+    room = PARCEL_BYTES
+    for start in starts:
+        size = start.ByteSize()
+        if size > room and made[-1]:
+            made.append([])
+            room = PARCEL_BYTES
+        made[-1].append(start)
+        room -= size
+    return made

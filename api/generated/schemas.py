@@ -482,9 +482,13 @@ class MessageSystem(Struct, kw_only=True, tag_field="role", tag="system"):
     content: str | Content4
 
 
-class MessageImageBlock(Struct, kw_only=True, tag_field="type", tag="image"):
-    source: dict[str, Any]
-    cache_control: dict[str, Any] | None | UnsetType = UNSET
+class MessageBase64Source(Struct, kw_only=True, tag_field="type", tag="base64"):
+    media_type: Annotated[str, Meta(max_length=128)]
+    data: str
+
+
+class MessageUrlSource(Struct, kw_only=True, tag_field="type", tag="url"):
+    url: str
 
 
 class MessageDocumentBlock(Struct, kw_only=True, tag_field="type", tag="document"):
@@ -497,9 +501,6 @@ class MessageToolUseBlock(Struct, kw_only=True, tag_field="type", tag="tool_use"
     name: Annotated[str, Meta(max_length=256)]
     input: dict[str, Any]
     cache_control: dict[str, Any] | None | UnsetType = UNSET
-
-
-MessageToolResultContent: TypeAlias = MessageTextBlock | MessageImageBlock | MessageDocumentBlock
 
 
 class MessageThinkingBlock(Struct, kw_only=True, tag_field="type", tag="thinking"):
@@ -899,6 +900,7 @@ class Model(Struct, kw_only=True):
     kind: Literal["chat", "embedding"] | UnsetType = UNSET
     max_model_len: int | UnsetType = UNSET
     dimensions: int | UnsetType = UNSET
+    input_modalities: list[Literal["text", "image"]] | UnsetType = UNSET
     replicas: int | UnsetType = UNSET
     alias_of: str | UnsetType = UNSET
 
@@ -1092,14 +1094,7 @@ MessageAssistantBlock: TypeAlias = (
 )
 
 
-Content5: TypeAlias = Annotated[list[MessageToolResultContent], Meta(max_length=1024)]
-
-
-class MessageToolResultBlock(Struct, kw_only=True, tag_field="type", tag="tool_result"):
-    tool_use_id: Annotated[str, Meta(max_length=256)]
-    content: str | Content5 | None | UnsetType = UNSET
-    is_error: bool | None | UnsetType = UNSET
-    cache_control: dict[str, Any] | None | UnsetType = UNSET
+MessageImageSource: TypeAlias = MessageBase64Source | MessageUrlSource
 
 
 MessageToolChoice: TypeAlias = (
@@ -1362,7 +1357,12 @@ class MessageAssistant(Struct, kw_only=True, tag_field="role", tag="assistant"):
     content: str | Content3
 
 
-MessageUserBlock: TypeAlias = MessageTextBlock | MessageToolResultBlock | MessageImageBlock | MessageDocumentBlock
+class MessageImageBlock(Struct, kw_only=True, tag_field="type", tag="image"):
+    source: MessageImageSource
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
+
+
+MessageToolResultContent: TypeAlias = MessageTextBlock | MessageImageBlock | MessageDocumentBlock
 
 
 class Message(Struct, kw_only=True):
@@ -1466,11 +1466,14 @@ class ResponseOutputItemDoneEvent(Struct, kw_only=True, tag_field="type", tag="r
     item: ResponseOutputItem
 
 
-Content2: TypeAlias = Annotated[list[MessageUserBlock], Meta(max_length=4096)]
+Content5: TypeAlias = Annotated[list[MessageToolResultContent], Meta(max_length=1024)]
 
 
-class MessageUser(Struct, kw_only=True, tag_field="role", tag="user"):
-    content: str | Content2
+class MessageToolResultBlock(Struct, kw_only=True, tag_field="type", tag="tool_result"):
+    tool_use_id: Annotated[str, Meta(max_length=256)]
+    content: str | Content5 | None | UnsetType = UNSET
+    is_error: bool | None | UnsetType = UNSET
+    cache_control: dict[str, Any] | None | UnsetType = UNSET
 
 
 MessageStreamEvent: TypeAlias = (
@@ -1592,7 +1595,7 @@ class ResponseFailedEvent(Struct, kw_only=True, tag_field="type", tag="response.
     response: Response
 
 
-MessageParam: TypeAlias = MessageUser | MessageAssistant | MessageSystem
+MessageUserBlock: TypeAlias = MessageTextBlock | MessageToolResultBlock | MessageImageBlock | MessageDocumentBlock
 
 
 class TokenizeRequest(Struct, kw_only=True):
@@ -1712,6 +1715,16 @@ ResponseStreamEvent: TypeAlias = (
     | ResponseFailedEvent
     | ResponseErrorEvent
 )
+
+
+Content2: TypeAlias = Annotated[list[MessageUserBlock], Meta(max_length=4096)]
+
+
+class MessageUser(Struct, kw_only=True, tag_field="role", tag="user"):
+    content: str | Content2
+
+
+MessageParam: TypeAlias = MessageUser | MessageAssistant | MessageSystem
 
 
 class MessageRequest(Struct, kw_only=True):

@@ -30,6 +30,8 @@ def shown(name: str, model: Model) -> s.Model:
     result = s.Model(id=name, object="model", created=model.created, owned_by=model.owned_by)
     result.kind = cast(Literal["chat", "embedding"], model.kind)
     result.max_model_len = model.context_length
+    if model.kind == "chat":
+        result.input_modalities = ["text", "image"] if model.image_tokens else ["text"]
     result.replicas = model.replicas
     if name != model.id:
         result.alias_of = model.id

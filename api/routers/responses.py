@@ -30,7 +30,7 @@ class Responses(ResponsesApi):
     async def create_response(self, request: Request, body: s.ResponseRequest) -> Response:
         check_response(body)
         turn = await self._state.responses.turn(body, principal_of(request).project_id)
-        wanted = from_response(body, [*turn.earlier, *turn.items])
+        wanted = from_response(body, turn.items, turn.earlier)
         stream = await admitted(self._state, request, wanted, "createResponse", body.stream)
         answer = ResponseAnswer(stream, begun(body, turn, stream))
         if body.stream:
@@ -44,7 +44,7 @@ class Responses(ResponsesApi):
         state, principal = request.scope["state"], principal_of(request)
         state["log"]["model"] = body.model
         turn = await self._state.responses.turn(body, principal.project_id)
-        prompt = from_prompt(body, [*turn.earlier, *turn.items])
+        prompt = from_prompt(body, turn.items, turn.earlier)
         tokens = await self._state.tokens.count(
             prompt, principal, state["request_id"], operation="countResponseInputTokens"
         )

@@ -27,6 +27,7 @@ class Model:
     dimensions: int
     replicas: int
     free: bool = False  # runs without a price
+    image_tokens: int = 0  # of one image at most; 0: takes none
 
 
 class Catalog:
@@ -103,4 +104,5 @@ def describe(name: str, replicas: list[Replica]) -> Model:
         dimensions=state.dimensions,
         replicas=len(usable),
         free=state.free,
+        image_tokens=state.image_tokens,
     )

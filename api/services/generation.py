@@ -16,6 +16,7 @@ from typing import Literal
 from api.clients.generate_request import choices_of, most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
+from api.clients.images import Images, check_images, images_of, weight
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import Outcome, Principal, TokenUsage, UsageRecord
 from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
@@ -43,10 +44,12 @@ class GenerationService:
         catalog: Catalog,
         admission: Admission,
         hosts: Hosts,
+        images: Images,
         first_token_timeout_s: float,
         inter_token_timeout_s: float,
     ) -> None:
         self.hosts = hosts
+        self._images = images
         self.quarantine = Quarantine()
         self.first_token_timeout_s = first_token_timeout_s
         self.inter_token_timeout_s = inter_token_timeout_s
@@ -68,7 +71,10 @@ class GenerationService:
         model = self._catalog.resolve(asked, "chat", principal)
         request.model = model.id
         request.cache_salt = principal.organisation_id
-        size, context = request.ByteSize(), model.context_length or UNBOUNDED
+        images = images_of(request)
+        if images:
+            check_images(images, model.id, model.image_tokens)
+        size, context = weight(request, images, model.image_tokens), model.context_length or UNBOUNDED
         outputs = 0 if request.prompt_only else choices_of(request)
         quote = Quote(
             request_id=request_id,
@@ -79,6 +85,11 @@ class GenerationService:
             estimated_tokens=estimate_tokens(size, outputs * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),
         )
         ticket = await self._admission.admit(principal, model, quote)
+        try:
+            await self._images.load(images)
+        except BaseException:
+            ticket.release()
+            raise
         return GenerationStream(self, request, ticket, asked, streamed)
 
     def settle(self, stream: GenerationStream) -> asyncio.Task[None]:

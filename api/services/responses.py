@@ -24,7 +24,7 @@ from api.storage.session import Database
 log = logging.getLogger("novai.responses")
 
 KEEP_WAIT_S = 1.0
-HISTORY_BYTES = 2 << 20  # that a request may bring back; with the largest body still one message to a worker
+HISTORY_BYTES = 8 << 20  # that a request may bring back, pictures mostly; with a body still one message to a worker
 
 PREFIXES: dict[type[msgspec.Struct], str] = {
     s.ResponseInputMessage: "msg_",
@@ -188,7 +188,7 @@ def missing(response_id: str) -> NotFoundError:
 
 def too_long(param: str) -> ContextLengthExceededError:
     return ContextLengthExceededError(
-        f"The earlier items of this conversation are more than {HISTORY_BYTES >> 20} MiB: no model's context takes "
-        "them (context_length_exceeded: prompt is too long). Send what still matters as `input`.",
+        f"The earlier items of this conversation are more than {HISTORY_BYTES >> 20} MiB, more than a request "
+        "takes (context_length_exceeded: prompt is too long). Send what still matters as `input`.",
         param=param,
     )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from api.clients.hosts import Hosts
+from api.clients.images import Images, check_images, images_of
 from api.clients.session import GenerateRequest, Session, TokenizeRequest, TokenizeResponse
 from api.domain import Principal
 from api.services.admission import Admission, Quote
@@ -18,14 +19,18 @@ TIMEOUT_S = 20.0
 class TokenService:
     """All raise what the catalog, admission and the worker raise. `operation`: the operationId."""
 
-    def __init__(self, catalog: Catalog, admission: Admission, hosts: Hosts) -> None:
+    def __init__(self, catalog: Catalog, admission: Admission, hosts: Hosts, images: Images) -> None:
         self._catalog = catalog
         self._admission = admission
         self._hosts = hosts
+        self._images = images
 
     async def count(self, request: GenerateRequest, principal: Principal, request_id: str, operation: str) -> int:
         """Tokens of its prompt."""
-        async with self._worker(request.model, principal, request_id, operation) as (session, _):
+        async with self._worker(request.model, principal, request_id, operation) as (session, model):
+            if images := images_of(request):
+                check_images(images, model.id, model.image_tokens)
+                await self._images.load(images)
             return await session.count_tokens(request, TIMEOUT_S)
 
     async def tokenize(

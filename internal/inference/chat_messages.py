@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 
 from gen import inference_pb2 as pb
@@ -44,7 +44,6 @@ class Capabilities:
     """What a template can say. Found by trying, see chat_template."""
 
     string_content: bool = True  # content may be a string; otherwise it must be a list of parts
-    images: bool = True
     system: bool = True
     late_system: bool = True  # a system message may follow others
     system_alone: bool = True  # a system message may be all there is
@@ -75,18 +74,26 @@ def texts_of(chat: pb.Chat) -> Iterator[str]:
             yield from (call.id, call.name, call.arguments)
 
 
-def conversation_of(chat: pb.Chat, safe: Change, safe_assistant: Change) -> Conversation:
-    """Every string goes through `safe`; the content of the assistant's messages through `safe_assistant`."""
+def conversation_of(chat: pb.Chat, safe: Change, safe_assistant: Change, image: str) -> Conversation:
+    """Every string goes through `safe`; the content of the assistant's messages through `safe_assistant`. An image is
+    its number among all, between two characters `image`: templates say what they are given where they are given it, and
+    what a model wants around an image comes with the image."""
     offered = [] if chat.tool_choice.mode == pb.ToolChoice.NONE else chat.tools
+    numbers = count()
     names = {call.id: call.name for message in chat.messages for call in message.tool_calls}
+
+    def content(message: pb.Message) -> str:
+        texts = (f"{image}{next(numbers)}{image}" if part.HasField("image") else part.text for part in message.parts)
+        return (safe_assistant if message.role == "assistant" else safe)("".join(texts))
+
     return Conversation(
-        [_message(m, safe, safe_assistant if m.role == "assistant" else safe, names) for m in chat.messages],
+        [_message(message, content(message), safe, names) for message in chat.messages],
         [_tool(tool, safe) for tool in offered],
     )
 
 
-def _message(message: pb.Message, safe: Change, safe_content: Change, call_names: dict[str, str]) -> Message:
-    made: Message = {"role": message.role, "content": _content(message.parts, safe_content)}
+def _message(message: pb.Message, content: str, safe: Change, call_names: dict[str, str]) -> Message:
+    made: Message = {"role": message.role, "content": content}
     name = message.name or call_names.get(message.tool_call_id, "")
     if name:
         made["name"] = safe(name)
@@ -97,15 +104,6 @@ def _message(message: pb.Message, safe: Change, safe_content: Change, call_names
     if message.tool_calls:
         made["tool_calls"] = [_tool_call(call, safe) for call in message.tool_calls]
     return made
-
-
-def _content(parts: Sequence[pb.Part], safe: Change) -> str | list[dict[str, Any]]:
-    if all(part.WhichOneof("kind") != "image" for part in parts):
-        return safe("".join(part.text for part in parts))
-    return [
-        {"type": "image"} if part.WhichOneof("kind") == "image" else {"type": "text", "text": safe(part.text)}
-        for part in parts
-    ]
 
 
 def _tool_call(call: pb.ToolCall, safe: Change) -> dict[str, Any]:
@@ -278,19 +276,8 @@ def _with_calls(messages: list[Message], change: Callable[[dict[str, Any]], dict
 
 
 def _content_as_parts(messages: list[Message]) -> list[Message]:
-    return [{**message, "content": _parts(message["content"])} for message in messages]
+    return [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in messages]
 
 
-def _parts(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return content if isinstance(content, list) else [{"type": "text", "text": content}]
-
-
-def _joined(*contents: str | list[dict[str, Any]], by: str = PARAGRAPH) -> str | list[dict[str, Any]]:
-    texts = [content for content in contents if content]
-    if all(isinstance(content, str) for content in texts):
-        return by.join(content for content in texts if isinstance(content, str))
-    made: list[dict[str, Any]] = []
-    for number, content in enumerate(texts):
-        made.extend([{"type": "text", "text": by}] if number else [])
-        made.extend(_parts(content))
-    return made
+def _joined(*contents: str, by: str = PARAGRAPH) -> str:
+    return by.join(content for content in contents if content)

@@ -25,6 +25,9 @@ from internal.inference.template_sandbox import TemplateEnvironment, TemplateLim
 from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN, family_of, knows_thinking
 
 MAX_CPU_S = 1.0
+Piece = str | int
+"""Text of a prompt, or the number of the image that stands there."""
+
 _MISTAKES = (
     jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
@@ -65,27 +68,29 @@ class ChatTemplate:
     def supports_thinking(self) -> bool:
         return knows_thinking(self.source) or self._switch
 
-    def render(self, chat: pb.Chat) -> list[str]:
+    def render(self, chat: pb.Chat) -> list[Piece]:
         """The prompt in pieces, each to be tokenised on its own with special tokens recognised, then put together.
 
-        There is one piece, unless a message holds text of special tokens: the cuts keep it text. The template writes
-        the BOS token where the model wants one. Raises InvalidRequestError, UnsupportedError.
+        There is one piece, unless there are images, or a message holds text of special tokens: the cuts keep it text.
+        The template writes the BOS token where the model wants one. Raises InvalidRequestError, UnsupportedError.
         """
         extra = self._reasoning_variables(chat.reasoning_effort) | _extra_variables(chat.template_kwargs_json)
         try:
-            mark, cut = private_characters([self.source, *texts_of(chat)], 2)
+            mark, cut, image = private_characters([self.source, *texts_of(chat)], 3)
         except ValueError as error:
             raise InvalidRequestError(f"{error}: write fewer of them", "messages") from None
         conversation = conversation_of(
-            chat, lambda text: self._special.broken(text, mark), lambda text: self._special_assistant.broken(text, mark)
+            chat,
+            lambda text: self._special.broken(text, mark),
+            lambda text: self._special_assistant.broken(text, mark),
+            image,
         )
-        self._refuse_images(conversation)
         if chat.continue_final_message:
             _mark_end(conversation, cut)
         text = self._render_within(conversation, extra, not chat.continue_final_message)
         if chat.continue_final_message:
             text = _cut_at(text, cut)
-        return [piece for piece in text.split(mark) if piece]
+        return _pieces(text, mark, image, sum(part.HasField("image") for m in chat.messages for part in m.parts))
 
     def try_render(
         self, conversation: Conversation, can: Capabilities, *, answer: bool = True, **extra: Any
@@ -114,11 +119,6 @@ class ChatTemplate:
         # A template asks `if tools` or `tools is defined` or `is not none`: None means no tools to all of them.
         variables["tools"] = conversation.tools or None
         return _ENVIRONMENT.render(self._template, variables, MAX_CPU_S)
-
-    def _refuse_images(self, conversation: Conversation) -> None:
-        for number, message in enumerate(conversation.messages):
-            if isinstance(message["content"], list) and not self.capabilities.images:
-                raise UnsupportedError("this model takes text only", f"messages[{number}].content")
 
     def _reasoning_variables(self, effort: str) -> dict[str, Any]:
         """How this template is told a reasoning effort. Raises UnsupportedError when it cannot be had."""
@@ -156,7 +156,7 @@ class _Prober:
         self._template = template
 
     def capabilities(self) -> Capabilities:
-        can = Capabilities(images=False)
+        can = Capabilities()
         if self._says(_PLAIN, replace(can, string_content=False)) and not self._says(_PLAIN, can):
             can = replace(can, string_content=False)
         for name, conversations in _PROBES.items():
@@ -165,7 +165,7 @@ class _Prober:
         can = self._with_tool_history(can)
         if can.tool_history and not self._says(_TWO_CALLS, can):
             can = replace(can, parallel_calls=False)
-        return replace(can, images=self._says(_IMAGE, can) and not self._prints_lists(can))
+        return can
 
     def _with_tool_history(self, can: Capabilities) -> Capabilities:
         for ids in (True, False):
@@ -174,11 +174,6 @@ class _Prober:
                 if self._says(_ONE_CALL, tried):
                     return tried
         return replace(can, tool_history=False)
-
-    def _prints_lists(self, can: Capabilities) -> bool:
-        """Whether a list of parts ends up in the prompt as Python would print it."""
-        text = self._template.try_render(_IMAGE, can)
-        return text is not None and "'type'" in text
 
     def _says(self, conversation: Conversation, can: Capabilities) -> bool:
         text = self._template.try_render(conversation, can)
@@ -206,7 +201,6 @@ _RESULTS = [_said("tool", f"qResult{n}", tool_call_id=f"call_{n:024}", name="q")
 _PLAIN = Conversation([_USER], [])
 _ONE_CALL = Conversation([_USER, _said("assistant", "", tool_calls=[_call("qa", 1)]), _RESULTS[0]], [])
 _TWO_CALLS = Conversation([_USER, _said("assistant", "", tool_calls=[_call("qa", 1), _call("qb", 2)]), *_RESULTS], [])
-_IMAGE = Conversation([_said("user", [{"type": "image"}, {"type": "text", "text": "qText"}])], [])  # type: ignore[arg-type]
 
 # In this order: a later probe is told within what the earlier ones found.
 _PROBES: dict[str, list[Conversation]] = {
@@ -226,8 +220,7 @@ _PROBES: dict[str, list[Conversation]] = {
 
 def _words(conversation: Conversation) -> Iterator[str]:
     for message in conversation.messages:
-        content = message["content"]
-        yield content if isinstance(content, str) else content[-1]["text"]
+        yield message["content"]
         for call in message.get("tool_calls", []):
             yield call["function"]["name"]
             yield call["function"]["arguments"]["k"]
@@ -257,9 +250,19 @@ def _extra_variables(text: str) -> dict[str, Any]:
 def _mark_end(conversation: Conversation, cut: str) -> None:
     """Puts `cut` behind the last text of the message that is to be continued."""
     last = conversation.messages[-1] if conversation.messages else {"role": ""}
-    if last["role"] != "assistant" or "tool_calls" in last or not isinstance(last["content"], str):
+    if last["role"] != "assistant" or "tool_calls" in last:
         raise InvalidRequestError("continue_final_message needs a last message of the assistant with text", "messages")
     last["content"] += cut
+
+
+def _pieces(text: str, mark: str, image: str, images: int) -> list[Piece]:
+    """What stands between the marks, and the numbers of images. Raises InvalidRequestError."""
+    pieces: list[Piece] = []
+    for position, part in enumerate(text.split(image)):
+        pieces += [int(part)] if position % 2 else [piece for piece in part.split(mark) if piece]
+    if sorted(piece for piece in pieces if isinstance(piece, int)) != list(range(images)):
+        raise InvalidRequestError("the chat template of this model leaves images of these messages out", "messages")
+    return pieces
 
 
 def _cut_at(text: str, cut: str) -> str:

@@ -43,9 +43,9 @@ def parser_for(
     )
 
 
-def opens_reasoning(rendered: Sequence[str]) -> bool:
+def opens_reasoning(rendered: Sequence[str | int]) -> bool:
     """Whether a rendered prompt ends by opening the reasoning for the model."""
-    return bool(rendered) and rendered[-1].rstrip().endswith(THINK_OPEN)
+    return bool(rendered) and str(rendered[-1]).rstrip().endswith(THINK_OPEN)
 
 
 class OutputParser:

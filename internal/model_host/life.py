@@ -42,6 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int = 0
     truncatable_dimensions: bool = False
     created: int = 0
+    image_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ class Worker:
             free=self.model.free,
             vocabulary_size=report.vocabulary_size,
             truncatable_dimensions=report.truncatable_dimensions,
+            image_tokens=report.image_tokens,
         )
 
     def _endpoint(self, port: int) -> str:

@@ -77,6 +77,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     UNAVAILABLE: _ErrorCode.ValueType  # 5
     """draining or not loaded"""
     MODEL_NOT_FOUND: _ErrorCode.ValueType  # 6
+    INVALID_IMAGE: _ErrorCode.ValueType  # 7
+    """a file that is no picture"""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper): ...
 
@@ -89,6 +91,8 @@ OVERLOADED: ErrorCode.ValueType  # 4
 UNAVAILABLE: ErrorCode.ValueType  # 5
 """draining or not loaded"""
 MODEL_NOT_FOUND: ErrorCode.ValueType  # 6
+INVALID_IMAGE: ErrorCode.ValueType  # 7
+"""a file that is no picture"""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 @_typing.final
@@ -352,6 +356,7 @@ class Chat(_message.Message):
     PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
     CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: _builtins.int
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
+    PARAM_FIELD_NUMBER: _builtins.int
     template_kwargs_json: _builtins.str
     """JSON object of extra template variables, already reduced to allowed keys."""
     parallel_tool_calls: _builtins.bool
@@ -359,6 +364,8 @@ class Chat(_message.Message):
     """The last assistant message is continued rather than answered."""
     reasoning_effort: _builtins.str
     """none | minimal | low | medium | high | xhigh | max; empty: as the model does by itself."""
+    param: _builtins.str
+    """what the caller calls it, for refusals; empty: messages"""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]: ...
     @_builtins.property
@@ -375,10 +382,11 @@ class Chat(_message.Message):
         parallel_tool_calls: _builtins.bool = ...,
         continue_final_message: _builtins.bool = ...,
         reasoning_effort: _builtins.str = ...,
+        param: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_final_message", b"continue_final_message", "messages", b"messages", "parallel_tool_calls", b"parallel_tool_calls", "reasoning_effort", b"reasoning_effort", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_final_message", b"continue_final_message", "messages", b"messages", "parallel_tool_calls", b"parallel_tool_calls", "param", b"param", "reasoning_effort", b"reasoning_effort", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -428,13 +436,13 @@ class Part(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    image: _builtins.bytes
-    """encoded image file, fetched and checked by the edge"""
+    @_builtins.property
+    def image(self) -> Global___Image: ...
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
-        image: _builtins.bytes = ...,
+        image: Global___Image | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "kind", b"kind", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -445,6 +453,38 @@ class Part(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Part: _TypeAlias = Part  # noqa: Y015
+
+@_typing.final
+class Image(_message.Message):
+    """A PNG, JPEG, WebP or GIF, of which the first frame counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    PARAM_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """the file"""
+    url: _builtins.str
+    """where the edge has it from; never reaches a worker"""
+    param: _builtins.str
+    """what the caller calls it, for refusals"""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        url: _builtins.str = ...,
+        param: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "source", b"source", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "param", b"param", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["data", "url"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___Image: _TypeAlias = Image  # noqa: Y015
 
 @_typing.final
 class Tool(_message.Message):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14gen/model_host.proto\x12\rnovai.host.v1\"#\n\x0cWatchRequest\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\"\xaf\x01\n\tHostState\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12)\n\x06models\x18\x02 \x03(\x0b\x32\x19.novai.host.v1.ModelState\x12\x36\n\x07\x61liases\x18\x03 \x03(\x0b\x32%.novai.host.v1.HostState.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf2\x02\n\nModelState\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.novai.host.v1.Kind\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.novai.host.v1.State\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x06 \x01(\r\x12\r\n\x05slots\x18\x07 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08restarts\x18\n \x01(\r\x12\x12\n\ndimensions\x18\x0b \x01(\r\x12\x0f\n\x07\x63reated\x18\x0c \x01(\x03\x12\x0f\n\x07\x62\x61\x63kend\x18\r \x01(\t\x12\x10\n\x08owned_by\x18\x0e \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x0f \x01(\r\x12\x1e\n\x16truncatable_dimensions\x18\x10 \x01(\x08\x12\x0c\n\x04\x66ree\x18\x11 \x01(\x08*\x1f\n\x04Kind\x12\x08\n\x04\x43HAT\x10\x00\x12\r\n\tEMBEDDING\x10\x01*I\n\x05State\x12\x0b\n\x07LOADING\x10\x00\x12\t\n\x05READY\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x12\t\n\x05\x45RROR\x10\x03\x12\x0f\n\x0b\x44OWNLOADING\x10\x04\x32T\n\x10ModelHostService\x12@\n\x05Watch\x12\x1b.novai.host.v1.WatchRequest\x1a\x18.novai.host.v1.HostState0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14gen/model_host.proto\x12\rnovai.host.v1\"#\n\x0cWatchRequest\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\"\xaf\x01\n\tHostState\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12)\n\x06models\x18\x02 \x03(\x0b\x32\x19.novai.host.v1.ModelState\x12\x36\n\x07\x61liases\x18\x03 \x03(\x0b\x32%.novai.host.v1.HostState.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x03\n\nModelState\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.novai.host.v1.Kind\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.novai.host.v1.State\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x06 \x01(\r\x12\r\n\x05slots\x18\x07 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08restarts\x18\n \x01(\r\x12\x12\n\ndimensions\x18\x0b \x01(\r\x12\x0f\n\x07\x63reated\x18\x0c \x01(\x03\x12\x0f\n\x07\x62\x61\x63kend\x18\r \x01(\t\x12\x10\n\x08owned_by\x18\x0e \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x0f \x01(\r\x12\x1e\n\x16truncatable_dimensions\x18\x10 \x01(\x08\x12\x0c\n\x04\x66ree\x18\x11 \x01(\x08\x12\x14\n\x0cimage_tokens\x18\x12 \x01(\r*\x1f\n\x04Kind\x12\x08\n\x04\x43HAT\x10\x00\x12\r\n\tEMBEDDING\x10\x01*I\n\x05State\x12\x0b\n\x07LOADING\x10\x00\x12\t\n\x05READY\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x12\t\n\x05\x45RROR\x10\x03\x12\x0f\n\x0b\x44OWNLOADING\x10\x04\x32T\n\x10ModelHostService\x12@\n\x05Watch\x12\x1b.novai.host.v1.WatchRequest\x1a\x18.novai.host.v1.HostState0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HOSTSTATE_ALIASESENTRY']._loaded_options = None
   _globals['_HOSTSTATE_ALIASESENTRY']._serialized_options = b'8\001'
-  _globals['_KIND']._serialized_start=627
-  _globals['_KIND']._serialized_end=658
-  _globals['_STATE']._serialized_start=660
-  _globals['_STATE']._serialized_end=733
+  _globals['_KIND']._serialized_start=649
+  _globals['_KIND']._serialized_end=680
+  _globals['_STATE']._serialized_start=682
+  _globals['_STATE']._serialized_end=755
   _globals['_WATCHREQUEST']._serialized_start=39
   _globals['_WATCHREQUEST']._serialized_end=74
   _globals['_HOSTSTATE']._serialized_start=77
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOSTSTATE_ALIASESENTRY']._serialized_start=206
   _globals['_HOSTSTATE_ALIASESENTRY']._serialized_end=252
   _globals['_MODELSTATE']._serialized_start=255
-  _globals['_MODELSTATE']._serialized_end=625
-  _globals['_MODELHOSTSERVICE']._serialized_start=735
-  _globals['_MODELHOSTSERVICE']._serialized_end=819
+  _globals['_MODELSTATE']._serialized_end=647
+  _globals['_MODELHOSTSERVICE']._serialized_start=757
+  _globals['_MODELHOSTSERVICE']._serialized_end=841
 # @@protoc_insertion_point(module_scope)

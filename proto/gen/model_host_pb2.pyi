@@ -146,6 +146,7 @@ class ModelState(_message.Message):
     VOCABULARY_SIZE_FIELD_NUMBER: _builtins.int
     TRUNCATABLE_DIMENSIONS_FIELD_NUMBER: _builtins.int
     FREE_FIELD_NUMBER: _builtins.int
+    IMAGE_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     kind: Global___Kind.ValueType
     state: Global___State.ValueType
@@ -169,6 +170,8 @@ class ModelState(_message.Message):
     truncatable_dimensions: _builtins.bool
     free: _builtins.bool
     """runs without a price"""
+    image_tokens: _builtins.int
+    """of one image at most; 0: takes none"""
     def __init__(
         self,
         *,
@@ -189,10 +192,11 @@ class ModelState(_message.Message):
         vocabulary_size: _builtins.int = ...,
         truncatable_dimensions: _builtins.bool = ...,
         free: _builtins.bool = ...,
+        image_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "context_length", b"context_length", "created", b"created", "device", b"device", "dimensions", b"dimensions", "endpoint", b"endpoint", "error", b"error", "free", b"free", "kind", b"kind", "memory_bytes", b"memory_bytes", "model", b"model", "owned_by", b"owned_by", "restarts", b"restarts", "slots", b"slots", "state", b"state", "truncatable_dimensions", b"truncatable_dimensions", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "context_length", b"context_length", "created", b"created", "device", b"device", "dimensions", b"dimensions", "endpoint", b"endpoint", "error", b"error", "free", b"free", "image_tokens", b"image_tokens", "kind", b"kind", "memory_bytes", b"memory_bytes", "model", b"model", "owned_by", b"owned_by", "restarts", b"restarts", "slots", b"slots", "state", b"state", "truncatable_dimensions", b"truncatable_dimensions", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ CROSS_FIELD = re.compile(
     r"tokens|tools\[\d+\]\.(name|type|input_schema)|tool_choice\.(name|tools\[\d+\]\.name)|"
     r"output_config\.format|text\.format|"
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
-    r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.type)|previous_response_id|response_id|"
+    r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.(type|image_url))|previous_response_id|response_id|"
     r"file|expires_after\[seconds\]|"
     r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
 )

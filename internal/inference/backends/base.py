@@ -30,6 +30,7 @@ class ModelInfo:
     vocabulary_size: int
     slots: int  # generations that run at the same time
     created: int = 0  # unix seconds
+    image_tokens: int = 0  # of one image at most; 0: takes none
 
 
 @dataclass(eq=False, slots=True)

@@ -56,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: int = 64
     queue_limit: int = 1024
     context_length: int = 131_072
+    image_tokens: int = 0  # that an image counts as; 0: none is taken
 
 
 class Called(msgspec.Struct):
@@ -108,6 +109,7 @@ class ScriptedBackend:
             vocabulary_size=VOCABULARY,
             slots=self._options.slots,
             created=config.created,
+            image_tokens=self._options.image_tokens,
         )
         self._queue: deque[Run] = deque()
         self._slots: list[Run] = []
@@ -124,7 +126,7 @@ class ScriptedBackend:
             if len(self._queue) >= self._options.queue_limit:
                 raise OverloadedError("the queue is full; try again shortly", retry_after_ms=1000)
             check_supported(generation.request)
-            counts = count(generation.request)
+            counts = self._count(generation.request)
             self._check_length(generation.request, max(counts))
             runs = self._runs(generation)
         except WorkerError as error:
@@ -144,7 +146,7 @@ class ScriptedBackend:
             self._publish([*ends, (generation, self._finished(runs[0], cancelled=True))])
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        return sum(count(request))
+        return sum(self._count(request))
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
         """Bytes, so that any text comes back."""
@@ -277,10 +279,15 @@ class ScriptedBackend:
             )
         )
 
+    def _count(self, request: pb.GenerateRequest) -> list[int]:
+        """Tokens of each prompt. Raises InvalidRequestError."""
+        images = sum(part.HasField("image") for message in request.chat.messages for part in message.parts)
+        return [words + images * self._options.image_tokens for words in count(request)]
+
     def _check_length(self, request: pb.GenerateRequest, prompt_tokens: int) -> None:
         wanted = max(request.max_tokens, 1)
         if prompt_tokens + wanted > self._options.context_length:
-            given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
+            given, it = (request.chat.param or "messages", "them") if request.HasField("chat") else ("prompt", "it")
             raise ContextLengthExceededError(
                 f"This model's maximum context length is {self._options.context_length} tokens. However, your {given} "
                 f"resulted in {prompt_tokens} tokens and {wanted} were asked for. Shorten {it} "
@@ -324,7 +331,7 @@ def read(script: str) -> Iterator[tuple[str, Any]]:
 
 
 def count(request: pb.GenerateRequest) -> list[int]:
-    """Tokens of each prompt: words, so that a person can check them. Raises InvalidRequestError when there is none."""
+    """Words of each prompt, so that a person can check them. Raises InvalidRequestError when there is none."""
     if request.HasField("chat"):
         return [sum(len(part.text.split()) for message in request.chat.messages for part in message.parts)]
     if not request.prompts.items:

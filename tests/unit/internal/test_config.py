@@ -49,3 +49,13 @@ def test_aliases_that_cannot_work(tmp_path: Path, aliases: str, said: str) -> No
         read(tmp_path, aliases)
     assert said in str(raised.value)
     assert "models.yaml" in str(raised.value)
+
+
+def test_a_projector_is_written_like_the_model_and_belongs_to_one_backend(tmp_path: Path) -> None:
+    file = tmp_path / "models.yaml"
+    row = "{name: m, kind: chat, backend: %s, path: m.gguf, mmproj: eyes.gguf}"
+    file.write_text(f"models: [{row % 'llamacpp'}]")
+    assert load_models(file).models[0].mmproj == str(tmp_path / "eyes.gguf")
+    file.write_text(f"models: [{row % 'scripted'}]")
+    with pytest.raises(ConfigError, match="`mmproj` is for the backend llamacpp"):
+        load_models(file)

@@ -2,7 +2,8 @@
 
 A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
 a long prompt; then the engine has it. Requests with grammars have such a thread of their own: compiling can take longer
-than others would like to wait. Events come back in one call per engine step.
+than others would like to wait. So have pictures, which are looked at before anything else. Events come back in one call
+per engine step.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +39,8 @@ from internal.inference.backends.llamacpp.options import (
     usable_cores,
 )
 from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
-from internal.inference.backends.llamacpp.prompts import Prompts
+from internal.inference.backends.llamacpp.projector import Picture, Projector
+from internal.inference.backends.llamacpp.prompts import Prompts, images_of
 from internal.inference.backends.llamacpp.slots import Request
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from internal.inference.chat_template import ChatTemplate
@@ -47,6 +52,7 @@ T = TypeVar("T")
 QUEUE_PER_SLOT = 4
 LEAST_QUEUE = 64
 BROKEN_EXIT = 70  # EX_SOFTWARE
+NICENESS = 5  # of looking at pictures: where cores are short, a third of what streams get
 
 
 def _exit() -> None:
@@ -65,9 +71,11 @@ class LlamaCppBackend:
         self._queue_limit = self._options.queue_limit or max(QUEUE_PER_SLOT * self._options.slots, LEAST_QUEUE)
         self._intake = ThreadPoolExecutor(1, "novai-intake")
         self._compiling = ThreadPoolExecutor(1, "novai-grammars")
+        self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way)
         self._requests: dict[Generation, Request] = {}
         self._arrivals = itertools.count()
         self._model: Model | None = None
+        self._projector: Projector | None = None
         self._context: Context | None = None
         self._engine: Engine | None = None
         self._closed = False
@@ -98,7 +106,10 @@ class LlamaCppBackend:
             return
         request = self._requests[generation] = Request(generation)
         intake = self._compiling if is_constrained(generation.request) else self._intake
-        intake.submit(self._admit, request)
+        if images_of(generation.request):
+            self._looking.submit(self._look, request, intake)
+        else:
+            intake.submit(self._admit, request)
 
     def cancel(self, generation: Generation) -> None:
         request = self._requests.get(generation)
@@ -107,7 +118,8 @@ class LlamaCppBackend:
             self._engine.cancelled()
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        return await self._read(lambda prompts: prompts.count(request))
+        intake = self._looking if images_of(request) else self._intake
+        return await self._read(lambda prompts: prompts.count(request), intake)
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
         return await self._read(lambda prompts: prompts.tokens(request))
@@ -123,33 +135,47 @@ class LlamaCppBackend:
 
     # ------------------------------------------------------------------ the intake threads
 
-    async def _read(self, ask: Callable[[Prompts], T]) -> T:
-        """Asks on the intake thread. Raises UnavailableError, and what `ask` raises."""
+    async def _read(self, ask: Callable[[Prompts], T], intake: ThreadPoolExecutor | None = None) -> T:
+        """Asks on an intake thread. Raises UnavailableError, and what `ask` raises."""
         if self._model is None or self._closed:
             raise UnavailableError("the model is not loaded; try again")
-        return await self._loop.run_in_executor(self._intake, ask, self._prompts)
+        return await self._loop.run_in_executor(intake or self._intake, ask, self._prompts)
 
-    def _admit(self, request: Request) -> None:
+    def _look(self, request: Request, intake: ThreadPoolExecutor) -> None:
+        """Looks at the images of a request, unless nobody waits for it any more; the rest is another thread's."""
+        if request.cancelled or self._closed:
+            request.cancelled = True
+            self._emit([(request.generation, request.finished())])
+            return
+        with self._refusing(request):
+            intake.submit(self._admit, request, self._prompts.see(request.generation.request))
+
+    def _admit(self, request: Request, pictures: Sequence[Picture] = ()) -> None:
         """Reads the prompt and hands the request to the engine. Everything that can be refused is refused here."""
         assert self._engine is not None
         generation = request.generation
-        try:
-            prompts = self._prompts.read(generation.request)
+        with self._refusing(request):
+            prompts = self._prompts.read(generation.request, pictures)
             echo = self._prompts.echo(generation.request) if generation.request.echo else []
             request.begin(prompts, next(self._arrivals))
+            accepted = pb.Accepted(prompt_tokens=generation.usage.prompt_tokens, echo=echo)
+            self._emit([(generation, pb.Event(accepted=accepted))])
+            if generation.request.prompt_only:
+                self._emit(request.without_output())
+            else:
+                self._engine.add(request)
+
+    @contextmanager
+    def _refusing(self, request: Request) -> Iterator[None]:
+        """Whatever is wrong with a request is its one event."""
+        generation = request.generation
+        try:
+            yield
         except WorkerError as error:
             self._emit([(generation, error.event())])
-            return
         except Exception:
             log.exception("request %s cannot be read", generation.request_id)
             self._emit([(generation, InternalError("the request could not be read").event())])
-            return
-        accepted = pb.Accepted(prompt_tokens=generation.usage.prompt_tokens, echo=echo)
-        self._emit([(generation, pb.Event(accepted=accepted))])
-        if generation.request.prompt_only:
-            self._emit(request.without_output())
-        else:
-            self._engine.add(request)
 
     # ------------------------------------------------------------------ events
 
@@ -174,7 +200,8 @@ class LlamaCppBackend:
         context_length = context_length_of(options, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
         self._context = Context(model, _context_settings(options, layout))
-        self._prompts = Prompts(model, _chat_template(self._config, options, model), context_length)
+        self._projector = _projector(self._config, options, model)
+        self._prompts = Prompts(model, _chat_template(self._config, options, model), context_length, self._projector)
         device = "cpu" if options.n_gpu_layers == 0 else "gpu:0"
         self._info = self._info_of(device, context_length, model.vocabulary_size)
         engine = Engine(
@@ -197,12 +224,14 @@ class LlamaCppBackend:
             log.warning("%s", error.message)
 
     def _unload(self) -> None:
-        for intake in (self._intake, self._compiling):
+        for intake in (self._looking, self._intake, self._compiling):
             intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
         if self._engine is not None:
             self._engine.stop()
         if self._context is not None:
             self._context.free()
+        if self._projector is not None:
+            self._projector.free()
         if self._model is not None:
             self._model.free()
 
@@ -215,7 +244,14 @@ class LlamaCppBackend:
             vocabulary_size=vocabulary_size,
             slots=self._options.slots,
             created=self._config.created,
+            image_tokens=self._projector.most_tokens if self._projector is not None else 0,
         )
+
+
+def give_way() -> None:
+    """Makes the calling thread, and what it starts, less urgent than the engine's."""
+    if sys.platform == "linux":  # elsewhere that would be the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
@@ -238,6 +274,15 @@ def _context_settings(options: Options, layout: Layout) -> ContextSettings:
         cache_type_k=options.cache_type_k,
         cache_type_v=options.cache_type_v,
     )
+
+
+def _projector(config: ModelConfig, options: Options, model: Model) -> Projector | None:
+    """Half of the threads: streams that run beside it wait for theirs at every layer."""
+    if not config.mmproj:
+        return None
+    threads = max(1, (options.threads or usable_cores()) // 2)
+    batch = min(options.n_batch, options.ubatch)
+    return Projector(config.mmproj, model, batch=batch, threads=threads, gpu=options.n_gpu_layers != 0)
 
 
 def _chat_template(config: ModelConfig, options: Options, model: Model) -> ChatTemplate | None:

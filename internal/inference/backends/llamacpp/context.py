@@ -28,6 +28,8 @@ FLASH_ATTENTION = {
 CELL_BYTES = 64  # of a cell beside its keys and values, in what llama.cpp copies
 
 Logits = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
+"""tokens x dimension of the model, row by row in memory."""
 
 
 class DecodeError(Exception):
@@ -54,12 +56,15 @@ class ContextSettings:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens of one sequence to decode: they get the positions from `start` on."""
+    """Tokens of one sequence to decode: they get the positions from `start` on. Those of pictures are read from
+    `embeddings`, one row each; `whole`: they look at those behind them, too."""
 
     sequence: int
     start: int
     tokens: Sequence[int]
     wants_logits: bool  # of the last of them
+    embeddings: Embeddings | None = None
+    whole: bool = False
 
 
 class Context:
@@ -105,12 +110,17 @@ class Context:
     def decode(self, chunks: Sequence[Chunk]) -> Logits:
         """Computes the chunks in one step, `batch` tokens together at most.
 
-        Of streams, those whose sequences follow one another are computed together, so chunks come in that order.
-        Returns the logits of the chunks that want them, in their order: float32 [rows, vocabulary]. They are
-        llama.cpp's own memory, valid until the next call, and may be written to. Raises DecodeError.
+        A chunk with embeddings is computed alone. Of streams, those whose sequences follow one another are computed
+        together, so chunks come in that order. Returns the logits of the chunks that want them, in their order: float32
+        [rows, vocabulary]. They are llama.cpp's own memory, valid until the next call, and may be written to. Raises
+        DecodeError.
         """
         rows = self._batch.fill(chunks)
+        if chunks[0].whole:
+            llama.llama_set_causal_attn(self.pointer, False)
         code = llama.llama_decode(self.pointer, self._batch.struct)
+        if chunks[0].whole:
+            llama.llama_set_causal_attn(self.pointer, True)
         if code != 0:
             raise DecodeError(code)
         if rows == 0:
@@ -148,6 +158,10 @@ class Context:
         return last + 1
 
 
+_INTEGERS, _FLOATS = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_float)
+_NULL: Any = None
+
+
 class _Batch:
     """A llama_batch over arrays of numpy, so that a chunk is written with a few slice assignments."""
 
@@ -160,10 +174,10 @@ class _Batch:
         self._pointers = self._sequences.ctypes.data + self._sequences.itemsize * np.arange(size, dtype=np.uint64)
         self._pointers = self._pointers.astype(np.uint64)
         self.struct = llama.llama_batch()
-        self.struct.token = _pointer(self._tokens, ctypes.POINTER(ctypes.c_int32))
-        self.struct.pos = _pointer(self._positions, ctypes.POINTER(ctypes.c_int32))
-        self.struct.n_seq_id = _pointer(self._ones, ctypes.POINTER(ctypes.c_int32))
-        self.struct.seq_id = _pointer(self._pointers, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32)))
+        self._texts = _pointer(self._tokens, _INTEGERS)
+        self.struct.pos = _pointer(self._positions, _INTEGERS)
+        self.struct.n_seq_id = _pointer(self._ones, _INTEGERS)
+        self.struct.seq_id = _pointer(self._pointers, ctypes.POINTER(_INTEGERS))
         self.struct.logits = _pointer(self._outputs, ctypes.POINTER(ctypes.c_int8))
 
     def fill(self, chunks: Sequence[Chunk]) -> int:
@@ -185,11 +199,17 @@ class _Batch:
             outputs += [0] * (count - 1)
             outputs.append(chunk.wants_logits)
         end = self.struct.n_tokens = len(tokens)
+        self._read_from(chunks[0].embeddings)
         self._tokens[:end] = tokens
         self._positions[:end] = positions
         self._sequences[:end] = sequences
         self._outputs[:end] = outputs
         return sum(outputs)
+
+    def _read_from(self, embeddings: Embeddings | None) -> None:
+        self._embeddings = embeddings  # kept while llama.cpp reads it
+        texts, pictures = (self._texts, _NULL) if embeddings is None else (_NULL, _pointer(embeddings, _FLOATS))
+        self.struct.token, self.struct.embd = texts, pictures
 
 
 def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:

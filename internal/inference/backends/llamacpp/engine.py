@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 from gen import inference_pb2 as pb
 
 from internal.errors import InternalError, WorkerError
@@ -29,6 +30,7 @@ log = logging.getLogger("novai.llamacpp")
 
 Events = list[tuple[Generation, pb.Event]]
 
+NO_LOGITS: Logits = np.empty((0, 0), np.float32)
 # So many steps in a row that fail say that the context is broken, not a request.
 MOST_FAILURES = 3
 WARM_UP_TOKENS = 64
@@ -193,24 +195,41 @@ class Engine:
 
     def _decode(self, work: Sequence[Work]) -> Logits | None:
         """The logits of the work that samples; None when the step was given up."""
-        chunks = [
-            Chunk(_sequence(part), part.start, part.task.tokens[part.start : part.start + part.count], part.samples)
-            for part in work
-        ]
+        try:
+            logits = self._decode_together([chunk for part in work for chunk in self._texts(part)])
+        except DecodeError as error:
+            self._decode_failed(work, error)
+            return None
+        self._failures = 0
+        return logits
+
+    def _texts(self, part: Work) -> list[Chunk]:
+        """The chunk of a part that is computed together with others: the text behind its last picture, if there is any.
+        What comes before is computed here, because a batch has either tokens or embeddings."""
+        task = part.task
+        assert isinstance(task, Choice)
+        tokens = task.tokens[part.start : part.start + part.count]
+        chunk = Chunk(_sequence(part), part.start, tokens, part.samples)
+        if task.prompt.pictures is None:
+            return [chunk]
+        chunks = task.prompt.pictures.cut(chunk)
+        together = [chunks.pop()] if chunks[-1].embeddings is None else []
+        for before in chunks:
+            self._context.decode([before])
+        return together
+
+    def _decode_together(self, chunks: list[Chunk]) -> Logits:
+        if not chunks:
+            return NO_LOGITS
         bridges = self._cache.bridges([chunk.sequence for chunk in chunks])
         if bridges:
             chunks += [Chunk(sequence, length, [0], wants_logits=False) for sequence, length in bridges]
             chunks.sort(key=lambda chunk: chunk.sequence)
         try:
-            logits = self._context.decode(chunks)
-        except DecodeError as error:
-            self._decode_failed(work, error)
-            return None
+            return self._context.decode(chunks)
         finally:
             for sequence, length in bridges:
                 self._context.remove(sequence, length)
-        self._failures = 0
-        return logits
 
     def _decode_failed(self, work: Sequence[Work], error: DecodeError) -> None:
         log.error("%s in a step of %d tokens", error, sum(part.count for part in work))

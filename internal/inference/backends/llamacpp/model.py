@@ -9,7 +9,6 @@ import ctypes
 import logging
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ _CONTROL_OR_USER_DEFINED = 8 | 16  # LLAMA_TOKEN_ATTR_CONTROL, LLAMA_TOKEN_ATTR_
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator,unused-ignore]
-def _log(level: int, text: bytes | None, _data: object) -> None:
+def log_callback(level: int, text: bytes | None, _data: object) -> None:
     # One request never exceeds the trained context; all of them together may.
     if level in _LEVELS and text and b"n_ctx_seq" not in text:
         log.log(_LEVELS[level], "%s", text.decode(errors="replace").rstrip())
@@ -44,7 +43,7 @@ def _start_backend() -> None:
     global _backend_ready  # noqa: PLW0603 (it is the library's own global)
     with _started:
         if not _backend_ready:
-            llama.llama_log_set(_log, None)
+            llama.llama_log_set(log_callback, None)
             llama.llama_backend_init()
             _backend_ready = True
 
@@ -56,7 +55,7 @@ class Model:
     """
 
     def __init__(self, path: str, *, n_gpu_layers: int = 0, mmap: bool = True) -> None:
-        _check_file(path)
+        check_file(path, "path")
         _start_backend()
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = n_gpu_layers
@@ -110,13 +109,6 @@ class Model:
             del found[0]  # the template wrote it already
         return found
 
-    def tokenize_pieces(self, pieces: Sequence[str]) -> list[int]:
-        """Tokens of a rendered template: every piece on its own, so that no special token spans a cut."""
-        ids: list[int] = []
-        for number, piece in enumerate(pieces):
-            ids += self.tokenize(piece, add_special=number == 0)
-        return ids
-
     def piece(self, token: int) -> bytes:
         """The bytes that a token adds to the output. Control tokens add none."""
         piece = self._pieces.get(token)
@@ -167,10 +159,11 @@ class Model:
         return int(layers * embedding * kv_heads // heads)
 
 
-def _check_file(path: str) -> None:
+def check_file(path: str, setting: str) -> None:
+    """Raises WorkerError when it cannot be what the setting of a model wants."""
     file = Path(path)
     if not file.is_file():
-        raise WorkerError(f"{path}: no such file. Set `path` of the model to a GGUF file.")
+        raise WorkerError(f"{path}: no such file. Set `{setting}` of the model to a GGUF file.")
     with file.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise WorkerError(f"{path}: not a GGUF file. Convert the model with llama.cpp's convert_hf_to_gguf.py.")

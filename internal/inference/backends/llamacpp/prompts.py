@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
 from gen import inference_pb2 as pb
 
-from internal.errors import ContextLengthExceededError, InvalidRequestError, UnsupportedError
+from internal.errors import ContextLengthExceededError, InvalidImageError, InvalidRequestError, UnsupportedError
 from internal.inference.backends.llamacpp.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp.model import Model
+from internal.inference.backends.llamacpp.pixels import UndecodableError
+from internal.inference.backends.llamacpp.projector import Picture, Projector
 from internal.inference.backends.llamacpp.sampling import Ids, Sampler
 from internal.inference.backends.llamacpp.slots import Prompt
-from internal.inference.chat_template import ChatTemplate
+from internal.inference.chat_template import ChatTemplate, Piece
 from internal.inference.constrain import Grammar
 from internal.inference.tool_parsing import MAX_CALLS, OutputParser, opens_reasoning, parser_for
 
@@ -26,24 +28,41 @@ MOST_BYTES_PER_TOKEN = 512
 class Prompts:
     """Reads requests for one model. Safe on any thread."""
 
-    def __init__(self, model: Model, template: ChatTemplate | None, context_length: int) -> None:
+    def __init__(
+        self, model: Model, template: ChatTemplate | None, context_length: int, projector: Projector | None = None
+    ) -> None:
         self._model = model
         self._template = template
+        self._projector = projector
         self._context_length = context_length
         self._end_ids: Ids = np.array(sorted(model.end_ids), np.int64)
         self.constraints = Constraints(model, template)
 
-    def read(self, request: pb.GenerateRequest) -> list[Prompt]:
+    def read(self, request: pb.GenerateRequest, pictures: Sequence[Picture] = ()) -> list[Prompt]:
         """All prompts of a request. Takes as long as compiling its grammar does, if it has one (`is_constrained`).
 
+        `pictures`: what `see` made of the request's images.
         Raises InvalidRequestError, UnsupportedError, ContextLengthExceededError.
         """
         self._check(request)
-        return [self._prompt(request, tokens, reasoning_open) for tokens, reasoning_open in self._tokens(request)]
+        return [
+            self._prompt(request, tokens, reasoning_open, pictures)
+            for tokens, reasoning_open in self._tokens(request, pictures)
+        ]
+
+    def see(self, request: pb.GenerateRequest) -> list[Picture]:
+        """The images of a request as the model sees them. Takes as long as the projector does, one thread at a time.
+
+        Raises UnsupportedError, InvalidImageError, InternalError.
+        """
+        return [
+            self._look(image, lambda eyes, file: eyes.see(file, request.cache_salt)) for image in images_of(request)
+        ]
 
     def count(self, request: pb.GenerateRequest) -> int:
-        """Tokens of the prompts. Raises as `read`, but for the length."""
-        return sum(len(tokens) for tokens, _ in self._tokens(request))
+        """Tokens of the prompts. Raises as `see` and `read`, but for the length."""
+        pictures = [self._look(image, Projector.measure) for image in images_of(request)]
+        return sum(len(tokens) for tokens, _ in self._tokens(request, pictures))
 
     def echo(self, request: pb.GenerateRequest) -> list[str]:
         """The text of every plain prompt."""
@@ -52,7 +71,17 @@ class Prompts:
             for prompt in request.prompts.items
         ]
 
-    def _prompt(self, request: pb.GenerateRequest, tokens: list[int], reasoning_open: bool) -> Prompt:
+    def _look(self, image: pb.Image, look: Callable[[Projector, bytes], Picture]) -> Picture:
+        if self._projector is None:
+            raise UnsupportedError("this model takes text only: leave images out", image.param)
+        try:
+            return look(self._projector, image.data)
+        except UndecodableError:
+            raise InvalidImageError("the image cannot be decoded: send a PNG, JPEG, WebP or GIF", image.param) from None
+
+    def _prompt(
+        self, request: pb.GenerateRequest, tokens: list[int], reasoning_open: bool, pictures: Sequence[Picture]
+    ) -> Prompt:
         room = self._context_length - len(tokens)
         if room < 1:
             raise self._too_long(str(len(tokens)), request)
@@ -65,6 +94,7 @@ class Prompts:
             raise InvalidRequestError("constrained output ends where its constraint does: leave it out", "ignore_eos")
         return Prompt(
             tokens=tokens,
+            pictures=self._projector.place(tokens, pictures) if self._projector is not None and pictures else None,
             limit=min(request.max_tokens or room, room),
             end_ids=end_ids,
             piece=self._model.piece,
@@ -76,7 +106,9 @@ class Prompts:
     def tokens(self, request: pb.TokenizeRequest) -> list[int]:
         """Those of a text, or of a conversation as `read` would have them. Raises as `count`."""
         if request.HasField("chat"):
-            return self._tokens(pb.GenerateRequest(chat=request.chat))[0][0]
+            if any(images_of(request)):
+                raise UnsupportedError("images have no token ids: count the tokens instead", "messages")
+            return self._chat_tokens(self._rendered(request.chat), ())
         self._check_size(pb.GenerateRequest(), len(request.text))
         return self._model.tokenize(request.text, add_special=request.add_special)
 
@@ -87,11 +119,11 @@ class Prompts:
 
     # ------------------------------------------------------------------ tokens
 
-    def _tokens(self, request: pb.GenerateRequest) -> list[tuple[list[int], bool]]:
+    def _tokens(self, request: pb.GenerateRequest, pictures: Sequence[Picture] = ()) -> list[tuple[list[int], bool]]:
         """Every prompt, and whether it ends within reasoning."""
         if request.HasField("chat"):
-            pieces = self._rendered(request)
-            return [(self._not_empty(self._model.tokenize_pieces(pieces), "messages"), opens_reasoning(pieces))]
+            pieces = self._rendered(request.chat)
+            return [(self._chat_tokens(pieces, pictures), opens_reasoning(pieces))]
         if not request.prompts.items:
             raise InvalidRequestError("the request has no prompt", "prompt")
         return [(self._plain(request, prompt), False) for prompt in request.prompts.items]
@@ -102,19 +134,30 @@ class Prompts:
         self._check_size(request, len(prompt.text))
         return self._not_empty(self._model.tokenize(prompt.text, add_special=True), "prompt")
 
+    def _chat_tokens(self, pieces: Sequence[Piece], pictures: Sequence[Picture]) -> list[int]:
+        """Every piece on its own, so that no special token spans a cut."""
+        tokens = self._model.tokenize("", add_special=True) if pieces and isinstance(pieces[0], int) else []
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, int):
+                tokens += pictures[piece].tokens
+            else:
+                tokens += self._model.tokenize(piece, add_special=number == 0)
+        if tokens and tokens[-1] < 0:
+            raise InvalidRequestError("nothing follows the last image: put text behind it", "messages")
+        return self._not_empty(tokens, "messages")
+
     def _text(self, ids: Iterable[int]) -> str:
         return b"".join(map(self._model.piece, ids)).decode("utf-8", "replace")
 
-    def _rendered(self, request: pb.GenerateRequest) -> list[str]:
-        if any(part.HasField("image") for message in request.chat.messages for part in message.parts):
-            raise UnsupportedError("this model takes text only: leave images out", "messages")
+    def _rendered(self, chat: pb.Chat) -> list[Piece]:
         if self._template is None:
             raise InvalidRequestError(
                 "this model has no chat template: set the option `chat_template` to a file, or send a plain prompt",
                 "messages",
             )
-        self._check_size(request, sum(len(part.text) for m in request.chat.messages for part in m.parts))
-        return self._template.render(request.chat)
+        size = sum(len(part.text) for message in chat.messages for part in message.parts)
+        self._check_size(pb.GenerateRequest(chat=chat), size)
+        return self._template.render(chat)
 
     def _given_tokens(self, ids: object) -> list[int]:
         tokens = list(ids)  # type: ignore[call-overload]
@@ -135,7 +178,7 @@ class Prompts:
             raise self._too_long(f"more than {at_least}", request)
 
     def _too_long(self, tokens: str, request: pb.GenerateRequest) -> ContextLengthExceededError:
-        given, it = ("messages", "them") if request.HasField("chat") else ("prompt", "it")
+        given, it = (request.chat.param or "messages", "them") if request.HasField("chat") else ("prompt", "it")
         return ContextLengthExceededError(
             f"This model's maximum context length is {self._context_length} tokens. However, your {given} resulted in "
             f"{tokens} tokens. Please shorten {it} (context_length_exceeded: prompt is too long).",
@@ -174,7 +217,7 @@ class Prompts:
         return Sampler(
             request.sampling,
             choice=choice,
-            prompt=tokens,
+            prompt=[token for token in tokens if token >= 0],
             banned=self._end_ids if request.ignore_eos else self._end_ids[:0],
             end_ids=np.array(sorted(end_ids), np.int64),
             min_tokens=request.min_tokens,
@@ -195,6 +238,11 @@ class Prompts:
         unknown = next((i for i in ids if i >= size), None)
         if unknown is not None:
             raise InvalidRequestError(f"token id {unknown} is not in the vocabulary of {size} tokens", param)
+
+
+def images_of(request: pb.GenerateRequest | pb.TokenizeRequest) -> list[pb.Image]:
+    """The images of a conversation, in their order."""
+    return [part.image for message in request.chat.messages for part in message.parts if part.HasField("image")]
 
 
 # field, least, most; what is left out is 0 and always allowed

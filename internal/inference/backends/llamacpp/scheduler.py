@@ -54,6 +54,11 @@ class Task:
         """Tokens to compute until the next one can be sampled."""
         return len(self.tokens) - self.computed
 
+    def extent(self, count: int) -> int:
+        """Tokens to compute next instead of so many, where they may not be cut anywhere: fewer, or more if it must
+        be."""
+        return count
+
     def order(self) -> tuple[int, int]:
         return self.priority, self.arrival
 
@@ -239,6 +244,6 @@ def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Ta
     left = budget
     for task in sorted(tasks, key=lambda task: (task is not oldest, task.priority, task.remaining, task.arrival)):
         if left > 0 and (task.remaining <= left or left >= budget * LEAST_FOR_PART):
-            counts[task] = min(task.remaining, left)
+            counts[task] = task.extent(min(task.remaining, left))
             left -= counts[task]
     return counts

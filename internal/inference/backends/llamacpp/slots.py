@@ -14,6 +14,7 @@ from gen import inference_pb2 as pb
 
 from internal.errors import WorkerError
 from internal.inference.backends.base import Generation
+from internal.inference.backends.llamacpp.projector import Pictures
 from internal.inference.backends.llamacpp.sampling import Sampler
 from internal.inference.backends.llamacpp.scheduler import Task
 from internal.inference.output import TextAssembler
@@ -26,7 +27,8 @@ Logprobs = tuple[float, list[tuple[int, float]]]
 class Prompt:
     """A prompt, understood: its tokens and how its output is to be read. Identity is the object."""
 
-    tokens: list[int]
+    tokens: list[int]  # below 0: of pictures
+    pictures: Pictures | None
     limit: int  # tokens of output at most
     end_ids: frozenset[int]  # tokens that end the output
     piece: Callable[[int], bytes]
@@ -123,6 +125,10 @@ class Choice(Task):
         self._parser = prompt.parser()
         self._untold = 0  # tokens that no delta accounts for yet
         self._logprobs: list[pb.TokenLogprob] = []
+
+    def extent(self, count: int) -> int:
+        pictures = self.prompt.pictures
+        return count if pictures is None else pictures.extent(self.computed, count)
 
     def take(self, token: int, logprobs: Logprobs | None) -> list[pb.Delta]:
         """The next token was sampled; returns what can be said now. Sets `finish` when it was the last one.

@@ -159,3 +159,22 @@ def test_counting_sees_the_same_prompt() -> None:
     fields = {"model": "m", "messages": [HI], "system": "s", "tools": [TOOL], "thinking": {"type": "adaptive"}}
     counted = from_count(msgspec.convert(fields, s.MessageCountRequest))
     assert counted.chat == from_message(msgspec.convert(fields | {"max_tokens": 1}, s.MessageRequest)).chat
+
+
+def test_images_stay_between_the_texts_and_say_where_they_are() -> None:
+    one = block("image", source={"type": "base64", "media_type": "image/png", "data": "aGk="})
+    two = block("image", source={"type": "url", "url": "https://x/y"})
+    result = block("tool_result", tool_use_id="t", content=[*said("r"), two], is_error=True)
+    tool, user = translated(
+        messages=[{"role": "user", "content": [*said("a", "b"), one, *said("c"), result, two]}]
+    ).chat.messages
+    assert [part.text for part in user.parts] == ["a", "\n\nb", "", "c", ""]
+    assert [(part.image.url, part.image.param) for part in user.parts if part.HasField("image")] == [
+        ("data:image/png;base64,aGk=", "messages[0].content[2]"),
+        ("https://x/y", "messages[0].content[5]"),
+    ]
+    assert [part.text or part.image.param for part in tool.parts] == [
+        "Error: ",
+        "r",
+        "messages[0].content[4].content[1]",
+    ]

@@ -174,3 +174,18 @@ def test_a_prompt_alone_says_nothing_about_the_answer() -> None:
     made = from_prompt(body, [s.ResponseInputMessage(role="user", content="x")])
     assert [told(message) for message in made.chat.messages] == ["system:i", "user:x"]
     assert not made.HasField("sampling")
+
+
+def test_images_stay_where_they_are_and_say_where_that_is() -> None:
+    seen = {"type": "input_image", "image_url": "data:x"}
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}, seen, seen]}
+    items = msgspec.convert([item, called("c"), returned("c", [seen])], list[s.ResponseInputItem])
+    body = s.ResponsePrompt(model="m", input="")
+    user, _, result = from_prompt(body, items).chat.messages
+    assert [part.text or part.image.param for part in (*user.parts, *result.parts)] == [
+        "a", "input[0].content[1]", "input[0].content[2]", "input[2].output[0]",
+    ]  # fmt: skip
+    assert {part.image.url for part in user.parts[1:]} == {"data:x"}
+    continued = from_prompt(body, items[1:], items[:1]).chat
+    places = [part.image.param for message in continued.messages for part in message.parts if part.HasField("image")]
+    assert places == ["previous_response_id.content[1]", "previous_response_id.content[2]", "input[1].output[0]"]

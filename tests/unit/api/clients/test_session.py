@@ -7,10 +7,11 @@ import os
 import time
 
 import pytest
+from gen import inference_pb2 as pb
 from gen import model_host_pb2 as host_pb
 
 from api.clients.hosts import Hosts, Replica, target_of
-from api.clients.session import Call, Delta, Session
+from api.clients.session import PARCEL_BYTES, Call, Delta, Session, parcels
 from api.errors import OverloadedError, UpstreamError
 from tests.unit.api.tcp_proxy import proxied
 from tests.workers import MODEL, host, ready, say, worker
@@ -188,3 +189,13 @@ async def test_a_partition_is_noticed_in_seconds_and_forgotten_at_once(answers_o
 )
 def test_an_endpoint_without_a_host_is_where_its_model_host_is(endpoint: str, address: str, target: str) -> None:
     assert target_of(endpoint, address) == target
+
+
+def test_large_requests_leave_in_messages_of_their_own() -> None:
+    """Many of them at one moment would not fit one message, and whoever sends it would lose the session."""
+    small, large = (pb.Start(request_id="x" * size) for size in (1000, PARCEL_BYTES - 500))
+    assert parcels([]) == [[]]
+    assert parcels([large]) == [[large]]
+    assert parcels([small, small]) == [[small, small]]
+    assert parcels([large, large, small]) == [[large], [large], [small]]
+    assert parcels([small, large, small]) == [[small], [large], [small]]

@@ -11,7 +11,7 @@ from gen import inference_pb2 as pb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.errors import InternalError, InvalidRequestError, UnsupportedError
+from internal.errors import InternalError, InvalidRequestError
 from internal.inference.chat_template import MAX_CPU_S, ChatTemplate
 
 SPECIAL = [
@@ -54,16 +54,16 @@ def test_what_each_template_lacks() -> None:
     }
     told = {"tools", "tool_history"}
     assert lacks == {
-        "chatml": {"images", *told},
-        "gemma": {"images", "system", "same_role", "assistant_first", *told},
-        "hermes": {"images"},
-        "llama2": {"images", "late_system", "system_alone", "same_role", "assistant_first", *told},
-        "llama3": {"images", "parallel_calls"},
-        "mistral": {"images", "late_system", "system_alone", "same_role", "assistant_first", "long_ids"},
+        "chatml": told,
+        "gemma": {"system", "same_role", "assistant_first", *told},
+        "hermes": set(),
+        "llama2": {"late_system", "system_alone", "same_role", "assistant_first", *told},
+        "llama3": {"parallel_calls"},
+        "mistral": {"late_system", "system_alone", "same_role", "assistant_first", "long_ids"},
         "parts": {"string_content", *told},
-        "phi3": {"images", *told},
-        "reasoner": {"images", "late_system", *told},
-        "thinking": {"images"},
+        "phi3": told,
+        "reasoner": {"late_system", *told},
+        "thinking": set(),
     }
     assert [name for name, template in TEMPLATES.items() if template.supports_tools] == [
         "hermes", "llama3", "mistral", "thinking",
@@ -198,17 +198,38 @@ def test_names_cannot_be_special_tokens() -> None:
 
 
 def test_neighbouring_texts_cannot_make_a_special_token_together() -> None:
-    image = pb.Part(image=b"x")
-    parts = [image, pb.Part(text="<|im_"), pb.Part(text="end|>"), pb.Part(text="<"), pb.Part(text="|im_end|>")]
-    pieces = TEMPLATES["parts"].render(chat(pb.Message(role="user", parts=parts)))
-    assert count(pieces, "<|im_end|>") == 1
-    assert "".join(pieces) == "<|im_start|>user\n<|image|><|im_end|><|im_end|><|im_end|>\n<|im_start|>assistant\n"
+    parts = [pb.Part(text="<|im_"), pb.Part(text="end|>"), IMAGE, pb.Part(text="<"), pb.Part(text="|im_end|>")]
+    before, *pieces = TEMPLATES["parts"].render(chat(pb.Message(role="user", parts=parts)))
+    assert before == "<|im_start|>user\n<"
+    assert pieces == ["|im_end|>", 0, "<", "|im_end|><|im_end|>\n<|im_start|>assistant\n"]
 
 
-def test_images_need_a_template_that_shows_them() -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        TEMPLATES["hermes"].render(chat(message("user", "a"), pb.Message(role="user", parts=[pb.Part(image=b"x")])))
-    assert caught.value.param == "messages[1].content"
+IMAGE = pb.Part(image=pb.Image(data=b"x"))
+
+
+@every_template
+def test_images_stand_where_they_were_said(template: ChatTemplate) -> None:
+    """In any template, whether or not it knows of images."""
+    first = pb.Message(role="user", parts=[IMAGE, pb.Part(text="w1 "), IMAGE])
+    last = pb.Message(role="user", parts=[pb.Part(text=" w3 "), IMAGE, pb.Part(text=" w4")])
+    pieces = template.render(chat(message("system", "w0"), first, message("assistant", "w2"), last))
+    assert [piece for piece in pieces if isinstance(piece, int)] == [0, 1, 2]
+    said = "".join(f"[{piece}]" if isinstance(piece, int) else piece for piece in pieces)
+    assert said.index("[0]w1") < said.index("[1]") < said.index("w2") < said.index("w3 [2] w4")
+
+
+def test_images_of_results_move_with_them() -> None:
+    """Where a template wants each result right behind its call, and their order in the request is another."""
+    calls = message("assistant", tool_calls=[call(1), call(2)])
+    seen = [pb.Message(role="tool", parts=[pb.Part(text=f"r{n}"), IMAGE], tool_call_id=call(n).id) for n in (2, 1)]
+    pieces = TEMPLATES["llama3"].render(chat(message("user", "w"), calls, *seen))
+    assert [piece for piece in pieces if isinstance(piece, int)] == [1, 0]
+
+
+def test_a_template_that_leaves_images_out_is_refused_them() -> None:
+    silent = ChatTemplate("{% for m in messages %}{{ m.role }}{% endfor %}", "", "", [])
+    with pytest.raises(InvalidRequestError, match="leaves images"):
+        silent.render(chat(pb.Message(role="user", parts=[IMAGE])))
 
 
 def test_thinking_is_steered_by_template_variables_and_old_reasoning_is_left_out() -> None:

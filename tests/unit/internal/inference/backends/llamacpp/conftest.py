@@ -160,14 +160,13 @@ async def start(tiny_gguf: Path, layout: str) -> AsyncIterator[Start]:
     """Starts backends on the tiny model, with options; they are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        async def started(path: Path = tiny_gguf, **options: Any) -> Engine:
+        async def started(path: Path = tiny_gguf, mmproj: Path | str = "", **options: Any) -> Engine:
             # An f32 cache: with f16, what is computed again in other chunks may round to a neighbouring value, and a
             # draw that falls between the two differs.
             options = {"threads": 1, "cache_type_k": "f32", "cache_type_v": "f32", "kv": layout} | options
+            files = {"path": str(path), "mmproj": str(mmproj)}
             engine = Engine(
-                LlamaCppBackend(
-                    ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(path), options=options)
-                )
+                LlamaCppBackend(ModelConfig(name="tiny", kind="chat", backend="llamacpp", options=options, **files))
             )
             stack.push_async_callback(engine.backend.aclose)
             await engine.backend.start(engine.publish)

@@ -356,9 +356,9 @@ async def test_refused_fields(start: Start, fields: dict[str, object], code: int
 
 async def test_refused_prompts(start: Start) -> None:
     engine = await start()
-    image = pb.Chat(messages=[pb.Message(role="user", parts=[pb.Part(image=b"x")])])
-    failure = (await engine.run(image)).failure
-    assert (failure.code, failure.param) == (pb.UNSUPPORTED, "messages")
+    image = pb.Part(image=pb.Image(data=b"x", param="messages[0].content[0]"))
+    failure = (await engine.run(pb.Chat(messages=[pb.Message(role="user", parts=[image])]))).failure
+    assert (failure.code, failure.param) == (pb.UNSUPPORTED, "messages[0].content[0]")
     assert (await engine.run([100_000])).failure.code == pb.INVALID_REQUEST
 
 
