@@ -197,7 +197,7 @@ def test_files_need_a_scope(edge: Edge, admin: httpx.Client, tenant: Tenant) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "said"),
+    ("content", "said"),
     [
         (LINE * 2 + b"{nonsense}\n" + LINE, "Line 3 is not a JSON object"),
         (LINE + b"\n\n" + b"[1]", "Line 4 is not a JSON object"),
