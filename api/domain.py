@@ -68,6 +68,16 @@ Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
+class LineAnswer:
+    """The answer to a line of a batch, kept in the commit that charges for it."""
+
+    shard_id: int
+    line: int  # its number in the file
+    failed: bool  # it belongs into the error file
+    body: bytes  # JSON, as a line of that file
+
+
+@dataclass(frozen=True, slots=True)
 class UsageRecord:
     """One row of `usage`: what a request used and how it ended. Written for every admitted request, once."""
 
