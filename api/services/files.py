@@ -145,9 +145,9 @@ class Files:
             raise missing(file_id)
         return file
 
-    def read(self, file: File, start: int = 0) -> AsyncIterator[bytes]:
-        """Its bytes from `start` on, in pieces. Raises StorageUnavailableError."""
-        return self._objects.read(file.key, start, file.size)
+    def read(self, file: File, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on, up to `end` or all of them, in pieces. Raises StorageUnavailableError."""
+        return self._objects.read(file.key, start, file.size if end is None else end)
 
     async def page(self, project_id: str, purpose: str | None, after: str | None, ascending: bool, limit: int) -> Page:
         """Raises InvalidRequestError (`after`), LedgerUnavailableError."""

@@ -374,6 +374,7 @@ files = Table(
     CheckConstraint("state IN ('arriving', 'stored', 'removed')", name="state"),
     Index("ix_files_project_id_position", "project_id", "position"),
     Index("ix_files_expires_at", "expires_at"),
+)
 
 batches = Table(
     "batches",

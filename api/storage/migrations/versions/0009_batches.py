@@ -47,10 +47,7 @@ def _create_batches() -> None:
         sa.Column("output_expires_after_s", sa.Integer),
         sa.Column("model", sa.Text),
         sa.Column("errors", JSONB),
-        *(
-            sa.Column(name, sa.Integer, nullable=False, server_default="0")
-            for name in ("total", "completed", "failed")
-        ),
+        *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in ("total", "completed", "failed")),
         sa.Column("queued_tokens", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("usage", JSONB),
         sa.Column("output_file_id", sa.Text),
@@ -62,9 +59,7 @@ def _create_batches() -> None:
         sa.CheckConstraint(f"status IN ({', '.join(map(repr, _STATUSES))})", name=op.f("ck_batches_status")),
     )
     op.create_index("ix_batches_project_id_position", "batches", ["project_id", "position"])
-    op.create_index(
-        "ix_batches_live", "batches", ["project_id"], postgresql_where=sa.text(f"status NOT IN ({_OVER})")
-    )
+    op.create_index("ix_batches_live", "batches", ["project_id"], postgresql_where=sa.text(f"status NOT IN ({_OVER})"))
 
 
 def _create_shards() -> None:
@@ -96,9 +91,7 @@ def _create_answers() -> None:
         sa.Column("failed", sa.Boolean, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("shard_id", "line", name="pk_line_answers"),
-        sa.ForeignKeyConstraint(
-            ["shard_id"], ["batch_shards.id"], name="fk_line_answers_shard_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["shard_id"], ["batch_shards.id"], name="fk_line_answers_shard_id", ondelete="CASCADE"),
     )
 
 
