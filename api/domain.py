@@ -82,6 +82,7 @@ class TokenUsage:
 Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]
 
 
+BatchEndpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
 BatchStatus = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
 ]

@@ -18,6 +18,7 @@ from api.ledger.sweeper import Sweeper
 from api.limits.limiter import Limiter
 from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
+from api.services.batches import Batches
 from api.services.catalog import Catalog
 from api.services.embeddings import EmbeddingService
 from api.services.files import Files
@@ -44,6 +45,7 @@ class AppState:
     idempotency: Idempotency
     responses: Responses
     files: Files
+    batches: Batches
     limiter: Limiter
     ledger: Ledger
     prices: PriceBook
@@ -67,8 +69,9 @@ class AppState:
 
 
 @asynccontextmanager
-async def open_state(settings: Settings) -> AsyncIterator[AppState]:
-    """Opens everything, closes it in reverse: streams settle before the ledger's connection goes."""
+async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[AppState]:
+    """Opens everything, closes it in reverse: streams settle before the ledger's connection goes. `batch`: what runs
+    are lines of batches, at their price, and others go first."""
     addresses = [
         name
         for names in (settings.inference_grpc_host, settings.embedding_grpc_host)
@@ -117,11 +120,11 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         stack.push_async_callback(retention.aclose)
         await retention.start()
         catalog = Catalog(hosts)
-        admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
+        admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices, batch)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
         generation = GenerationService(catalog, admission, hosts, *deadlines_s)
         stack.push_async_callback(generation.aclose)
-        embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
+        embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s, batch)
         tokens = TokenService(catalog, admission, hosts)
         responses = Responses(database, settings.response_retention_days)
         files = Files(database, Objects(settings.files_url), settings)
@@ -139,6 +142,7 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
             idempotency,
             responses,
             files,
+            Batches(database, files, settings.batch_queue_tokens),
             limiter,
             ledger,
             prices,

@@ -5,7 +5,6 @@ Any number of them may run, on any number of machines.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import replace
 

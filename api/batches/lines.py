@@ -67,9 +67,7 @@ def unanswered_line(batch_id: str, number: int, custom_id: str, code: str, messa
     return _line(batch_id, number, custom_id, None, {"code": code, "message": message})
 
 
-def refusal(
-    batch_id: str, shard_id: int, number: int, custom_id: str, request_id: str, error: ApiError
-) -> LineAnswer:
+def refusal(batch_id: str, shard_id: int, number: int, custom_id: str, request_id: str, error: ApiError) -> LineAnswer:
     """What a request is told that fails for good."""
     body = encode(error.body())
     line = answer_line(batch_id, number, custom_id, request_id, error.status, body)

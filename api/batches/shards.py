@@ -126,11 +126,8 @@ class Shards:
             if line.number not in shard.answered:
                 yield line
 
-    async def _answer(
-        self, batch: Batch, shard: Shard, line: Line, whose: Principal | PermissionDeniedError
-    ) -> None:
-        """Until the line has an answer, or nobody wants it any more. Raises LedgerUnavailableError when a refusal cannot
-        be kept."""
+    async def _answer(self, batch: Batch, shard: Shard, line: Line, whose: Principal | PermissionDeniedError) -> None:
+        """Until the line has an answer. Raises LedgerUnavailableError when a refusal cannot be kept."""
         request = read_request(line.text)
         broken, pause_s = 0, PAUSE_S
         died = False
@@ -139,7 +136,9 @@ class Shards:
             try:
                 if isinstance(whose, PermissionDeniedError):
                     raise whose
-                asked = Asked(batch.id, shard.id, line.number, request.custom_id, request_id, whose, bytes(request.body))
+                asked = Asked(
+                    batch.id, shard.id, line.number, request.custom_id, request_id, whose, bytes(request.body)
+                )
                 async with self._alone if died else contextlib.nullcontext():
                     await self._try(batch.endpoint, asked, request)
                 return

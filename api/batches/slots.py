@@ -1,4 +1,4 @@
-"""How many lines run at once, by model: as many as keep its workers busy, and few enough to leave their queues to others.
+"""How many lines of a model run at once: enough to keep its workers busy, few enough to leave their queues to others.
 
 A model's lines fill the slots that its replicas have, shared among the worker processes that live, and a few more, so
 that a slot which falls free is taken in the same step. Batch requests yield to all others in the worker itself. When a

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecisio
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
+from api.auth.keys import holder
 from api.batches.endpoints import ENDPOINTS
 from api.batches.files import finalize
 from api.batches.lines import lines_in
@@ -24,7 +26,6 @@ from api.batches.validation import Validation
 from api.config import Settings
 from api.domain import Principal
 from api.errors import ApiError, LedgerUnavailableError, NotFoundError, OverloadedError, PermissionDeniedError
-from api.auth.keys import holder
 from api.state import AppState
 from api.storage import batches as rows
 from api.storage import jobs
@@ -57,19 +58,20 @@ class BatchWorker:
         self._slots = Slots(app.hosts, lambda: self._processes)
         self._shards = Shards(app, self._slots)
         self._queue = queue(app.settings)
-        for name, job in {
+        run: dict[str, Callable[..., Awaitable[None]]] = {
             VALIDATE: self.validate,
             RUN: self.run_shard,
             FINALIZE: self.finalize,
             EXPIRE: self.expire,
-        }.items():
+        }
+        for name, job in run.items():
             self._queue.task(name=name, queue=jobs.QUEUE, retry=Again())(job)
 
     async def run(self, install_signal_handlers: bool = True) -> None:
         """Whatever becomes of PostgreSQL, it goes on when that is back."""
         looking = asyncio.create_task(self._look_after())
         try:
-            while not await self._work(install_signal_handlers):
+            while not await self._work(install_signal_handlers):  # noqa: ASYNC110 (nobody says when PostgreSQL is back)
                 await asyncio.sleep(RECONNECT_S)
         finally:
             looking.cancel()
@@ -158,7 +160,9 @@ class BatchWorker:
 def queue(settings: Settings) -> App:
     """procrastinate's, on connections of its own."""
     options = {"options": f"-c search_path={jobs.SCHEMA}", "application_name": "novai-worker"}
-    return App(PsycopgConnector(conninfo=settings.database_url, kwargs=options, min_size=1, max_size=JOBS_AT_ONCE))
+    return App(
+        connector=PsycopgConnector(conninfo=settings.database_url, kwargs=options, min_size=1, max_size=JOBS_AT_ONCE)
+    )
 
 
 def told(error: ApiError) -> dict[str, Any]:

@@ -51,9 +51,7 @@ class EmbeddingClient:
         self, request_id: str, inputs: Inputs, dimensions: int, timeout_s: float, batch: bool = False
     ) -> Vectors:
         """Vectors of all inputs. `batch`: yields to others. Raises the ApiError that the worker's status stands for."""
-        request = pb.EmbedRequest(
-            request_id=request_id, model=self._model, dimensions=dimensions, batch_priority=batch
-        )
+        request = pb.EmbedRequest(request_id=request_id, model=self._model, dimensions=dimensions, batch_priority=batch)
         for item in inputs:
             if isinstance(item, str):
                 request.inputs.add(text=item)

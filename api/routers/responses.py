@@ -8,8 +8,8 @@ from typing import Any, Literal, NoReturn
 from fastapi import Request, Response
 
 from api.answers.responses import ResponseAnswer, begun
-from api.clients.responses_request import from_prompt, from_response
 from api.bodies import typed_items
+from api.clients.responses_request import from_prompt, from_response
 from api.dependencies import answer_headers, encode, principal_of
 from api.errors import ApiError, InvalidRequestError
 from api.generated import schemas as s

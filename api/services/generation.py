@@ -18,7 +18,14 @@ from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import LineAnswer, Outcome, Principal, TokenUsage, UsageRecord
-from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError, WorkerDiedError
+from api.errors import (
+    ApiError,
+    InsufficientQuotaError,
+    OverloadedError,
+    UpstreamError,
+    UpstreamTimeoutError,
+    WorkerDiedError,
+)
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.catalog import Catalog, mapped

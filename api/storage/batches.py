@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from api.domain import OVER, BatchStatus, TokenUsage, before
+from api.domain import OVER, BatchEndpoint, BatchStatus, TokenUsage, before
 from api.storage.jobs import Job, defer
 from api.storage.session import Database
 
@@ -42,12 +42,12 @@ INSERT INTO batches (id, organisation_id, project_id, key_id, endpoint, input_fi
 VALUES ($1, $2, $3, $4, $5, $6, 'validating', $7, $8, now() + $9 * interval '1 second')
 RETURNING expires_at
 """
-_READ = f"SELECT {_COLUMNS} {_FROM} WHERE b.id = $1 AND ($2::text IS NULL OR b.project_id = $2)"  # noqa: S608
+_READ = f"SELECT {_COLUMNS} {_FROM} WHERE b.id = $1 AND ($2::text IS NULL OR b.project_id = $2)"
 _POSITION = "SELECT position FROM batches WHERE id = $1 AND project_id = $2"
 _PAGE = f"""
 SELECT {_COLUMNS} {_FROM} WHERE b.project_id = $1 AND ($2::bigint IS NULL OR b.position < $2)
 ORDER BY b.position DESC LIMIT $3
-"""  # noqa: S608 — constants only
+"""
 _STATUS = "SELECT status FROM batches WHERE id = $1"
 _MOVE = "UPDATE batches SET status = $2, {}_at = now() WHERE id = $1 AND status = ANY ($3::text[]) RETURNING id"
 # Batches of a project take turns to begin, so that together they stay within its quota.
@@ -93,7 +93,7 @@ class Batch:
     organisation_id: str
     project_id: str
     key_id: str
-    endpoint: str
+    endpoint: BatchEndpoint
     input_file_id: str
     status: BatchStatus
     metadata: dict[str, str] | None

@@ -1,10 +1,11 @@
-"""SQL for the queue: a job is put there in the transaction that makes it due, so that neither is lost without the other.
+"""SQL for the queue: a job is put there in the transaction that makes it due, so that neither is there alone.
 
 The queue itself is procrastinate's, in the schema `jobs`; workers take from it through procrastinate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,8 @@ _DEFER = """
 SELECT jobs.procrastinate_defer_jobs_v1(array_agg(
     ROW($1::text, task, priority, lock, NULL, arguments, at)::jobs.procrastinate_job_to_defer_v1
 ))
-FROM unnest($2::text[], $3::int4[], $4::text[], $5::jsonb[], $6::timestamptz[]) AS j (task, priority, lock, arguments, at)
+FROM unnest($2::text[], $3::int4[], $4::text[], $5::jsonb[], $6::timestamptz[])
+    AS j (task, priority, lock, arguments, at)
 """
 # What a dead worker was at is to be done by others.
 _TAKE_BACK = """
@@ -40,7 +42,7 @@ class Job:
 
     task: str
     lock: str
-    arguments: dict[str, object]
+    arguments: Mapping[str, object]
     priority: int = 0
     at: datetime | None = None  # not before
 

@@ -27,7 +27,7 @@ _NAMES = ", ".join(name for name, _, _ in _COLUMNS)
 def given(first: int) -> str:
     """`answers` of a WITH. `first`: the number of the first of its arguments, which `values` makes."""
     arrays = ", ".join(f"${i}::{kind}[]" for i, (_, kind, _) in enumerate(_COLUMNS, first))
-    return f"answers AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS a ({_NAMES}))"
+    return f"answers AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS a ({_NAMES}))"  # noqa: S608 — constants only
 
 
 # Parts of a WITH that has `answers`, and `allowed`: the requests whose answers may be kept.
@@ -51,7 +51,9 @@ KEPT = """shards AS MATERIALIZED (
     INSERT INTO line_answers (shard_id, line, request_id, failed, body)
     SELECT shard_id, line, request_id, failed, body FROM kept
 )"""
-_KEEP = f"WITH {given(1)}, allowed AS MATERIALIZED (SELECT request_id FROM answers), {KEPT} SELECT count(*) FROM kept"
+_KEEP = f"""
+WITH {given(1)}, allowed AS MATERIALIZED (SELECT request_id FROM answers), {KEPT} SELECT count(*) FROM kept
+"""  # noqa: S608 — constants only
 
 
 async def keep(database: Database, answers: Sequence[Answered]) -> None:

@@ -101,7 +101,7 @@ def _create_queue() -> None:
     # Many statements at once, which only the driver itself takes.
     driver = op.get_bind().connection.dbapi_connection
     assert driver is not None
-    driver.run_async(lambda connection: connection.execute(SchemaManager.get_schema()))  # type: ignore[attr-defined]
+    driver.run_async(lambda connection: connection.execute(SchemaManager.get_schema()))
     op.execute("SET LOCAL search_path = DEFAULT")
     op.execute(_FIND_THE_QUEUE)
 
