@@ -19,9 +19,16 @@ depends_on = None
 _STATUSES = "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
 _TIMES = "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
 _OVER = "'failed', 'completed', 'expired', 'cancelled'"
-# Jobs are put into the queue by statements of ours, whose search path does not know it.
+# Statements of ours change the queue too, with a search path that does not know it.
 _FIND_THE_QUEUE = """
-ALTER FUNCTION jobs.procrastinate_defer_jobs_v1(jobs.procrastinate_job_to_defer_v1[]) SET search_path = jobs
+DO $$
+DECLARE
+    routine regprocedure;
+BEGIN
+    FOR routine IN SELECT oid FROM pg_proc WHERE pronamespace = 'jobs'::regnamespace LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = jobs', routine);
+    END LOOP;
+END $$
 """
 
 
