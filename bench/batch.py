@@ -142,7 +142,7 @@ def chat(options: argparse.Namespace) -> dict[str, Any]:
         for number in range(options.rounds):
             first = (number + 1) * options.lines
             requests = {"concurrency": SLOTS, "requests": options.lines, "first": first}
-            alone.append(load(stack, model, max_tokens=most, extra=extra, **requests)["requests_per_s"])
+            alone.append(load(stack, model, max_tokens=most, extra=extra, **requests)["rps"])
             file = write_lines(Path(folder) / f"{number}", options.lines, endpoint, fixed, "messages", options.pad)
             batch.append(timed(client, file, endpoint))
         after = memory(stack)
@@ -192,7 +192,7 @@ def embeddings(options: argparse.Namespace) -> dict[str, Any]:
         for number in range(options.rounds):
             shape = {"path": "/embeddings", "prompt_tokens": 24, "concurrency": 64, "requests": options.lines}
             extra = json.dumps({"encoding_format": "base64"})
-            alone.append(load(stack, model, first=number * options.lines, extra=extra, **shape)["requests_per_s"])
+            alone.append(load(stack, model, first=number * options.lines, extra=extra, **shape)["rps"])
             file = write_lines(Path(folder) / f"{number}", options.lines, endpoint, body, "input")
             batch.append(timed(client, file, endpoint))
     ratios = [ours / theirs for ours, theirs in zip(batch, alone, strict=True)]
