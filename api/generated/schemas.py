@@ -877,6 +877,7 @@ class AdminPrice(Struct, kw_only=True):
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    batch_percent: int
 
 
 class AdminSetPrice(Struct, kw_only=True):
@@ -884,6 +885,7 @@ class AdminSetPrice(Struct, kw_only=True):
     input_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     cached_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     output_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    batch_percent: Annotated[int, Meta(ge=0, le=100)] | UnsetType = 50
     valid_from: Annotated[int, Meta(ge=0, le=253402300799)] | None | UnsetType = UNSET
 
 

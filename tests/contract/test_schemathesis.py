@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, unsupported_method
 
-from api.dependencies import REFUSED
+from api.bodies import REFUSED
 from api.routers.docs import SPEC
 from tests.conftest import database
 from tests.edge import Edge, edge_in_thread
