@@ -15,6 +15,7 @@ from typing import Any
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
+from psycopg import OperationalError
 
 from api.auth.keys import holder
 from api.batches.endpoints import ENDPOINTS
@@ -91,7 +92,7 @@ class BatchWorker:
                     shutdown_graceful_timeout=self._app.settings.drain_s,
                     install_signal_handlers=install_signal_handlers,
                 )
-        except ConnectorException as error:
+        except (ConnectorException, OperationalError) as error:
             log.warning("the queue is away: %s", error)
             return False
         return True

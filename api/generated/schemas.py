@@ -771,6 +771,7 @@ class RequestPrice(Struct, kw_only=True):
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    percent: int
 
 
 class RequestUsed(Struct, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 
 from api.domain import Principal
 from api.errors import InvalidRequestError, NotFoundError, QueueFullError
-from api.services.files import BATCH, BATCH_KEPT_S, Files
+from api.services.files import BATCH, BATCH_KEPT_S, Files, missing
 from api.storage import batches as rows
 from api.storage.batches import Batch
 from api.storage.session import Database
@@ -59,7 +59,9 @@ class Batches:
         batch_id = "batch_" + secrets.token_hex(16)
         file_id = await self._file(principal, batch_id, endpoint, given)
         whose = principal.organisation_id, principal.project_id, principal.key_id
-        await rows.add(self._database, batch_id, *whose, endpoint, file_id, metadata, output_expires_after_s, WINDOW_S)
+        wanted = endpoint, file_id, metadata, output_expires_after_s
+        if not await rows.add(self._database, batch_id, *whose, *wanted, WINDOW_S):
+            raise missing(file_id)
         return await self.retrieve(principal.project_id, batch_id)
 
     async def retrieve(self, project_id: str, batch_id: str) -> Batch:

@@ -162,7 +162,14 @@ class Files:
         return Page(found[:limit], len(found) > limit)
 
     async def delete(self, project_id: str, file_id: str) -> None:
-        """Raises NotFoundError, LedgerUnavailableError. Bytes that the storage does not remove now, a sweep will."""
+        """Raises NotFoundError, InvalidRequestError (a batch reads it), LedgerUnavailableError. Bytes that the storage
+        does not remove now, a sweep will."""
+        if (batch_id := await rows.reader(self._database, project_id, file_id)) is not None:
+            raise InvalidRequestError(
+                f"The batch '{batch_id}' reads this file. Wait until it is over, or cancel it.",
+                param="file_id",
+                code="file_in_use",
+            )
         if (file := await rows.remove(self._database, project_id, file_id)) is None:
             raise missing(file_id)
         with contextlib.suppress(StorageUnavailableError):

@@ -36,6 +36,13 @@ FROM batches b LEFT JOIN LATERAL (
     SELECT sum(completed)::int4 AS completed, sum(failed)::int4 AS failed FROM batch_shards WHERE batch_id = b.id
 ) s ON true
 """
+# The file stays for as long as the batch may read it, though its own time may come earlier.
+_PIN = """
+UPDATE files
+SET expires_at = CASE WHEN expires_at IS NOT NULL THEN greatest(expires_at, now() + $2 * interval '1 second') END
+WHERE id = $1 AND state = 'stored' AND (expires_at IS NULL OR expires_at > now()) RETURNING id
+"""
+PINNED_S = 2 * 24 * 3600.0
 _ADD = """
 INSERT INTO batches (id, organisation_id, project_id, key_id, endpoint, input_file_id, status, metadata,
     output_expires_after_s, expires_at)
@@ -160,9 +167,11 @@ async def add(
     metadata: dict[str, str] | None,
     output_expires_after_s: int | None,
     window_s: float,
-) -> None:
-    """A batch whose lines are to be looked at."""
+) -> bool:
+    """A batch whose lines are to be looked at. False when its file is not there any more."""
     async with database.transaction() as change:
+        if await change.fetchrow(_PIN, input_file_id, PINNED_S) is None:
+            return False
         given = (organisation_id, project_id, key_id, endpoint, input_file_id, _json(metadata), output_expires_after_s)
         row = await change.fetchrow(_ADD, batch_id, *given, window_s)
         assert row is not None
@@ -172,6 +181,7 @@ async def add(
             Job(VALIDATE, batch_id, arguments, FIRST),
             Job(EXPIRE, f"{batch_id} expires", arguments, FIRST, row["expires_at"]),
         )
+        return True
 
 
 async def read(database: Database, batch_id: str, project_id: str | None = None) -> Batch | None:

@@ -18,12 +18,17 @@ from tests.unit.api.ledger.conftest import COST, PRICE, record, request
 
 Verified = Callable[[], Awaitable[None]]
 LINES = 40
+FILE = """
+INSERT INTO files (id, organisation_id, project_id, state, purpose, filename, bytes)
+VALUES ('file-1', 'org_1', 'proj_1', 'stored', 'batch', '', 1)
+"""
 
 
 async def begun(store: Database, lines: int = LINES) -> int:
     """A batch of one shard: the shard's id."""
     whose = "org_1", "proj_1", "key_1"
-    await batches.add(store, "batch_1", *whose, "/v1/chat/completions", "file-1", None, None, 3600.0)
+    await store.execute(FILE)
+    assert await batches.add(store, "batch_1", *whose, "/v1/chat/completions", "file-1", None, None, 3600.0)
     batch = await batches.read(store, "batch_1")
     assert batch is not None
     assert await batches.begin(store, batch, [NewShard(0, 1, lines, 0, 100)], "tiny", 1, 100) is None

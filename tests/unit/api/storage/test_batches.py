@@ -7,11 +7,15 @@ import asyncio
 import pytest
 
 from api.domain import NEXT, OVER, BatchStatus, TokenUsage, before
-from api.storage import batches, jobs
+from api.storage import batches, files, jobs
 from api.storage.batches import Batch, NewShard
 from api.storage.session import Database
 
 SHARDS = [NewShard(number, 10 * number + 1, 10, 100 * number, 100 * number + 99) for number in range(70)]
+FILE = """
+INSERT INTO files (id, organisation_id, project_id, state, purpose, filename, bytes)
+VALUES ($1, 'org_1', 'proj_1', 'stored', 'batch', '', 1)
+"""
 # A worker that has not been heard of for so many seconds runs a task's job.
 TAKEN = """
 WITH worker AS (
@@ -23,7 +27,8 @@ UPDATE jobs.procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM
 
 async def made(store: Database, batch_id: str = "batch_1", status: BatchStatus = "validating") -> Batch:
     whose = "org_1", "proj_1", "key_1"
-    await batches.add(store, batch_id, *whose, "/v1/chat/completions", "file-1", {"a": "b"}, None, 3600.0)
+    await store.execute(FILE, batch_id)
+    assert await batches.add(store, batch_id, *whose, "/v1/chat/completions", batch_id, {"a": "b"}, None, 3600.0)
     await store.execute("UPDATE batches SET status = $2 WHERE id = $1", batch_id, status)
     found = await batches.read(store, batch_id)
     assert found is not None
@@ -120,3 +125,20 @@ async def test_pages_and_projects(store: Database) -> None:
     assert [batch.id for batch in await batches.page(store, "proj_1", position, 3)] == ["batch_1", "batch_0"]
     assert await batches.read(store, "batch_1", "proj_2") is None
     assert await batches.position(store, "batch_1", "proj_2") is None
+
+
+async def test_its_file_stays_while_it_is_read(store: Database) -> None:
+    await made(store)
+    [forever] = await store.fetch("SELECT expires_at FROM files")
+    assert forever[0] is None
+    assert await files.reader(store, "proj_1", "batch_1") == "batch_1"
+    await batches.fail(store, "batch_1", [])
+    assert await files.reader(store, "proj_1", "batch_1") is None
+    await store.execute("UPDATE files SET expires_at = now() - interval '1 s'")
+    whose = "org_1", "proj_1", "key_1"
+    assert not await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
+    assert await batches.read(store, "batch_2") is None
+    await store.execute("UPDATE files SET expires_at = now() + interval '1 s'")
+    assert await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
+    [row] = await store.fetch("SELECT expires_at > now() + interval '1 day' FROM files")
+    assert row[0]
