@@ -59,8 +59,8 @@ class Batches:
         batch_id = "batch_" + secrets.token_hex(16)
         file_id = await self._file(principal, batch_id, endpoint, given)
         whose = principal.organisation_id, principal.project_id, principal.key_id
-        wanted = endpoint, file_id, metadata, output_expires_after_s
-        if not await rows.add(self._database, batch_id, *whose, *wanted, WINDOW_S):
+        kept_s = output_expires_after_s
+        if not await rows.add(self._database, batch_id, *whose, endpoint, file_id, metadata, kept_s, WINDOW_S):
             raise missing(file_id)
         return await self.retrieve(principal.project_id, batch_id)
 
