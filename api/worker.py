@@ -5,6 +5,7 @@ Any number of them may run, on any number of machines.
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ def main() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         sys.exit(f"error: {error}")
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every job
     with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc):
         uvloop.run(run(settings))
 
