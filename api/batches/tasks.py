@@ -22,7 +22,7 @@ from api.batches.endpoints import ENDPOINTS
 from api.batches.files import finalize
 from api.batches.lines import lines_in
 from api.batches.shards import Shards
-from api.batches.slots import Slots
+from api.batches.slots import Slots, most_lines
 from api.batches.validation import Validation
 from api.config import Settings
 from api.domain import Principal
@@ -37,7 +37,7 @@ log = logging.getLogger("novai.batches")
 JOBS_AT_ONCE = 8
 HEARTBEAT_S = 2.0
 SILENT_S = 10.0  # then a worker is dead, and what it was at is done by others
-LOOK_S = 2.0
+LOOK_S = 1.0
 LONGEST_PAUSE_S = 30
 RECONNECT_S = 1.0
 
@@ -56,7 +56,7 @@ class BatchWorker:
     def __init__(self, app: AppState) -> None:
         self._app = app
         self._processes = 1
-        self._slots = Slots(app.hosts, lambda: self._processes)
+        self._slots = Slots(lambda model: most_lines(app.hosts, model, self._processes))
         self._shards = Shards(app, self._slots)
         self._queue = queue(app.settings)
         run: dict[str, Callable[..., Awaitable[None]]] = {
@@ -155,6 +155,7 @@ class BatchWorker:
                 pass  # said by the database itself
             except Exception:
                 log.exception("the queue cannot be looked after; trying again")
+            self._slots.look()
             await asyncio.sleep(LOOK_S)
 
 
