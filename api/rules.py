@@ -12,6 +12,7 @@ from api.generated import schemas as s
 from api.services.limits import fault
 from api.storage.limits import Rule
 
+MOST_CUSTOM_ID = 512
 DEFAULT_ENDPOINT = "/v1/chat/completions"  # of batches that are given as inputs
 MOST_CHOICES = 64  # of all prompts of one completion
 
@@ -333,8 +334,13 @@ def check_batch(body: s.BatchRequest) -> tuple[str, str | list[dict[str, Any]]]:
 
 def check_input(item: dict[str, Any], at: str) -> None:
     """A line without a file, as far as a body and a line can be told apart."""
+    custom_id = item.get("custom_id", "a name")
+    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MOST_CUSTOM_ID:
+        raise invalid(f"A 'custom_id' is a text of 1 to {MOST_CUSTOM_ID} characters.", f"{at}.custom_id")
     if "body" not in item:
         return
+    if not isinstance(item["body"], dict):
+        raise invalid("The 'body' of an input is an object: what the endpoint takes.", f"{at}.body", "invalid_type")
     if unknown := item.keys() - {"custom_id", "method", "url", "body"}:
         raise invalid(
             f"An input with a 'body' takes no '{min(unknown)}'. Put it into the body.", f"{at}.{min(unknown)}"

@@ -235,6 +235,8 @@ def test_bodies_that_make_no_sense(tenant: Tenant) -> None:
         ({"input_file_id": "file-1"}, "endpoint"),
         ({"inputs": []}, "inputs"),
         ({"inputs": [{"body": {}, "model": "x"}]}, "inputs[0].model"),
+        ({"inputs": [chat("a"), {"body": "x"}]}, "inputs[1].body"),
+        ({"inputs": [{"body": {}, "custom_id": ""}]}, "inputs[0].custom_id"),
     ):
         answer = tenant.http.post(PATH, json=body)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
