@@ -56,6 +56,7 @@ class Settings:
     file_max_bytes: int = 200_000_000
     file_max_lines: int = 50_000  # of a batch's input
     file_max_line_bytes: int = 1 << 20
+    batch_queue_tokens: int = 100_000_000  # estimated, of all batches of a project that are not over
     files_quota_bytes: int = 10 << 30  # of all files of a project
     files_sweep_s: float = 60.0  # how often this process removes what has expired; 0: never, others do
     # Hosts that images are fetched from, comma separated; `*.example.com`: all below, `*`: every public one.

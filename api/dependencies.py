@@ -1,65 +1,26 @@
-"""Bytes to values and back: the one place where bodies are parsed, strictly and once.
-
-A body that does not fit the spec answers 400 with the path of the field at fault and a sentence that says what to do.
-"""
+"""What routers get of a request: its body and parameters as values, and who sent it."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from functools import cache
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.bodies import decoder, parse, refuse
 from api.domain import Principal
-from api.errors import ApiError, InvalidRequestError, PermissionDeniedError, UnsupportedContentTypeError
+from api.errors import InvalidRequestError, PermissionDeniedError, UnsupportedContentTypeError
 
 log = logging.getLogger("novai.http")
 
 T = TypeVar("T")
 
-# Known fields of other servers that would change the meaning of an answer, or would reach into this one.
-REFUSED = {
-    "functions": "Use `tools`.",
-    "function_call": "Use `tool_choice`.",
-    "audio": "This server answers in text only.",
-    "web_search_options": "This server does not search the web.",
-    "moderation": "This server does not moderate.",
-    "chat_template": "The template comes from the model.",
-    "guided_json": "Use `response_format`, or `structured_outputs` with `json`.",
-    "guided_regex": "Use `structured_outputs` with `regex`.",
-    "guided_grammar": "Use `structured_outputs` with `grammar`.",
-    "guided_choice": "Use `structured_outputs` with `choice`.",
-    "grammar": "Use `structured_outputs` with `grammar`.",
-    "json_schema": "Use `response_format`.",
-    "api_base": "The provider is chosen by the operator.",
-    "api_key": "Send the key in the `Authorization` header.",
-    "mcp_servers": "This server calls no MCP servers. Call them yourself and offer their `tools`.",
-    "output_format": "Use `output_config.format`.",
-    "best_of": "Use `n`.",
-    "echo": "Answers do not repeat the prompt.",
-    "suffix": "Text cannot be inserted before a suffix.",
-    "response_format": "Use /v1/chat/completions.",
-    "tools": "Use /v1/chat/completions.",
-    "tool_choice": "Use /v1/chat/completions.",
-}
-
-
-@cache
-def decoder(kind: Hashable) -> tuple[msgspec.json.Decoder[Any], frozenset[str]]:
-    """The decoder of a Struct and the names of its fields."""
-    struct: Any = kind
-    names = frozenset(field.encode_name for field in msgspec.structs.fields(struct))
-    return msgspec.json.Decoder(struct), names
-
-
-keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 encode = msgspec.json.Encoder().encode
-
 
 Tolerance = Callable[[Request, Any], set[str]]
 
@@ -106,19 +67,8 @@ class JsonCodec:
                 f"Content-Type is {content_type[:80]!r}: send the body as application/json."
             )
         raw = await request.body()
-        struct, names = decoder(cast(Hashable, kind))
         tolerance = self._tolerances.get(cast(Hashable, kind))
-        try:
-            if tolerance is None:
-                value: T = struct.decode(raw)
-                unknown = keys_of.decode(raw).keys() - names
-            else:
-                plain = msgspec.json.decode(raw)
-                left_out = tolerance(request, plain)
-                value = msgspec.convert(plain, kind)
-                unknown = (plain.keys() - names) | left_out
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise explain(error, raw, kind.__name__) from None
+        value, unknown = parse(raw, kind, partial(tolerance, request) if tolerance else None)
         if unknown:
             ignore(request, unknown)
         return value
@@ -147,11 +97,7 @@ class JsonCodec:
 def ignore(request: Request, unknown: set[str]) -> None:
     """Notes names of fields that nobody looks at, for the answer's header. Raises InvalidRequestError for those that
     would change the meaning of an answer."""
-    for name in unknown:
-        if name in REFUSED:
-            raise InvalidRequestError(
-                f"Unsupported parameter: '{name}'. {REFUSED[name]}", param=name, code="unsupported_parameter"
-            )
+    refuse(unknown)
     names = sorted(name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "?" for name in unknown)[:32]
     state = request.scope["state"]
     state["ignored_params"] = state["log"]["ignored_params"] = ",".join(names)
@@ -175,86 +121,3 @@ def answer_headers(request: Request) -> dict[str, str]:
     """Headers of an answer that the body's parsing decided."""
     ignored = request.scope["state"].get("ignored_params")
     return {"x-novai-ignored-params": ignored} if ignored else {}
-
-
-# ---------------------------------------------------------------- what was wrong with a body
-
-AT = re.compile(r"^(?P<text>.*?)(?: - at `\$?(?P<at>.*)`)?$", re.DOTALL)
-MISSING = re.compile(r"Object missing required field `(?P<name>.+)`")
-BOUND = re.compile(r"Expected `(?P<kind>int|float|number)` (?P<op>>=|<=|>|<) (?P<bound>.+)")
-LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<op>>=|<=) (?P<bound>\d+)")
-KINDS = {
-    "int": "integer",
-    "float": "decimal",
-    "number": "decimal",
-    "str": "string",
-    "array": "array",
-    "object": "object",
-}
-# By the name of the field; where bodies differ, by the body's, too.
-ENUMS = {
-    "role": "'assistant', 'developer', 'system', 'tool' and 'user'",
-    "MessageRequest.role": "'assistant', 'system' and 'user'",
-    "MessageCountRequest.role": "'assistant', 'system' and 'user'",
-    "encoding_format": "'base64' and 'float'",
-    "tool_choice": "'auto', 'none', 'required' or an object of type 'function' or 'allowed_tools'",
-}
-
-
-def explain(error: Exception, raw: bytes, body: str) -> ApiError:
-    """msgspec's verdict as the contract says it: a code, the path of the field, what was expected and what came."""
-    if not isinstance(error, msgspec.ValidationError):
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return InvalidRequestError(
-            f"We could not parse the JSON body of your request: {detail}. Send one JSON object in UTF-8.",
-            code="invalid_json",
-        )
-    match = AT.match(str(error))
-    assert match is not None
-    text, at = match["text"], (match["at"] or "").lstrip(".")
-    if missing := MISSING.match(text):
-        param = f"{at}.{missing['name']}" if at else missing["name"]
-        return InvalidRequestError(
-            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
-    where = f"'{at}'" if at else "the body"
-    came = value_at(raw, at)
-    if bound := BOUND.match(text):
-        kind, above = KINDS[bound["kind"]], bound["op"].startswith("<")
-        return InvalidRequestError(
-            f"Invalid {where}: {kind} {'above maximum' if above else 'below minimum'} value. "
-            f"Expected a value {bound['op']} {bound['bound']}, but got {came} instead.",
-            param=at or None,
-            code=f"{kind}_{'above_max' if above else 'below_min'}_value",
-        )
-    if length := LENGTH.match(text):
-        kind, above = KINDS.get(length["kind"], length["kind"]), length["op"].startswith("<")
-        return InvalidRequestError(
-            f"Invalid {where}: {kind} too {'long' if above else 'short'}. "
-            f"Expected a length {length['op']} {length['bound']}.",
-            param=at or None,
-            code=f"{kind}_{'above_max' if above else 'below_min'}_length",
-        )
-    if text.startswith("Expected") and ", got " in text:
-        return InvalidRequestError(
-            f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
-        )
-    field = at.rpartition(".")[2]
-    known = ENUMS.get(f"{body}.{field}", ENUMS.get(field))
-    return InvalidRequestError(
-        f"Invalid value for {where}: {came}. " + (f"Supported values are: {known}." if known else f"{text}."),
-        param=at or None,
-        code="invalid_value",
-    )
-
-
-def value_at(raw: bytes, path: str) -> str:
-    """What the body has at a path like `messages[0].role`, as short text. Only looked up when something is wrong."""
-    try:
-        value = msgspec.json.decode(raw)
-        for step in re.findall(r"[^.\[\]]+", path):
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        text = msgspec.json.encode(value).decode()
-    except (msgspec.MsgspecError, RecursionError, LookupError, ValueError, TypeError):
-        return "this"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,11 +1,26 @@
-"""The words of the edge: who calls, and what a request used. No imports from the rest of `api`."""
+"""The words of the edge: who calls, what a request is called, and what it used. No imports from the rest of `api`."""
 
 from __future__ import annotations
 
+import base64
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal["inference", "usage", "admin"]
+
+_ID_BYTES = 18
+_random = bytearray()  # not given out yet; one system call is enough for many ids
+
+
+def new_request_id() -> str:
+    """`req_` and 24 URL-safe characters: 144 random bits."""
+    if not _random:
+        _random.extend(os.urandom(256 * _ID_BYTES))
+    raw = bytes(_random[-_ID_BYTES:])
+    del _random[-_ID_BYTES:]
+    return "req_" + base64.urlsafe_b64encode(raw).decode()
 
 
 LimitName = Literal[
@@ -65,6 +80,39 @@ class TokenUsage:
 
 
 Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]
+
+
+BatchEndpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
+BatchStatus = Literal[
+    "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
+]
+# What a batch may be next. One that is nothing next is over.
+NEXT: Mapping[BatchStatus, tuple[BatchStatus, ...]] = {
+    "validating": ("in_progress", "failed", "cancelling"),
+    "in_progress": ("finalizing", "cancelling"),
+    "finalizing": ("completed", "expired", "cancelling"),
+    "cancelling": ("cancelled",),
+    "completed": (),
+    "failed": (),
+    "expired": (),
+    "cancelled": (),
+}
+OVER = tuple(status for status, following in NEXT.items() if not following)
+
+
+def before(status: BatchStatus) -> tuple[BatchStatus, ...]:
+    """What a batch may be that becomes this next."""
+    return tuple(earlier for earlier, following in NEXT.items() if status in following)
+
+
+@dataclass(frozen=True, slots=True)
+class LineAnswer:
+    """The answer to a line of a batch, kept in the commit that charges for it."""
+
+    shard_id: int
+    line: int  # its number in the file
+    failed: bool  # it belongs into the error file
+    body: bytes  # JSON, as a line of that file
 
 
 @dataclass(frozen=True, slots=True)

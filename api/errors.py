@@ -133,6 +133,14 @@ class StorageQuotaError(ApiError):
     code = "storage_quota_exceeded"
 
 
+class QueueFullError(ApiError):
+    """A project's batches have as many tokens as they may. Trying again helps when one of them is over."""
+
+    status = 429
+    type = "tokens"
+    code = "token_limit_exceeded"
+
+
 class RateLimitError(ApiError):
     """A request that does not fit its principal's limits. Nothing was taken from any of them."""
 
@@ -179,6 +187,10 @@ class OverloadedError(ApiError):
     status = 503
     type = "service_unavailable_error"
     code = "server_is_overloaded"
+
+
+class WorkerDiedError(OverloadedError):
+    """The worker stopped before it answered, and no other one was there to take over."""
 
 
 class LedgerUnavailableError(ApiError):

@@ -32,6 +32,7 @@ from api.middleware.idempotency import IdempotencyMiddleware
 from api.middleware.request_id import RequestIdMiddleware
 from api.protocol import Protocol
 from api.routers.admin import Admin
+from api.routers.batches import Batches
 from api.routers.chat import Chat
 from api.routers.completions import Completions
 from api.routers.docs import add_docs
@@ -121,6 +122,7 @@ def mount(app: FastAPI, state: AppState) -> None:
     routes.add_rerank(app.router, Rerank(state), codec)
     routes.add_tokens(app.router, Tokens(state), codec)
     routes.add_files(app.router, Files(state), codec)
+    routes.add_batches(app.router, Batches(state), codec)
     routes.add_models(app.router, Models(state), codec)
     routes.add_usage(app.router, Usage(state), codec)
     routes.add_limits(app.router, Limits(state), codec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
@@ -11,6 +12,8 @@ from api.generated import schemas as s
 from api.services.limits import fault
 from api.storage.limits import Rule
 
+MOST_CUSTOM_ID = 512
+DEFAULT_ENDPOINT = "/v1/chat/completions"  # of batches that are given as inputs
 MOST_CHOICES = 64  # of all prompts of one completion
 
 
@@ -320,3 +323,33 @@ def check_limit_rules(given: list[s.AdminLimitRule]) -> None:
         burst = rule.burst if isinstance(rule.burst, int) else None
         if why := fault(rule.name, Rule(rule.limit, burst)):
             raise invalid(f"Invalid 'limits[{index}].burst': {why}.", f"limits[{index}].burst")
+
+
+def check_batch(body: s.BatchRequest) -> tuple[str, str | list[dict[str, Any]]]:
+    """The endpoint, and the id of a file or the inputs. Raises InvalidRequestError."""
+    check_metadata(body.metadata)
+    if absent(body.inputs) == absent(body.input_file_id):
+        raise invalid("Send either 'input_file_id' or 'inputs'.", "input_file_id")
+    if isinstance(body.inputs, list):
+        for index, item in enumerate(body.inputs):
+            check_input(item, f"inputs[{index}]")
+        return body.endpoint or DEFAULT_ENDPOINT, body.inputs
+    if not body.endpoint:
+        raise invalid("Missing required parameter: 'endpoint'.", "endpoint", "missing_required_parameter")
+    assert isinstance(body.input_file_id, str)
+    return body.endpoint, body.input_file_id
+
+
+def check_input(item: dict[str, Any], at: str) -> None:
+    """A line without a file, as far as a body and a line can be told apart."""
+    custom_id = item.get("custom_id", "a name")
+    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MOST_CUSTOM_ID:
+        raise invalid(f"A 'custom_id' is a text of 1 to {MOST_CUSTOM_ID} characters.", f"{at}.custom_id")
+    if "body" not in item:
+        return
+    if not isinstance(item["body"], dict):
+        raise invalid("The 'body' of an input is an object: what the endpoint takes.", f"{at}.body", "invalid_type")
+    if unknown := item.keys() - {"custom_id", "method", "url", "body"}:
+        raise invalid(
+            f"An input with a 'body' takes no '{min(unknown)}'. Put it into the body.", f"{at}.{min(unknown)}"
+        )

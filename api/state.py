@@ -21,6 +21,7 @@ from api.ledger.sweeper import Sweeper
 from api.limits.limiter import Limiter
 from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
+from api.services.batches import Batches
 from api.services.catalog import Catalog
 from api.services.embeddings import EmbeddingService
 from api.services.files import Files
@@ -47,6 +48,7 @@ class AppState:
     idempotency: Idempotency
     responses: Responses
     files: Files
+    batches: Batches
     limiter: Limiter
     ledger: Ledger
     prices: PriceBook
@@ -80,8 +82,9 @@ T = TypeVar("T", bound=Part)
 
 
 @asynccontextmanager
-async def open_state(settings: Settings) -> AsyncIterator[AppState]:
-    """Opens everything, closes it in reverse: streams settle before the ledger's connection goes."""
+async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[AppState]:
+    """Opens everything, closes it in reverse: streams settle before the ledger's connection goes. `batch`: what runs
+    are lines of batches, at their price, and others go first."""
     addresses = [
         name
         for names in (settings.inference_grpc_host, settings.embedding_grpc_host)
@@ -118,14 +121,14 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
         await start(Reconciler(database))
         await start(Retention(database, settings.usage_retention_months))
         catalog = Catalog(hosts)
-        admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices)
+        admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices, batch)
         fetcher = Fetcher(settings.image_url_hosts)
         stack.push_async_callback(fetcher.aclose)
         images = Images(fetcher)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
         generation = GenerationService(catalog, admission, hosts, images, *deadlines_s)
         stack.push_async_callback(generation.aclose)
-        embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s)
+        embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s, batch)
         tokens = TokenService(catalog, admission, hosts, images)
         responses = Responses(database, settings.response_retention_days)
         files = await start(Files(database, Objects(settings.files_url), settings))
@@ -141,6 +144,7 @@ async def open_state(settings: Settings) -> AsyncIterator[AppState]:
             idempotency,
             responses,
             files,
+            Batches(database, files, settings.batch_queue_tokens),
             limiter,
             ledger,
             prices,

@@ -79,10 +79,7 @@ async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[
     """
     try:
         with leaving(receive, stream.leave):
-            await stream.start()
-            while not stream.over:
-                for delta in await stream.next():
-                    take(delta)
+            await stream.collect(take)
     finally:
         await stream.aclose()
     return not stream.left

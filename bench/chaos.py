@@ -156,7 +156,7 @@ async def chaos(stack: Stack, a: argparse.Namespace) -> dict[str, Any]:
     for _ in tqdm(range(a.kills), "kills", disable=not sys.stderr.isatty()):
         await asyncio.sleep(a.every * (0.5 + rng.random()))
         victim = rng.choice(a.victims)
-        while not kill(stack, victim):  # noqa: ASYNC110 (another process decides)
+        while not kill(stack, victim):
             await asyncio.sleep(0.1)  # it is being started
         times[victim].append(await recovered(seen, time.monotonic()))
     stop.set()

@@ -32,7 +32,12 @@ class Stack:
 
     def find(self, module: str) -> list[psutil.Process]:
         """Its processes that run `python -m module`."""
-        return [p for p in self.process.children(recursive=True) if module in p.cmdline()]
+        found = []
+        for process in self.process.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+                if module in process.cmdline():
+                    found.append(process)
+        return found
 
     def rss_mb(self, module: str) -> float:
         """Resident memory of the processes of a module, in MB."""

@@ -32,6 +32,7 @@ WORDS = {
     "models": Word("internal.dev.models", "what models.yaml serves, and whether its files are there"),
     "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
     "api": Word("api.main", "run one process of the API"),
+    "worker": Word("api.worker", "run one process that runs batches"),
     "host": Word("internal.host", "run the model host of this machine"),
 }
 

@@ -29,6 +29,9 @@ def add_words(words: Words) -> None:
     change.add_argument("--input", type=_usd, metavar="USD", help=PER_MTOK)
     change.add_argument("--cached", type=_usd, metavar="USD", help=f"{PER_MTOK} of input not computed again")
     change.add_argument("--output", type=_usd, metavar="USD", help=PER_MTOK)
+    change.add_argument(
+        "--batch", type=_percent, default=50, metavar="P", help="percent of it in batches (default: 50)"
+    )
     change.add_argument("--free", action="store_true", help="costs nothing, needs no credits")
     change.add_argument("--from", dest="valid_from", type=_time, metavar="TIME", help="ISO 8601, UTC; default: now")
 
@@ -80,7 +83,9 @@ async def set_price(settings: Settings, options: argparse.Namespace) -> None:
     full, output = options.input or 0, options.output or 0
     cached = full if options.cached is None else options.cached
     async with opened(settings) as database:
-        row = await administration.set_price(database, CLI, options.model, full, cached, output, options.valid_from)
+        row = await administration.set_price(
+            database, CLI, options.model, full, cached, output, options.valid_from, options.batch
+        )
     costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
     since = f"from {row.valid_from:%Y-%m-%d %H:%M} UTC on (version {row.version})"
     show(
@@ -185,6 +190,7 @@ def _price_fields(row: PriceRow, raw: bool) -> dict[str, Any]:
         "model": row.model,
         "version": row.version,
         **{(f"{name}_nusd_per_mtok" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
+        "batch_percent": row.batch_percent,
         "valid_from": row.valid_from,
     }
 
@@ -232,6 +238,12 @@ def _time(given: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{given!r} is no time: write e.g. 2030-01-31T00:00") from None
     return at.replace(tzinfo=at.tzinfo or UTC)
+
+
+def _percent(given: str) -> int:
+    if not given.isdecimal() or int(given) > 100:
+        raise argparse.ArgumentTypeError("expected percent from 0 to 100")
+    return int(given)
 
 
 def _percents(given: str) -> tuple[int, ...]:

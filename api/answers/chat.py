@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.answers.chunks import Chunks
+from api.answers.chunks import Chunks, usage_of
 from api.clients.session import Delta, TokenLogprob, ToolCallDelta
 from api.generated import schemas as s
 from api.services.generation import FINISH_NAMES, GenerationStream
@@ -57,6 +57,35 @@ class ChoiceCollector:
             logprobs=logprobs_of(self._logprobs) if with_logprobs else None,
             finish_reason=FINISH_NAMES.get(self._finish, "stop"),
         )
+
+
+class ChatAnswer:
+    """A whole answer, put together from the deltas of its stream."""
+
+    def __init__(self, stream: GenerationStream, body: s.ChatCompletionRequest) -> None:
+        self._stream = stream
+        self._body = body
+        self._choices = [ChoiceCollector(index) for index in range(stream.choices)]
+
+    def add(self, delta: Delta) -> None:
+        self._choices[delta.choice].add(delta)
+
+    def whole(self) -> s.ChatCompletion:
+        """Once the stream was read to its end."""
+        stream = self._stream
+        completion = s.ChatCompletion(
+            id=completion_id(stream.request_id),
+            object="chat.completion",
+            created=stream.created_s,
+            model=stream.model,
+            choices=[choice.choice(with_logprobs=self._body.logprobs is True) for choice in self._choices],
+            usage=usage_of(stream),
+            service_tier="default",
+            system_fingerprint=None,
+        )
+        if isinstance(self._body.metadata, dict):
+            completion.metadata = self._body.metadata
+        return completion
 
 
 class ChunkEncoder(Chunks):

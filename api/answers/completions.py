@@ -95,17 +95,30 @@ class CompletionEncoder(Chunks):
         return event + b',"logprobs":' + logprobs + b',"finish_reason":' + reason + b"}" + self._end
 
 
-def whole(stream: GenerationStream, choices: list[CompletionCollector], with_logprobs: bool) -> s.Completion:
-    """The answer of a stream that was read to its end."""
-    return s.Completion(
-        id=completion_id(stream.request_id),
-        object="text_completion",
-        created=stream.created_s,
-        model=stream.model,
-        system_fingerprint=None,
-        choices=[choice.choice(echo_of(stream, index), with_logprobs) for index, choice in enumerate(choices)],
-        usage=usage_of(stream),
-    )
+class CompletionAnswer:
+    """A whole answer, put together from the deltas of its stream."""
+
+    def __init__(self, stream: GenerationStream, body: s.CompletionRequest) -> None:
+        self._stream = stream
+        self._with_logprobs = isinstance(body.logprobs, int)
+        self._choices = [CompletionCollector(index) for index in range(stream.choices)]
+
+    def add(self, delta: Delta) -> None:
+        self._choices[delta.choice].add(delta)
+
+    def whole(self) -> s.Completion:
+        """Once the stream was read to its end."""
+        stream = self._stream
+        choices = enumerate(self._choices)
+        return s.Completion(
+            id=completion_id(stream.request_id),
+            object="text_completion",
+            created=stream.created_s,
+            model=stream.model,
+            system_fingerprint=None,
+            choices=[choice.choice(echo_of(stream, index), self._with_logprobs) for index, choice in choices],
+            usage=usage_of(stream),
+        )
 
 
 def completion_id(request_id: str) -> str:

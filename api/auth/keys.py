@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from api.domain import Principal
-from api.errors import AuthenticationError, LedgerUnavailableError
+from api.errors import AuthenticationError, LedgerUnavailableError, PermissionDeniedError
 from api.storage import keys as rows
 from api.storage.keys import KeyRecord
 from api.storage.session import Database, unavailable
@@ -35,6 +35,8 @@ _V = TypeVar("_V")
 
 PREFIX = "sk-novai-"
 SCOPES = ("inference", "usage", "admin")
+# Everyone, where no keys are asked for.
+LOCAL = Principal(organisation_id="local", project_id="local", key_id="local", scopes=frozenset(SCOPES))
 MAX_STALE_S = 300.0  # an outage of PostgreSQL that known keys survive
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARS, _SECRET_CHARS, _CHECKSUM_CHARS = 16, 43, 6  # 62**43 > 2**256, 62**6 > 2**32
@@ -199,14 +201,7 @@ class KeyRing:
                 _put(self._unknown, key_digest, (now_s + self._ttl_s, answer), _MAX_UNKNOWN)
             raise AuthenticationError(answer)
         known = _Known(
-            Principal(
-                organisation_id=record.organisation_id,
-                project_id=record.project_id,
-                key_id=record.id,
-                scopes=frozenset(record.scopes),
-                models=None if record.models is None else frozenset(record.models),
-                limits=record.limits,
-            ),
+            principal_of(record),
             masked(presented),
             math.inf if record.expires_at is None else record.expires_at.timestamp(),
             now_s,
@@ -262,6 +257,29 @@ class KeyRing:
         self._listening = listening
         self._epoch += 1
         self._unknown.clear()
+
+
+def principal_of(record: KeyRecord) -> Principal:
+    return Principal(
+        organisation_id=record.organisation_id,
+        project_id=record.project_id,
+        key_id=record.id,
+        scopes=frozenset(record.scopes),
+        models=None if record.models is None else frozenset(record.models),
+        limits=record.limits,
+    )
+
+
+async def holder(database: Database, key_id: str) -> Principal:
+    """Whom a key stands for that was presented earlier. Raises PermissionDeniedError when it is not in force any more,
+    LedgerUnavailableError."""
+    if key_id == LOCAL.key_id:
+        return LOCAL
+    record = await rows.find(database, key_id)
+    expired = record is not None and record.expires_at is not None and record.expires_at <= datetime.now(UTC)
+    if record is None or record.revoked_at is not None or record.archived or expired:
+        raise PermissionDeniedError("The API key that asked for this is not in force any more. Ask again with another.")
+    return principal_of(record)
 
 
 def _refusal(record: KeyRecord | None, presented: str, key_digest: bytes) -> str:

@@ -47,9 +47,11 @@ class EmbeddingClient:
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
 
-    async def embed(self, request_id: str, inputs: Inputs, dimensions: int, timeout_s: float) -> Vectors:
-        """Vectors of all inputs. Raises the ApiError that the worker's status stands for."""
-        request = pb.EmbedRequest(request_id=request_id, model=self._model, dimensions=dimensions)
+    async def embed(
+        self, request_id: str, inputs: Inputs, dimensions: int, timeout_s: float, batch: bool = False
+    ) -> Vectors:
+        """Vectors of all inputs. `batch`: yields to others. Raises the ApiError that the worker's status stands for."""
+        request = pb.EmbedRequest(request_id=request_id, model=self._model, dimensions=dimensions, batch_priority=batch)
         for item in inputs:
             if isinstance(item, str):
                 request.inputs.add(text=item)

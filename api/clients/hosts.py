@@ -128,6 +128,10 @@ class Hosts:
             )
         return min(usable, key=lambda replica: replica.outstanding) if len(usable) > 1 else usable[0]
 
+    def unseen(self) -> list[str]:
+        """Addresses and names of hosts that do not say what they have."""
+        return [h.address for h in self._hosts.values() if not h.seen] if self._hosts else list(self._names)
+
     def unready(self) -> dict[str, str]:
         """What keeps this process from serving: address or model → reason. Empty when all is well."""
         if not self._hosts:

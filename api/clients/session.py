@@ -36,6 +36,12 @@ Receipt = pb.Receipt
 Usage = pb.Usage
 
 
+def yielding(request: GenerateRequest) -> GenerateRequest:
+    """At batch priority: others go first."""
+    request.priority = pb.BATCH
+    return request
+
+
 def length(choice: int) -> Delta:
     """The end of a choice that may not go on."""
     return pb.Delta(choice=choice, finish=pb.LENGTH)

@@ -53,6 +53,10 @@ OPERATIONS = {
     "retrieveFile": ("GET", "/v1/files/{file_id}"),
     "deleteFile": ("DELETE", "/v1/files/{file_id}"),
     "downloadFile": ("GET", "/v1/files/{file_id}/content"),
+    "listBatches": ("GET", "/v1/batches"),
+    "createBatch": ("POST", "/v1/batches"),
+    "retrieveBatch": ("GET", "/v1/batches/{batch_id}"),
+    "cancelBatch": ("POST", "/v1/batches/{batch_id}/cancel"),
     "listModels": ("GET", "/v1/models"),
     "retrieveModel": ("GET", "/v1/models/{model}"),
     "listUsage": ("GET", "/v1/usage"),
@@ -514,6 +518,95 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
         codec.endpoint(download_file),
         methods=["GET"],
         name="downloadFile",
+        include_in_schema=False,
+    )
+
+
+class BatchesApi(ABC):
+    @abstractmethod
+    async def list_batches(self, request: Request, after: str | None = None, limit: int = 20) -> s.BatchList | Response:
+        """List batches."""
+
+    @abstractmethod
+    async def create_batch(self, request: Request, body: s.BatchRequest) -> s.Batch | Response:
+        """Create a batch."""
+
+    @abstractmethod
+    async def retrieve_batch(self, request: Request, batch_id: str) -> s.Batch | Response:
+        """Retrieve a batch."""
+
+    @abstractmethod
+    async def cancel_batch(self, request: Request, batch_id: str) -> s.Batch | Response:
+        """Cancel a batch."""
+
+
+def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
+    async def list_batches(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.list_batches(
+                request,
+                codec.query(
+                    request,
+                    "after",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    None,
+                    False,
+                ),
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=100)], 20, False),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/batches", codec.endpoint(list_batches), methods=["GET"], name="listBatches", include_in_schema=False
+    )
+
+    async def create_batch(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(await impl.create_batch(request, await codec.body(request, s.BatchRequest)), 200)
+
+    router.add_route(
+        "/v1/batches", codec.endpoint(create_batch), methods=["POST"], name="createBatch", include_in_schema=False
+    )
+
+    async def retrieve_batch(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.retrieve_batch(
+                request,
+                codec.path(
+                    request, "batch_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/batches/{batch_id}",
+        codec.endpoint(retrieve_batch),
+        methods=["GET"],
+        name="retrieveBatch",
+        include_in_schema=False,
+    )
+
+    async def cancel_batch(request: Request) -> Response:
+        codec.require(request, "inference")
+        return codec.answer(
+            await impl.cancel_batch(
+                request,
+                codec.path(
+                    request, "batch_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                ),
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/v1/batches/{batch_id}/cancel",
+        codec.endpoint(cancel_batch),
+        methods=["POST"],
+        name="cancelBatch",
         include_in_schema=False,
     )
 

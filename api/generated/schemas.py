@@ -652,6 +652,99 @@ class DetokenizeResponse(Struct, kw_only=True):
     prompt: str
 
 
+BatchEndpoint: TypeAlias = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
+
+
+BatchStatus: TypeAlias = Literal[
+    "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
+]
+
+
+class BatchInput(Struct, kw_only=True):
+    custom_id: Annotated[str, Meta(max_length=512, min_length=1)] | UnsetType = UNSET
+    body: dict[str, Any] | UnsetType = UNSET
+
+
+class BatchOutputExpiry(Struct, kw_only=True):
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Meta(ge=3600, le=2592000)]
+
+
+class BatchRequest(Struct, kw_only=True):
+    input_file_id: Annotated[str, Meta(max_length=128, min_length=1)] | None | UnsetType = UNSET
+    inputs: Annotated[list[dict[str, Any]], Meta(max_length=50000, min_length=1)] | None | UnsetType = UNSET
+    endpoint: BatchEndpoint | None | UnsetType = UNSET
+    completion_window: Literal["24h"] | UnsetType = "24h"
+    metadata: Metadata | None | UnsetType = UNSET
+    output_expires_after: BatchOutputExpiry | None | UnsetType = UNSET
+
+
+class BatchError(Struct, kw_only=True):
+    code: str
+    message: str
+    param: str | None
+    line: int | None
+
+
+class BatchErrors(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[BatchError]
+
+
+class BatchCounts(Struct, kw_only=True):
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchInputTokensDetails(Struct, kw_only=True):
+    cached_tokens: int
+
+
+class BatchUsage(Struct, kw_only=True):
+    input_tokens: int
+    input_tokens_details: BatchInputTokensDetails
+    output_tokens: int
+    output_tokens_details: ResponseOutputTokensDetails
+    total_tokens: int
+
+
+class Batch(Struct, kw_only=True):
+    id: str
+    object: Literal["batch"]
+    endpoint: BatchEndpoint
+    model: str | None
+    errors: BatchErrors | None
+    input_file_id: str
+    completion_window: str
+    status: BatchStatus
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    in_progress_at: int | None
+    expires_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    request_counts: BatchCounts
+    usage: BatchUsage | None
+    metadata: Metadata | None
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[Batch]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
 class UsageRow(Struct, kw_only=True):
     requests: int
     errors: int
@@ -679,6 +772,7 @@ class RequestPrice(Struct, kw_only=True):
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    percent: int
 
 
 class RequestUsed(Struct, kw_only=True):
@@ -785,6 +879,7 @@ class AdminPrice(Struct, kw_only=True):
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    batch_percent: int
 
 
 class AdminSetPrice(Struct, kw_only=True):
@@ -792,6 +887,7 @@ class AdminSetPrice(Struct, kw_only=True):
     input_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     cached_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     output_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
+    batch_percent: Annotated[int, Meta(ge=0, le=100)] | UnsetType = 50
     valid_from: Annotated[int, Meta(ge=0, le=253402300799)] | None | UnsetType = UNSET
 
 

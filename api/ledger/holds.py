@@ -20,7 +20,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from api import metrics
-from api.domain import Outcome, Principal, UsageRecord
+from api.domain import LineAnswer, Outcome, Principal, UsageRecord
 from api.errors import InsufficientQuotaError, InternalError, LedgerUnavailableError
 from api.ledger.group_commit import GroupCommit
 from api.ledger.pricing import Price, cost_nusd, usd
@@ -137,10 +137,11 @@ class Ledger:
         hold.amount_nusd = max(hold.amount_nusd, wanted_nusd)
         return True
 
-    def settle(self, hold: Hold, record: UsageRecord) -> asyncio.Future[None]:
+    def settle(self, hold: Hold, record: UsageRecord, answer: LineAnswer | None = None) -> asyncio.Future[None]:
         """Writes what the request used, and charges it or books it as our expense (`PAYS`). The future is done when
         that is durable, or after a second at most; it is written all the same. Never fails. Of several calls for one
-        hold the first counts."""
+        hold the first counts. `answer` is kept in the same commit; when its line has one already, this is our
+        expense."""
         if hold.closing is None:
             metrics.count_usage(record)
             settlement = Settlement(
@@ -149,6 +150,8 @@ class Ledger:
                 cost_nusd(hold.price, record.tokens),
                 pays=PAYS[record.outcome],
                 held=not hold.price.free,
+                price_percent=hold.price.percent,
+                answer=answer,
             )
             hold.closing = self._settlements.enqueue(settlement)
         return hold.closing
@@ -220,6 +223,7 @@ def _row(request: HoldRequest, amount_nusd: int) -> HoldRow:
         request.price.version,
         amount_nusd,
         request.started_at_s,
+        request.price.percent,
     )
 
 

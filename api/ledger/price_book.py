@@ -85,7 +85,12 @@ class PriceBook:
         versions: dict[str, list[tuple[float, Price]]] = {}
         for row in found:
             price = Price(
-                row.model, row.version, row.input_nusd_per_mtok, row.cached_nusd_per_mtok, row.output_nusd_per_mtok
+                row.model,
+                row.version,
+                row.input_nusd_per_mtok,
+                row.cached_nusd_per_mtok,
+                row.output_nusd_per_mtok,
+                row.batch_percent,
             )
             versions.setdefault(row.model, []).append((row.valid_from.timestamp(), price))
         self._versions, self._loaded = versions, True

@@ -6,7 +6,7 @@ cost of a request is added up exactly and then rounded up, once, to a whole nano
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from api.domain import TokenUsage
@@ -25,10 +25,16 @@ class Price:
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    batch_percent: int = 50  # of it, for lines of batches
+    percent: int = 100  # of it that is charged
 
     @property
     def free(self) -> bool:
         return self.input_nusd_per_mtok == self.cached_nusd_per_mtok == self.output_nusd_per_mtok == 0
+
+    def at(self, percent: int) -> Price:
+        """Of which so much is charged."""
+        return self if percent == self.percent else replace(self, percent=percent)
 
 
 def free_price(model: str) -> Price:
@@ -43,7 +49,7 @@ def cost_nusd(price: Price, tokens: TokenUsage) -> int:
         + tokens.cached_tokens * price.cached_nusd_per_mtok
         + tokens.completion_tokens * price.output_nusd_per_mtok
     )
-    return -(-exact // MTOK)
+    return -(-exact * price.percent // (MTOK * 100))
 
 
 def bound_nusd(price: Price, prompt_tokens: int, completion_tokens: int) -> int:
@@ -53,10 +59,10 @@ def bound_nusd(price: Price, prompt_tokens: int, completion_tokens: int) -> int:
 
 def completion_tokens_within(price: Price, prompt_tokens: int, amount_nusd: int) -> int | None:
     """Tokens of output that an amount pays for, after the prompt. None: any number; negative: not even the prompt."""
-    left = amount_nusd * MTOK - prompt_tokens * price.input_nusd_per_mtok
-    if price.output_nusd_per_mtok == 0:
+    left = amount_nusd * MTOK * 100 - prompt_tokens * price.input_nusd_per_mtok * price.percent
+    if price.output_nusd_per_mtok * price.percent == 0:
         return None if left >= 0 else -1
-    return left // price.output_nusd_per_mtok
+    return left // (price.output_nusd_per_mtok * price.percent)
 
 
 def usd(nusd: int) -> str:

@@ -126,8 +126,9 @@ class Sweeper:
             return Heard({}, complete=False)
 
     def _settlement(self, row: HoldRow, receipt: Receipt) -> Settlement:
-        price = self._prices.find(row.model, row.price_version)
-        assert price is not None, f"the price {row.model}/{row.price_version} of a hold was never deleted"
+        found = self._prices.find(row.model, row.price_version)
+        assert found is not None, f"the price {row.model}/{row.price_version} of a hold was never deleted"
+        price = found.at(row.price_percent)
         left = receipt.client_left
         record = UsageRecord(
             request_id=row.request_id,
@@ -146,7 +147,8 @@ class Sweeper:
             duration_ms=max(0.0, (time.time() - row.started_at_s) * 1e3),
         )
         cost = cost_nusd(price, receipt.tokens)
-        return Settlement(record, row.price_version, cost, pays=PAYS[record.outcome], held=True)
+        pays = PAYS[record.outcome]
+        return Settlement(record, row.price_version, cost, pays, held=True, price_percent=row.price_percent)
 
     async def _keep_sweeping(self) -> None:
         while True:

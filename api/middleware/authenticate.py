@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth.guard import Guard
-from api.auth.keys import SCOPES, KeyRing, incorrect_key
+from api.auth.keys import LOCAL, KeyRing, incorrect_key
 from api.config import Settings
 from api.domain import Principal
 from api.errors import ApiError, AuthenticationError, TooManyWrongKeysError
@@ -18,8 +18,6 @@ from api.middleware import reject
 # does not, and Claude Code probes it without one.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
 OPEN_FOLDER = "/docs/"
-# Everyone, where no keys are asked for.
-LOCAL = Principal(organisation_id="local", project_id="local", key_id="local", scopes=frozenset(SCOPES))
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 _CHALLENGE = {"www-authenticate": "Bearer"}
 

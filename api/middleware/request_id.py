@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import re
 import time
 from collections.abc import Awaitable
@@ -11,21 +9,9 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers.errors import speaks_messages
+from api.domain import new_request_id
 
 _ECHOED = re.compile(rb"[A-Za-z0-9_-]{1,128}")
-
-
-_ID_BYTES = 18
-_random = bytearray()  # not given out yet; one system call is enough for many ids
-
-
-def new_request_id() -> str:
-    """`req_` and 24 URL-safe characters: 144 random bits."""
-    if not _random:
-        _random.extend(os.urandom(256 * _ID_BYTES))
-    raw = bytes(_random[-_ID_BYTES:])
-    del _random[-_ID_BYTES:]
-    return "req_" + base64.urlsafe_b64encode(raw).decode()
 
 
 class RequestIdMiddleware:

@@ -115,6 +115,7 @@ class Admin(AdminApi):
                 nusd(body.cached_usd_per_mtok, "cached_usd_per_mtok"),
                 nusd(body.output_usd_per_mtok, "output_usd_per_mtok"),
                 since,
+                body.batch_percent if isinstance(body.batch_percent, int) else 50,
             )
         )
 
@@ -297,6 +298,7 @@ def _price(row: PriceRow) -> s.AdminPrice:
         input_nusd_per_mtok=row.input_nusd_per_mtok,
         cached_nusd_per_mtok=row.cached_nusd_per_mtok,
         output_nusd_per_mtok=row.output_nusd_per_mtok,
+        batch_percent=row.batch_percent,
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from api.answers.chat import ChoiceCollector, ChunkEncoder, completion_id
-from api.answers.chunks import includes_usage, usage_of
+from api.answers.chat import ChatAnswer, ChunkEncoder
+from api.answers.chunks import includes_usage
 from api.clients.generate_request import from_chat
 from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
 from api.generated.routes import ChatApi
 from api.routers.generations import admitted
-from api.rules import absent, check_chat
-from api.services.generation import GenerationStream
+from api.rules import check_chat
 from api.state import AppState
 from api.streaming import EventStream, read_whole
 
@@ -28,24 +27,8 @@ class Chat(ChatApi):
             include_usage = includes_usage(body.stream_options)
             headers = answer_headers(request) | stream.headers
             return EventStream(stream, ChunkEncoder(stream, include_usage), headers, self._state.settings)
-        return await self._whole(request, body, stream)
-
-    async def _whole(self, request: Request, body: s.ChatCompletionRequest, stream: GenerationStream) -> Response:
-        choices = [ChoiceCollector(index) for index in range(stream.choices)]
-        if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):
+        answer = ChatAnswer(stream, body)
+        if not await read_whole(stream, request.receive, answer.add):
             return Response(status_code=499)  # nobody reads this
-        completion = s.ChatCompletion(
-            id=completion_id(stream.request_id),
-            object="chat.completion",
-            created=stream.created_s,
-            model=stream.model,
-            choices=[choice.choice(with_logprobs=body.logprobs is True) for choice in choices],
-            usage=usage_of(stream),
-            service_tier="default",
-            system_fingerprint=None,
-        )
-        if not absent(body.metadata):
-            completion.metadata = body.metadata
-        return Response(
-            encode(completion), headers=answer_headers(request) | stream.headers, media_type="application/json"
-        )
+        headers = answer_headers(request) | stream.headers
+        return Response(encode(answer.whole()), headers=headers, media_type="application/json")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from api.answers.chunks import includes_usage
-from api.answers.completions import CompletionCollector, CompletionEncoder, whole
+from api.answers.completions import CompletionAnswer, CompletionEncoder
 from api.clients.completions_request import from_completion
 from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
 from api.generated.routes import CompletionsApi
 from api.routers.generations import admitted
-from api.rules import absent, check_completion
+from api.rules import check_completion
 from api.state import AppState
 from api.streaming import EventStream, read_whole
 
@@ -27,8 +27,7 @@ class Completions(CompletionsApi):
         if body.stream:
             include_usage = includes_usage(body.stream_options)
             return EventStream(stream, CompletionEncoder(stream, include_usage), headers, self._state.settings)
-        choices = [CompletionCollector(index) for index in range(stream.choices)]
-        if not await read_whole(stream, request.receive, lambda delta: choices[delta.choice].add(delta)):
+        answer = CompletionAnswer(stream, body)
+        if not await read_whole(stream, request.receive, answer.add):
             return Response(status_code=499)  # nobody reads this
-        completion = whole(stream, choices, with_logprobs=not absent(body.logprobs))
-        return Response(encode(completion), headers=headers, media_type="application/json")
+        return Response(encode(answer.whole()), headers=headers, media_type="application/json")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-
-import msgspec
 from fastapi import Request, Response
 
-from api.dependencies import answer_headers, encode, principal_of
+from api.answers.embeddings import embedding_answer
+from api.dependencies import answer_headers, principal_of
 from api.generated import schemas as s
 from api.generated.routes import EmbeddingsApi
 from api.rules import check_embedding
@@ -27,20 +24,5 @@ class Embeddings(EmbeddingsApi):
         model, vectors, headers = await self._state.embeddings.embed(
             body.model, inputs, dimensions, principal_of(request), state["request_id"]
         )
-        rows = vectors.rows()
-        embeddings: list[str] | list[msgspec.Raw]
-        if body.encoding_format == "base64":
-            embeddings = [base64.b64encode(row).decode() for row in rows]
-        else:
-            floats = struct.Struct(f"<{vectors.dimensions}f")
-            embeddings = [msgspec.Raw(encode(floats.unpack(row))) for row in rows]
-        answer = {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": embedding}
-                for index, embedding in enumerate(embeddings)
-            ],
-            "model": model,
-            "usage": {"prompt_tokens": vectors.prompt_tokens, "total_tokens": vectors.prompt_tokens},
-        }
-        return Response(encode(answer), headers=answer_headers(request) | headers, media_type="application/json")
+        headers |= answer_headers(request)
+        return Response(embedding_answer(body, model, vectors), headers=headers, media_type="application/json")

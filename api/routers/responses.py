@@ -8,6 +8,7 @@ from typing import Any, Literal, NoReturn
 from fastapi import Request, Response
 
 from api.answers.responses import ResponseAnswer, begun
+from api.bodies import typed_items
 from api.clients.responses_request import from_prompt, from_response
 from api.dependencies import answer_headers, encode, principal_of
 from api.errors import ApiError, InvalidRequestError
@@ -97,13 +98,8 @@ class Responses(ResponsesApi):
 def tolerate(request: Request, body: Any) -> set[str]:
     """Fills in the `type` that items may leave out, and takes out the tools that Codex CLI cannot be told to leave out:
     their names. Whoever else sends tools of other kinds is told so. Raises InvalidRequestError."""
-    if not isinstance(body, dict):
-        return set()
-    if isinstance(body.get("input"), list):
-        for item in body["input"]:
-            if isinstance(item, dict) and item.get("type") is None:
-                item["type"] = "message" if "role" in item or "content" in item else "item_reference"
-    if not isinstance(body.get("tools"), list):
+    typed_items(body)
+    if not isinstance(body, dict) or not isinstance(body.get("tools"), list):
         return set()
     others = [tool for tool in body["tools"] if isinstance(tool, dict) and tool.get("type", "function") != "function"]
     if others and not of_codex(request):

@@ -145,6 +145,7 @@ def _price(bill: Bill) -> s.RequestPrice | None:
             input_nusd_per_mtok=price.input_nusd_per_mtok,
             cached_nusd_per_mtok=price.cached_nusd_per_mtok,
             output_nusd_per_mtok=price.output_nusd_per_mtok,
+            percent=price.percent,
         )
     )
 

@@ -234,8 +234,10 @@ async def set_price(
     cached_nusd_per_mtok: int,
     output_nusd_per_mtok: int,
     valid_from: datetime | None,
+    batch_percent: int = 50,
 ) -> PriceRow:
-    """A new version, in force from `valid_from` on; None: from now on. Raises InvalidRequestError."""
+    """A new version, in force from `valid_from` on; None: from now on. `batch_percent`: what lines of batches cost of
+    it. Raises InvalidRequestError."""
     if cached_nusd_per_mtok > input_nusd_per_mtok:
         raise InvalidRequestError(
             "Cached input may not cost more than other input: the prefix cache saves work.",
@@ -244,7 +246,7 @@ async def set_price(
         )
     async with changing(database) as inside:
         row = await prices.add(
-            inside, model, input_nusd_per_mtok, cached_nusd_per_mtok, output_nusd_per_mtok, valid_from
+            inside, model, input_nusd_per_mtok, cached_nusd_per_mtok, output_nusd_per_mtok, valid_from, batch_percent
         )
         details = {
             "version": row.version,
@@ -252,6 +254,7 @@ async def set_price(
             "input_nusd_per_mtok": input_nusd_per_mtok,
             "cached_nusd_per_mtok": cached_nusd_per_mtok,
             "output_nusd_per_mtok": output_nusd_per_mtok,
+            "batch_percent": batch_percent,
         }
         await audit.add(inside, actor, None, "price.set", model, details)
         return row

@@ -14,7 +14,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from api.domain import Principal, UsageRecord
+from api.domain import LineAnswer, Principal, UsageRecord
 from api.errors import InsufficientQuotaError, LedgerUnavailableError, ModelNotFoundError, OverloadedError
 from api.ledger.holds import Hold, HoldRequest, Ledger
 from api.ledger.price_book import PriceBook
@@ -48,7 +48,7 @@ class Quote:
 class Ticket:
     """One admitted request. Ends with `settle` or `release`, once; again changes nothing."""
 
-    __slots__ = ("_admission", "_closing", "_grant", "_step", "hold", "price", "principal", "quote")
+    __slots__ = ("_admission", "_closing", "_grant", "_step", "answer", "hold", "price", "principal", "quote")
 
     def __init__(self, admission: Admission, principal: Principal, price: Price, quote: Quote, grant: Grant) -> None:
         self._admission = admission
@@ -59,6 +59,7 @@ class Ticket:
         self.price = price
         self.quote = quote
         self.hold: Hold | None = None
+        self.answer: LineAnswer | None = None  # to a line of a batch, to be kept with the settlement
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -116,7 +117,7 @@ class Ticket:
             assert self.hold is not None
             tokens = record.tokens
             self._leave(tokens.prompt_tokens + tokens.completion_tokens)
-            self._closing = self._admission.ledger.settle(self.hold, record)
+            self._closing = self._admission.ledger.settle(self.hold, record, self.answer)
         return self._closing
 
     def release(self) -> asyncio.Future[None] | None:
@@ -133,10 +134,11 @@ class Ticket:
 
 
 class Admission:
-    """One per process."""
+    """One per process. `batch`: what it admits are lines of batches, at their price."""
 
-    def __init__(self, limit: int, limiter: Limiter, ledger: Ledger, prices: PriceBook) -> None:
+    def __init__(self, limit: int, limiter: Limiter, ledger: Ledger, prices: PriceBook, batch: bool = False) -> None:
         self.ledger = ledger
+        self._batch = batch
         self._limit = limit
         self._limiter = limiter
         self._prices = prices
@@ -180,7 +182,7 @@ class Admission:
                 param="model",
                 code="model_not_priced",
             )
-        return price
+        return price.at(price.batch_percent) if self._batch else price
 
     def holds(self, ticket: Ticket) -> bool:
         return ticket in self._running

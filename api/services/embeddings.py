@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from api.clients.embedding import EmbeddingClient, Inputs, Scores, Vectors
 from api.clients.hosts import Hosts
-from api.domain import Principal, TokenUsage, UsageRecord
+from api.domain import LineAnswer, Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
@@ -21,23 +21,40 @@ INPUT_TOKENS = 8  # that a model adds to every input, at most
 Found = TypeVar("Found", Vectors, Scores)
 
 
+def keep_nothing(_model: str, _found: object) -> LineAnswer | None:
+    """Answers that go to a caller are not kept."""
+    return None
+
+
 class EmbeddingService:
-    def __init__(self, catalog: Catalog, admission: Admission, hosts: Hosts, timeout_s: float) -> None:
+    """One per process. `batch`: what it computes yields to what others ask for."""
+
+    def __init__(
+        self, catalog: Catalog, admission: Admission, hosts: Hosts, timeout_s: float, batch: bool = False
+    ) -> None:
+        self._batch = batch
         self._catalog = catalog
         self._admission = admission
         self._hosts = hosts
         self._timeout_s = timeout_s
 
     async def embed(
-        self, model: str, inputs: Inputs, dimensions: int, principal: Principal, request_id: str
+        self,
+        model: str,
+        inputs: Inputs,
+        dimensions: int,
+        principal: Principal,
+        request_id: str,
+        keep: Callable[[str, Vectors], LineAnswer | None] = keep_nothing,
     ) -> tuple[str, Vectors, dict[str, str]]:
         """What answered, vectors of all inputs in order, and headers that say so and how the caller's limits stand.
-        Raises what the catalog, admission and the worker raise."""
+        `keep`: what of it is kept in the commit that settles it. Raises what the catalog, admission and the worker
+        raise."""
 
         def ask(worker: EmbeddingClient) -> Awaitable[Vectors]:
-            return worker.embed(request_id, inputs, dimensions, self._timeout_s)
+            return worker.embed(request_id, inputs, dimensions, self._timeout_s, self._batch)
 
-        return await self._admitted(model, inputs, principal, request_id, "createEmbedding", ask)
+        return await self._admitted(model, inputs, principal, request_id, "createEmbedding", ask, keep)
 
     async def rerank(
         self, model: str, query: str, documents: list[str], principal: Principal, request_id: str
@@ -57,6 +74,7 @@ class EmbeddingService:
         request_id: str,
         operation: str,
         ask: Callable[[EmbeddingClient], Awaitable[Found]],
+        keep: Callable[[str, Found], LineAnswer | None] = keep_nothing,
     ) -> tuple[str, Found, dict[str, str]]:
         """What a worker answers, settled. `operation`: the operationId."""
         resolved = self._catalog.resolve(model, "embedding", principal)
@@ -74,6 +92,7 @@ class EmbeddingService:
         try:
             await ticket.take_hold()
             found, replica = await self._asked(resolved.id, ask)
+            ticket.answer = keep(resolved.id, found)
         except BaseException:
             ticket.release()  # what was not delivered is not charged
             raise

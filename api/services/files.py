@@ -147,9 +147,9 @@ class Files:
             raise missing(file_id)
         return file
 
-    def read(self, file: File, start: int = 0) -> AsyncIterator[bytes]:
-        """Its bytes from `start` on, in pieces. Raises StorageUnavailableError."""
-        return self._objects.read(file.key, start, file.size)
+    def read(self, file: File, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on, up to `end` or all of them, in pieces. Raises StorageUnavailableError."""
+        return self._objects.read(file.key, start, file.size if end is None else end)
 
     async def page(self, project_id: str, purpose: str | None, after: str | None, ascending: bool, limit: int) -> Page:
         """Raises InvalidRequestError (`after`), LedgerUnavailableError."""
@@ -164,7 +164,14 @@ class Files:
         return Page(found[:limit], len(found) > limit)
 
     async def delete(self, project_id: str, file_id: str) -> None:
-        """Raises NotFoundError, LedgerUnavailableError. Bytes that the storage does not remove now, a sweep will."""
+        """Raises NotFoundError, InvalidRequestError (a batch reads it), LedgerUnavailableError. Bytes that the storage
+        does not remove now, a sweep will."""
+        if (batch_id := await rows.reader(self._database, project_id, file_id)) is not None:
+            raise InvalidRequestError(
+                f"The batch '{batch_id}' reads this file. Wait until it is over, or cancel it.",
+                param="file_id",
+                code="file_in_use",
+            )
         if (file := await rows.remove(self._database, project_id, file_id)) is None:
             raise missing(file_id)
         with contextlib.suppress(StorageUnavailableError):

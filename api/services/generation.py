@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from api.clients.generate_request import choices_of, most_prompt_tokens
@@ -18,8 +18,15 @@ from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.images import Images, check_images, images_of, weight
 from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
-from api.domain import Outcome, Principal, TokenUsage, UsageRecord
-from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
+from api.domain import LineAnswer, Outcome, Principal, TokenUsage, UsageRecord
+from api.errors import (
+    ApiError,
+    InsufficientQuotaError,
+    OverloadedError,
+    UpstreamError,
+    UpstreamTimeoutError,
+    WorkerDiedError,
+)
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.catalog import Catalog, mapped
@@ -193,6 +200,13 @@ class GenerationStream:
             deltas = await self._within(deltas)
         return deltas
 
+    async def collect(self, take: Callable[[Delta], object]) -> None:
+        """Starts, and hands over every delta. Raises what ended the stream; `aclose` is still the caller's."""
+        await self.start()
+        while not self.over:
+            for delta in await self.next():
+                take(delta)
+
     async def _read(self) -> list[Delta]:
         assert self._call is not None
         if self._failed is not None:
@@ -311,6 +325,19 @@ class GenerationStream:
         self._finish_reason = "length"
         return kept + [length(choice) for choice in sorted(self._unfinished | cut)]
 
+    # ------------------------------------------------------------------ lines of batches
+
+    def keep(self, answer: LineAnswer) -> None:
+        """Is kept in the commit that settles this stream, which has been read to its end."""
+        self._ticket.answer = answer
+
+    def abandon(self) -> None:
+        """We want no more of it, though it may go on: nobody pays. `aclose` still has to follow."""
+        if self.error is None and self._ticket.answer is None:
+            self.error = OverloadedError("This request was stopped before it was answered. Please try again.")
+            if self._call is not None:
+                self._call.cancel()
+
     # ------------------------------------------------------------------ the one door
 
     async def aclose(self) -> None:
@@ -409,7 +436,7 @@ class GenerationStream:
         poison = self._service.quarantine.crashed(self._request, self._tried[-1].target)
         if poison is None and self._first_token_s is None and not self._left:
             return self._elsewhere(
-                OverloadedError(
+                WorkerDiedError(
                     f"The worker of `{self.model}` stopped before it answered. Please try again in 1s.",
                     retry_after_ms=1000,
                 )

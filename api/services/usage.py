@@ -159,6 +159,8 @@ def explanation(found: Bill) -> str:
         f"{used.cached_tokens} cached at {usd(price.cached_nusd_per_mtok)} and {used.completion_tokens} output at "
         f"{usd(price.output_nusd_per_mtok)} a million"
     )
+    if price.percent != 100:
+        sum_of = f"{price.percent} % of {sum_of}"
     if who in ("operator", "nobody"):
         return f"{sum_of} cost {usd(found.outage_nusd)}, which the operator pays: the request broke."
     lost_nusd = sum(event.amount_nusd for event in found.events if event.kind == "overrun")

@@ -33,6 +33,7 @@ class PricePart:
     input_nusd_per_mtok: int
     cached_nusd_per_mtok: int
     output_nusd_per_mtok: int
+    percent: int  # of it that is charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ SELECT coalesce(u.organisation_id, h.organisation_id) AS organisation_id,
         AS outage_nusd,
     h.state, h.amount_nusd, h.account, h.created_at, h.closed_at, h.extensions_nusd, h.extended_at,
     p.version, p.input_nusd_per_mtok, p.cached_nusd_per_mtok, p.output_nusd_per_mtok,
+    coalesce(u.price_percent, h.price_percent) AS percent,
     u.replica, u.outcome, u.finish_reason, u.provenance, u.prompt_tokens, u.cached_tokens, u.completion_tokens,
     u.reasoning_tokens, u.status, u.streamed, u.ttft_ms, u.duration_ms, u.cost_nusd
 FROM (SELECT * FROM usage WHERE request_id = $1) u

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import asyncpg
 
+from api.domain import OVER
 from api.storage.session import Database
 
 _COLUMNS = "id, project_id, purpose, filename, bytes AS size, lines, fault, digest, created_at, expires_at"
@@ -44,6 +45,10 @@ ORDER BY position * $4 LIMIT $5
 _REMOVE = f"""
 UPDATE files SET state = 'removed', expires_at = now() + interval '1 day'
 WHERE id = $1 AND project_id = $2 AND {_HERE} RETURNING {_COLUMNS}
+"""  # noqa: S608
+_READER = f"""
+SELECT id FROM batches
+WHERE project_id = $2 AND input_file_id = $1 AND status NOT IN ({", ".join(f"'{status}'" for status in OVER)}) LIMIT 1
 """  # noqa: S608
 _ABANDON = "UPDATE files SET state = 'removed', expires_at = now() WHERE id = $1 AND state = 'arriving' RETURNING 1"
 _OVER = f"SELECT {_COLUMNS} FROM files WHERE expires_at <= now() ORDER BY expires_at LIMIT 100"  # noqa: S608
@@ -135,6 +140,12 @@ async def page(
     """Files from behind a position on, in either direction."""
     rows = await database.fetch(_PAGE, project_id, purpose, after, 1 if ascending else -1, limit)
     return [file_of(row) for row in rows]
+
+
+async def reader(database: Database, project_id: str, file_id: str) -> str | None:
+    """A batch that is not over and reads the file."""
+    row = await database.fetchrow(_READER, file_id, project_id)
+    return None if row is None else str(row["id"])
 
 
 async def remove(database: Database, project_id: str, file_id: str) -> File | None:

@@ -41,6 +41,7 @@ class HoldRow:
     price_version: int
     amount_nusd: int
     started_at_s: float  # unix seconds
+    price_percent: int = 100  # of the price that is charged
 
 
 class Refused(NamedTuple):
@@ -63,6 +64,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[HoldRow], object]], ...] = (
     ("operation", "text", lambda r: r.operation),
     ("model", "text", lambda r: r.model),
     ("price_version", "int4", lambda r: r.price_version),
+    ("price_percent", "int2", lambda r: r.price_percent),
     ("amount_nusd", "int8", lambda r: r.amount_nusd),
     ("started_at", "float8", lambda r: r.started_at_s),
 )

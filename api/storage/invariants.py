@@ -43,7 +43,7 @@ _PAYS = "u.outcome IN ('finished', 'client_left')"
 _COST = """ceil((
     (u.prompt_tokens - u.cached_tokens)::numeric * p.input_nusd_per_mtok
     + u.cached_tokens::numeric * p.cached_nusd_per_mtok + u.completion_tokens::numeric * p.output_nusd_per_mtok
-) / 1000000)"""
+) * u.price_percent / 100000000)"""
 # Raw usage and holds go when they are old enough, transfers stay.
 _HORIZON = """(
     SELECT coalesce(min(to_date(right(relname, 7), 'YYYY_MM')), 'infinity')::timestamp AT TIME ZONE 'UTC'

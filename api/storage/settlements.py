@@ -1,7 +1,8 @@
 """SQL for settlements: what a request used, what it costs, and the end of its hold. One durable commit for a batch.
 
 A hold is closed by whoever finds it open; everything else a settlement writes follows from that, so that settling again
-changes nothing, whoever does it.
+changes nothing, whoever does it. The answer to a line of a batch is part of it: it is kept and charged together, once
+for each line, and whoever comes second with another request has worked at our expense.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Literal
 import asyncpg
 import msgspec
 
-from api.domain import UsageRecord
-from api.storage import usage_months
+from api.domain import LineAnswer, UsageRecord
+from api.storage import line_answers, usage_months
 from api.storage.session import Database
 
 
@@ -31,6 +32,8 @@ class Settlement:
     cost_nusd: int
     pays: bool
     held: bool
+    price_percent: int = 100  # of the price that is charged
+    answer: LineAnswer | None = None
 
 
 # late: somebody else had closed the hold; nothing was written but an event, with the record.
@@ -61,24 +64,31 @@ _USAGE: tuple[tuple[str, str, Callable[[UsageRecord], object]], ...] = (
 )
 _PRICED: tuple[tuple[str, str, Callable[[Settlement], object]], ...] = (
     ("price_version", "int4", lambda s: s.price_version),
+    ("price_percent", "int2", lambda s: s.price_percent),
     ("cost_nusd", "int8", lambda s: s.cost_nusd),
     ("pays", "bool", lambda s: s.pays),
     ("held", "bool", lambda s: s.held),
 )
-_KINDS = {name: kind for name, kind, _ in (*_USAGE, *_PRICED)}
+_COLUMNS = {name: kind for name, kind, _ in (*_USAGE, *_PRICED)}
 _NAMES = ", ".join(name for name, _, _ in _USAGE)
 _VALUES = _NAMES.replace("started_at", "to_timestamp(started_at) AS started_at")
-_ARRAYS = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(_KINDS.values(), 4))
+_ARRAYS = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(_COLUMNS.values(), 4))
 _COUNTS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 _SUMS = ("requests", "broken", *_COUNTS, "cost_nusd")
-# $1 owner, $2 requests whose hold is to be closed, $3 those of them that are released. Rows that other processes change
-# too are taken in the order of their keys, table by table.
-_SETTLE = f"""
-WITH given AS MATERIALIZED (
-    SELECT {_VALUES}, price_version, cost_nusd, pays, held
-    FROM unnest({_ARRAYS}) AS g ({", ".join(_KINDS)})
-), closed AS (
-    UPDATE holds SET state = CASE WHEN request_id = ANY ($3::text[]) THEN 'released' ELSE 'settled' END,
+_TOLD = f"{_NAMES}, {', '.join(name for name, _, _ in _PRICED)}"
+_SOURCE = f"""
+SELECT {_VALUES}, {_TOLD.removeprefix(_NAMES + ", ")} FROM unnest({_ARRAYS}) AS g ({", ".join(_COLUMNS)})
+"""  # noqa: S608 — constants only
+
+
+def _statement(given: str, released: str) -> str:
+    """$1 owner, $2 requests whose hold is to be closed, $3 those of them that are released. Rows that other processes
+    change too are taken in the order of their keys, table by table.
+
+    `given`: where the settlements come from; `released`: whether the hold of a request is."""
+    return f"""
+WITH {given}, closed AS (
+    UPDATE holds SET state = CASE WHEN {released} THEN 'released' ELSE 'settled' END,
         closed_at = clock_timestamp(), closed_by = $1
     WHERE request_id = ANY ($2::text[]) AND state = 'open'
     RETURNING request_id, amount_nusd, account, budget_ids, month
@@ -87,7 +97,8 @@ WITH given AS MATERIALIZED (
         CASE WHEN NOT pays THEN 0 WHEN held THEN least(cost_nusd, c.amount_nusd) ELSE cost_nusd END AS charge_nusd
     FROM given g LEFT JOIN closed c USING (request_id) WHERE c.request_id IS NOT NULL OR NOT held
 ), used AS (
-    INSERT INTO usage ({_NAMES}, price_version, cost_nusd) SELECT {_NAMES}, price_version, charge_nusd FROM due
+    INSERT INTO usage ({_NAMES}, price_version, price_percent, cost_nusd)
+    SELECT {_NAMES}, price_version, price_percent, charge_nusd FROM due
     ON CONFLICT DO NOTHING RETURNING request_id
 ), posted AS (
     INSERT INTO transfers (request_id, kind, project_id, debit, credit, amount_nusd)
@@ -144,6 +155,23 @@ UNION ALL SELECT request_id, 'overrun' FROM overrun
 """  # noqa: S608 — constants only
 
 
+_SETTLE = _statement(f"given AS MATERIALIZED ({_SOURCE})", "request_id = ANY ($3::text[])")
+# With answers, whose arguments come after the others. Those are kept that are the first of their line, of requests
+# whose hold is still open; the others are lost, with what they cost.
+_LOST = _TOLD.replace("outcome", "'upstream_broke'").replace("pays", "false")
+_SETTLE_ANSWERED = _statement(
+    f"""told AS MATERIALIZED ({_SOURCE}), open AS MATERIALIZED (
+    SELECT request_id FROM holds WHERE request_id = ANY ($2::text[]) AND state = 'open' ORDER BY request_id FOR UPDATE
+), allowed AS MATERIALIZED (
+    SELECT request_id FROM open UNION ALL SELECT request_id FROM told WHERE NOT held
+), {line_answers.given(len(_COLUMNS) + 4)}, {line_answers.KEPT}, lost AS MATERIALIZED (
+    SELECT request_id FROM answers EXCEPT SELECT request_id FROM kept
+), given AS MATERIALIZED (
+    SELECT {_TOLD} FROM told WHERE request_id NOT IN (SELECT request_id FROM lost)
+    UNION ALL SELECT {_LOST} FROM told WHERE request_id IN (SELECT request_id FROM lost)
+)""",  # noqa: S608 — constants only
+    "request_id = ANY ($3::text[]) OR request_id = ANY (ARRAY (SELECT request_id FROM lost))",
+)
 _LATE = """
 INSERT INTO ledger_events (request_id, project_id, amount_nusd, detail, kind)
 SELECT *, 'late_settlement' FROM unnest($1::text[], $2::text[], $3::int8[], $4::jsonb[]) ON CONFLICT DO NOTHING
@@ -167,20 +195,23 @@ async def settle(database: Database, owner: str, settlements: Sequence[Settlemen
 
 async def _settle(database: Database, owner: str, settlements: Sequence[Settlement]) -> list[asyncpg.Record]:
     records = [settlement.record for settlement in settlements]
+    answers = [(s.record.request_id, s.answer) for s in settlements if s.answer is not None]
     arguments = (
         owner,
         [s.record.request_id for s in settlements if s.held],
         [s.record.request_id for s in settlements if s.held and not s.pays],
         *([read(record) for record in records] for _, _, read in _USAGE),
         *([read(settlement) for settlement in settlements] for _, _, read in _PRICED),
+        *(line_answers.values(answers) if answers else ()),
     )
+    statement = _SETTLE_ANSWERED if answers else _SETTLE
     try:
-        return await database.fetch_idempotent(_SETTLE, *arguments)
+        return await database.fetch_idempotent(statement, *arguments)
     except asyncpg.CheckViolationError as error:
         if _NO_PARTITION not in str(error):
             raise
     await usage_months.add(database, {record.started_at_s for record in records})
-    return await database.fetch_idempotent(_SETTLE, *arguments)
+    return await database.fetch_idempotent(statement, *arguments)
 
 
 async def _tell_late(database: Database, settlements: Sequence[Settlement]) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
     text,
 )
@@ -138,6 +139,7 @@ usage = Table(
     Column("ttft_ms", Double),
     Column("duration_ms", Double, nullable=False),
     Column("price_version", Integer, nullable=False, server_default="0"),  # 0: free by configuration
+    Column("price_percent", SmallInteger, nullable=False, server_default="100"),  # of the price that is charged
     Column("cost_nusd", BigInteger, nullable=False, server_default="0"),  # what was charged
     CheckConstraint("outcome IN ('finished', 'client_left', 'upstream_broke', 'refused')", name="outcome"),
     CheckConstraint("provenance IN ('engine', 'provider', 'estimated')", name="provenance"),
@@ -184,12 +186,14 @@ prices = Table(
     Column("input_nusd_per_mtok", BigInteger, nullable=False),  # nano-USD for a million tokens
     Column("cached_nusd_per_mtok", BigInteger, nullable=False),
     Column("output_nusd_per_mtok", BigInteger, nullable=False),
+    Column("batch_percent", SmallInteger, nullable=False, server_default="50"),  # of it, for lines of batches
     _created_at(),
     CheckConstraint(
         "input_nusd_per_mtok >= 0 AND output_nusd_per_mtok >= 0"
         " AND cached_nusd_per_mtok BETWEEN 0 AND input_nusd_per_mtok",
         name="amounts",
     ),
+    CheckConstraint("batch_percent BETWEEN 0 AND 100", name="batch_percent"),
     CheckConstraint("version > 0", name="version"),
 )
 
@@ -244,6 +248,7 @@ holds = Table(
     Column("operation", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("price_version", Integer, nullable=False),
+    Column("price_percent", SmallInteger, nullable=False, server_default="100"),
     Column("amount_nusd", BigInteger, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
     Column("account", Text, nullable=False),  # that a settlement debits
@@ -372,6 +377,77 @@ files = Table(
     Index("ix_files_expires_at", "expires_at"),
 )
 
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, Identity(always=True), nullable=False),  # in the order they were made
+    Column("organisation_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("input_file_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("metadata", JSONB),
+    Column("output_expires_after_s", Integer),
+    Column("model", Text),  # of the first line
+    Column("errors", JSONB),  # list of objects, as they are shown
+    # Of all lines, when it is over; until then those of the shards count.
+    Column("total", Integer, nullable=False, server_default="0"),
+    Column("completed", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("queued_tokens", BigInteger, nullable=False, server_default="0"),  # estimated, of all lines
+    Column("usage", JSONB),  # tokens by their names in `usage`, when it is over
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    _created_at(),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    *(
+        Column(f"{status}_at", DateTime(timezone=True))
+        for status in ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
+    ),
+    CheckConstraint(
+        "status IN ('validating', 'failed', 'in_progress', 'finalizing', 'completed', 'expired', 'cancelling',"
+        " 'cancelled')",
+        name="status",
+    ),
+    Index("ix_batches_project_id_position", "project_id", "position"),
+    Index(
+        "ix_batches_live",
+        "project_id",
+        postgresql_where=text("status NOT IN ('failed', 'completed', 'expired', 'cancelled')"),
+    ),
+)
+
+# Lines of a batch that are run by one job, until its files are written.
+batch_shards = Table(
+    "batch_shards",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("batch_id", Text, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first_line", Integer, nullable=False),  # of the file, from 1 on
+    Column("lines", Integer, nullable=False),
+    Column("start_byte", BigInteger, nullable=False),
+    Column("end_byte", BigInteger, nullable=False),
+    Column("answered", ARRAY(Integer), nullable=False, server_default="{}"),  # numbers of lines
+    Column("completed", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("sealed", Boolean, nullable=False, server_default=false()),  # takes no more answers
+    UniqueConstraint("batch_id", "number"),
+    postgresql_with={"fillfactor": 50},
+)
+
+line_answers = Table(
+    "line_answers",
+    metadata,
+    Column("shard_id", BigInteger, ForeignKey("batch_shards.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("request_id", Text, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # JSON, as a line of a file
+)
+
 # Append-only: who changed what by hand.
 audit_log = Table(
     "audit_log",
@@ -389,6 +465,8 @@ audit_log = Table(
 __all__ = [
     "api_keys",
     "audit_log",
+    "batch_shards",
+    "batches",
     "budget_alerts",
     "budgets",
     "files",
@@ -396,6 +474,7 @@ __all__ = [
     "idempotency",
     "ledger_events",
     "ledger_processes",
+    "line_answers",
     "metadata",
     "organisations",
     "prices",

@@ -75,6 +75,14 @@ def services(settings: StackSettings) -> list[Service]:
             patience_s=600.0,  # it is ready when a model is
             advice="Start with a fresh state to see whether it is the data: novai dev --state /tmp/novai",
         ),
+        Service(
+            name="worker",
+            argv=module("api.worker"),
+            env=edge,
+            after=["migrate", "redis"],
+            ready=says(lambda _pid: True),  # nobody calls it: it takes what there is to do
+            advice="Run it by itself to see what it says: novai worker, with the settings of {state}/admin.env.",
+        ),
     ]
     given = {name for name, url in (("postgres", settings.database_url), ("redis", settings.redis_url)) if url}
     return [row for row in rows if row.name not in given]

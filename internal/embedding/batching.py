@@ -62,13 +62,14 @@ class Backlog:
         """Those of the class whose turn it is."""
         return self._tokens[self._next_class()]
 
-    def check_room(self) -> None:
-        """Raises OverloadedError when nothing more may be added. A job is taken whole: the last one may overshoot."""
-        if self.tokens >= self._limit_tokens:
+    def check_room(self, batch_priority: bool = False) -> None:
+        """Raises OverloadedError when nothing more may be added; batches leave half of the room to others. A job is
+        taken whole: the last one may overshoot."""
+        if self.tokens >= self._limit_tokens // (2 if batch_priority else 1):
             raise OverloadedError(f"{self.tokens} tokens are waiting to be embedded; try again later")
 
     def add(self, job: Job) -> None:
-        self.check_room()
+        self.check_room(job.batch_priority)
         self._turns[job.batch_priority].append(job)
         self._tokens[job.batch_priority] += sum(len(text) for text in job.texts)
 

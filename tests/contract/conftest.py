@@ -13,9 +13,10 @@ from tests.edge import Edge, edge_in_thread
 
 
 @pytest.fixture(scope="session")
-def edge(postgres_url: str, redis_url: str) -> Iterator[Edge]:
-    """One edge with two scripted replicas, shared by the contract tests."""
-    with database(postgres_url) as url, edge_in_thread(url, redis_url, replicas=2) as running:
+def edge(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """One edge with two scripted replicas, shared by the contract tests. Its files are where batch workers see them."""
+    files = {"files_url": str(tmp_path_factory.mktemp("shared files"))}
+    with database(postgres_url) as url, edge_in_thread(url, redis_url, replicas=2, **files) as running:
         yield running
 
 

@@ -52,7 +52,7 @@ def start_system(
         with (
             model_host(tmp_path, MODELS.replace("REPLICAS", str(replicas))) as (address, host),
             database(postgres_url) as url,
-            edge_in_thread(url, redis_url, host_address=address) as edge,
+            edge_in_thread(url, redis_url, host_address=address, files_url=str(tmp_path / "files")) as edge,
         ):
             yield System(edge, host)
 

@@ -27,7 +27,8 @@ Novai = Callable[..., Any]
 EMPTY = """
 SET session_replication_role = replica;
 TRUNCATE usage, usage_rollups, holds, transfers, prices, budgets, budget_alerts, ledger_events, ledger_processes,
-    audit_log, files, responses, response_items, api_keys, projects, organisations
+    audit_log, files, responses, response_items, batches, batch_shards, line_answers, api_keys, projects, organisations,
+    jobs.procrastinate_jobs, jobs.procrastinate_events, jobs.procrastinate_periodic_defers, jobs.procrastinate_workers
 """
 
 

@@ -100,7 +100,9 @@ class LlamaCppBackend:
             return
         # What has no slot yet; requests that the engine has not looked at find the idle ones.
         queued = sum(not request.placed for request in self._requests.values())
-        if queued >= self._queue_limit + self._engine.idle_slots:
+        # Batches leave half of the queue to others, who would rather wait than be refused.
+        places = self._queue_limit // (2 if generation.request.priority == pb.BATCH else 1)
+        if queued >= places + self._engine.idle_slots:
             retry_after_ms = self._engine.retry_after_ms(queued)
             self._refuse(generation, OverloadedError("the queue is full; try again shortly", "", retry_after_ms))
             return

@@ -33,6 +33,7 @@ def test_prices_are_versions(novai: Novai) -> None:
         "version": 2,
         "input_nusd_per_mtok": 37_500_000,
         "cached_nusd_per_mtok": 37_500_000,
+        "batch_percent": 50,
         "output_nusd_per_mtok": 150_000_000,
     }
     assert embedder["output_nusd_per_mtok"] == 0

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from gen import inference_pb2 as pb
 
+from api.bodies import REFUSED
 from api.clients.generate_request import from_chat
-from api.dependencies import REFUSED
 from api.errors import InvalidRequestError
 from api.generated import schemas as s
 from api.routers.docs import SPEC

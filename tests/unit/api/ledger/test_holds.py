@@ -62,6 +62,7 @@ async def test_a_request_is_held_and_settled_whole(ledger: Ledger, store: Databa
         "ttft_ms": 12.5,
         "duration_ms": 99.25,
         "price_version": 1,
+        "price_percent": 100,
         "cost_nusd": COST,
     }
     assert [(r["width_s"], r["requests"], r["cost_nusd"]) for r in await rows(store, "usage_rollups")] == [

@@ -72,7 +72,7 @@ def bill(**fields: Any) -> Bill:
         "debit": "receivable",
         "outage_nusd": 0,
         "hold": HoldPart("settled", 10_000, "receivable", NOW, NOW, [], []),
-        "price": PricePart(1, 150_000_000, 75_000_000, 600_000_000),
+        "price": PricePart(1, 150_000_000, 75_000_000, 600_000_000, 100),
         "used": USED,
         "events": (),
     }

@@ -1,0 +1,1 @@
+"""Batches, as workers run them: the same services as requests, unattended."""

@@ -1,0 +1,172 @@
+"""The jobs of batches, and the worker that takes them from the queue.
+
+What a job is called and given is in `storage/batches.py`, which puts it into the queue. Every job can be run again at
+any time: it looks what is left to do. One that fails is tried again until it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from psycopg import OperationalError
+
+from api.auth.keys import holder
+from api.batches.endpoints import ENDPOINTS
+from api.batches.files import finalize
+from api.batches.lines import lines_in
+from api.batches.shards import Shards
+from api.batches.slots import Slots, most_lines
+from api.batches.validation import Validation
+from api.config import Settings
+from api.domain import Principal
+from api.errors import ApiError, LedgerUnavailableError, NotFoundError, OverloadedError, PermissionDeniedError
+from api.state import AppState
+from api.storage import batches as rows
+from api.storage import jobs
+from api.storage.batches import EXPIRE, FINALIZE, RUN, VALIDATE, Batch
+
+log = logging.getLogger("novai.batches")
+
+JOBS_AT_ONCE = 8
+HEARTBEAT_S = 2.0
+SILENT_S = 10.0  # then a worker is dead, and what it was at is done by others
+LOOK_S = 1.0
+LONGEST_PAUSE_S = 30
+RECONNECT_S = 1.0
+
+
+class Again(BaseRetryStrategy):
+    """For ever, after ever longer pauses."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        pause_s = min(2 ** min(job.attempts, 10), LONGEST_PAUSE_S)
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=pause_s))
+
+
+class BatchWorker:
+    """One per process. `run` returns when it is cancelled or told to stop."""
+
+    def __init__(self, app: AppState) -> None:
+        self._app = app
+        self._processes = 1
+        self._slots = Slots(lambda model: most_lines(app.hosts, model, self._processes))
+        self._shards = Shards(app, self._slots)
+        self._queue = queue(app.settings)
+        run: dict[str, Callable[..., Awaitable[None]]] = {
+            VALIDATE: self.validate,
+            RUN: self.run_shard,
+            FINALIZE: self.finalize,
+            EXPIRE: self.expire,
+        }
+        for name, job in run.items():
+            self._queue.task(name=name, queue=jobs.QUEUE, retry=Again())(job)
+
+    async def run(self, install_signal_handlers: bool = True) -> None:
+        """Whatever becomes of PostgreSQL, it goes on when that is back."""
+        looking = asyncio.create_task(self._look_after())
+        try:
+            while not await self._work(install_signal_handlers):  # noqa: ASYNC110 (nobody says when PostgreSQL is back)
+                await asyncio.sleep(RECONNECT_S)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            await self._shards.aclose()
+
+    async def _work(self, install_signal_handlers: bool) -> bool:
+        """False when PostgreSQL went away."""
+        try:
+            async with self._queue.open_async():
+                await self._queue.run_worker_async(
+                    queues=[jobs.QUEUE],
+                    concurrency=JOBS_AT_ONCE,
+                    delete_jobs="successful",
+                    update_heartbeat_interval=HEARTBEAT_S,
+                    stalled_worker_timeout=SILENT_S,
+                    shutdown_graceful_timeout=self._app.settings.drain_s,
+                    install_signal_handlers=install_signal_handlers,
+                )
+        except (ConnectorException, OperationalError) as error:
+            log.warning("the queue is away: %s", error)
+            return False
+        return True
+
+    # ------------------------------------------------------------------ jobs
+
+    async def validate(self, batch_id: str) -> None:
+        batch = await rows.read(self._app.database, batch_id)
+        if batch is None or batch.status != "validating":
+            return
+        try:
+            await self._begin(batch, await holder(self._app.database, batch.key_id))
+        except (NotFoundError, PermissionDeniedError) as error:
+            await rows.fail(self._app.database, batch.id, [told(error)])
+
+    async def run_shard(self, batch_id: str, number: int) -> None:
+        await self._shards.run(batch_id, number)
+
+    async def finalize(self, batch_id: str) -> None:
+        await finalize(self._app, batch_id)
+
+    async def expire(self, batch_id: str) -> None:
+        await rows.expire(self._app.database, batch_id)
+
+    async def _begin(self, batch: Batch, principal: Principal) -> None:
+        """Looks at every line. Raises NotFoundError when the file is not there any more."""
+        app, kind = self._app, ENDPOINTS[batch.endpoint].kind
+        file = await app.files.get(batch.project_id, batch.input_file_id)
+        if problems := app.hosts.unseen():
+            raise OverloadedError(f"Not every model host has been heard yet: {', '.join(problems)}.")
+        check = Validation(
+            batch.endpoint, lambda model: app.catalog.resolve(model, kind, principal), app.settings.file_max_lines
+        )
+        async for line in lines_in(app.files.read(file)):
+            if not check.take(line):
+                break
+        check.end()
+        if check.errors:
+            await rows.fail(app.database, batch.id, check.errors)
+            return
+        quota = app.settings.batch_queue_tokens
+        queued = await rows.begin(app.database, batch, check.shards, check.model, check.tokens, quota)
+        if queued is not None:
+            message = (
+                f"The batches of this project have {queued} tokens queued, and these {check.tokens} would be more than "
+                f"its {quota}. Try again when one of them is over."
+            )
+            await rows.fail(app.database, batch.id, [told(ApiError(message, code="token_limit_exceeded"))])
+
+    # ------------------------------------------------------------------ beside them
+
+    async def _look_after(self) -> None:
+        """Takes back what dead workers were at, and counts the living."""
+        while True:
+            try:
+                if taken := await jobs.take_back(self._app.database, SILENT_S):
+                    log.warning("%d jobs of workers that are gone are due again", taken)
+                self._processes = max(1, await jobs.workers(self._app.database, SILENT_S))
+            except LedgerUnavailableError:
+                pass  # said by the database itself
+            except Exception:
+                log.exception("the queue cannot be looked after; trying again")
+            self._slots.look()
+            await asyncio.sleep(LOOK_S)
+
+
+def queue(settings: Settings) -> App:
+    """procrastinate's, on connections of its own."""
+    options = {"options": f"-c search_path={jobs.SCHEMA}", "application_name": "novai-worker"}
+    return App(
+        connector=PsycopgConnector(conninfo=settings.database_url, kwargs=options, min_size=1, max_size=JOBS_AT_ONCE)
+    )
+
+
+def told(error: ApiError) -> dict[str, Any]:
+    """An error of the whole file."""
+    return {"code": error.code or error.type, "message": error.message, "param": error.param, "line": None}

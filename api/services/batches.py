@@ -1,0 +1,126 @@
+"""Batches of a project: asked for, looked at, cancelled. What they run is with `api/batches`, in worker processes.
+
+A batch that is given as `inputs` becomes one of a file: from there on there is one kind. Without PostgreSQL nothing is
+taken or told (503); without the storage no `inputs` are taken (503).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from api.domain import Principal
+from api.errors import InvalidRequestError, NotFoundError, QueueFullError
+from api.services.files import BATCH, BATCH_KEPT_S, Files, missing
+from api.storage import batches as rows
+from api.storage.batches import Batch
+from api.storage.session import Database
+
+WINDOW_S = 24 * 3600.0
+PIECE_LINES = 100
+
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    batches: list[Batch]
+    more: bool
+
+
+class Batches:
+    """`quota_tokens`: that a project's batches which are not over may have together, estimated."""
+
+    def __init__(self, database: Database, files: Files, quota_tokens: int) -> None:
+        self._database = database
+        self._files = files
+        self._quota_tokens = quota_tokens
+
+    async def create(
+        self,
+        principal: Principal,
+        endpoint: str,
+        given: str | Sequence[dict[str, Any]],
+        metadata: dict[str, str] | None,
+        output_expires_after_s: int | None,
+    ) -> Batch:
+        """`given`: the id of a file, or the inputs. Raises InvalidRequestError, NotFoundError, QueueFullError,
+        StorageUnavailableError, LedgerUnavailableError."""
+        if await rows.queued_tokens(self._database, principal.project_id) >= self._quota_tokens:
+            raise QueueFullError(
+                f"The batches of this project that are not over have {self._quota_tokens} tokens or more already. "
+                "Wait until one of them is over.",
+                retryable=False,
+            )
+        batch_id = "batch_" + secrets.token_hex(16)
+        file_id = await self._file(principal, batch_id, endpoint, given)
+        whose = principal.organisation_id, principal.project_id, principal.key_id
+        kept_s = output_expires_after_s
+        if not await rows.add(self._database, batch_id, *whose, endpoint, file_id, metadata, kept_s, WINDOW_S):
+            raise missing(file_id)
+        return await self.retrieve(principal.project_id, batch_id)
+
+    async def retrieve(self, project_id: str, batch_id: str) -> Batch:
+        """Raises NotFoundError, LedgerUnavailableError."""
+        if (batch := await rows.read(self._database, batch_id, project_id)) is None:
+            raise NotFoundError(f"No batch found with id '{batch_id}'.", param="batch_id")
+        return batch
+
+    async def page(self, project_id: str, after: str | None, limit: int) -> Page:
+        """The newest first. Raises InvalidRequestError (`after`), LedgerUnavailableError."""
+        begin = None
+        if after is not None and (begin := await rows.position(self._database, after, project_id)) is None:
+            raise InvalidRequestError(
+                "'after' names no batch of this project. Give the `last_id` of the page before.",
+                param="after",
+                code="invalid_value",
+            )
+        found = await rows.page(self._database, project_id, begin, limit + 1)
+        return Page(found[:limit], len(found) > limit)
+
+    async def cancel(self, project_id: str, batch_id: str) -> Batch:
+        """Raises InvalidRequestError when it is over, NotFoundError, LedgerUnavailableError."""
+        batch = await self.retrieve(project_id, batch_id)
+        if not batch.over:
+            await rows.cancel(self._database, batch_id)
+            batch = await self.retrieve(project_id, batch_id)
+        if batch.over and batch.status != "cancelled":
+            raise InvalidRequestError(
+                f"The batch '{batch_id}' is {batch.status}: there is nothing left to cancel.",
+                param="batch_id",
+                code="batch_not_cancellable",
+            )
+        return batch
+
+    async def _file(
+        self, principal: Principal, batch_id: str, endpoint: str, given: str | Sequence[dict[str, Any]]
+    ) -> str:
+        if not isinstance(given, str):
+            lines = lines_of(given, endpoint)
+            whose = principal.organisation_id, principal.project_id
+            file = await self._files.write(*whose, f"{batch_id}_input.jsonl", BATCH, lines, BATCH_KEPT_S)
+            return file.id
+        file = await self._files.get(principal.project_id, given)
+        if file.purpose != BATCH:
+            raise InvalidRequestError(
+                f"The file '{given}' has the purpose '{file.purpose}'. Upload it with the purpose 'batch'.",
+                param="input_file_id",
+                code="invalid_value",
+            )
+        return file.id
+
+
+async def lines_of(inputs: Sequence[dict[str, Any]], endpoint: str) -> AsyncIterator[bytes]:
+    """The file that says the same: an input is a body, or an object that has one."""
+    for start in range(0, len(inputs), PIECE_LINES):
+        piece = inputs[start : start + PIECE_LINES]
+        yield b"".join(encode(line_of(item, number, endpoint)) + b"\n" for number, item in enumerate(piece, start + 1))
+
+
+def line_of(item: dict[str, Any], number: int, endpoint: str) -> dict[str, Any]:
+    line = {"custom_id": f"request-{number}", "method": "POST", "url": endpoint}
+    return line | (item if "body" in item else {"body": item})

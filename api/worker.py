@@ -1,0 +1,41 @@
+"""A process that runs batches: the same services as the api, without HTTP. `python -m api.worker`, or `novai worker`.
+
+Any number of them may run, on any number of machines.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+
+import uvloop
+
+from api import metrics
+from api.batches.tasks import BatchWorker
+from api.config import Settings, SettingsError
+from api.logs import json_lines
+from api.state import open_state
+
+# A line may wait for its turn as long as others keep the model busy: a worker that hangs is noticed by its connection.
+PATIENCE_S = 3600.0
+
+
+def main() -> None:
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every job
+    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc):
+        uvloop.run(run(settings))
+
+
+async def run(settings: Settings) -> None:
+    patient = replace(settings, first_token_timeout_s=PATIENCE_S, inter_token_timeout_s=PATIENCE_S)
+    async with open_state(patient, batch=True) as app:
+        await BatchWorker(app).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Batch workers are killed, PostgreSQL is restarted, lines break their model's workers: every line is answered once and
+charged once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.ledger.reconcile import verify
+from api.storage.session import Database, open_pool
+from internal.dev.postgres_server import PostgresServer
+from tests.edge import PEPPER, Edge, local_host, open_edge
+from tests.faults.conftest import System
+
+pytestmark = pytest.mark.timeout(180)
+ENDPOINT = "/v1/chat/completions"
+LINES = 300
+SLOW = 'script:[{"say": "one "}, {"wait_ms": 150}, {"say": "two"}]'
+POISON = 'script:[{"exit": 1}]'
+# Whoever was killed has been silent for long enough to be believed dead.
+DEAD = (
+    "UPDATE jobs.procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'",
+    "UPDATE holds SET created_at = created_at - interval '1 hour' WHERE state = 'open'",
+    "UPDATE ledger_processes SET lease_until = lease_until - interval '1 hour' WHERE id <> $1",
+)
+
+
+class Batch:
+    """One batch of a running system, as its owner and as the database see it."""
+
+    def __init__(self, edge: Edge, store: Database, client: httpx.AsyncClient) -> None:
+        self.edge = edge
+        self.store = store
+        self.client = client
+        self.id = ""
+
+    async def begin(self, texts: list[str], model: str = "scripted") -> None:
+        inputs = [{"model": model, "messages": [{"role": "user", "content": text}]} for text in texts]
+        answer = await self.client.post("/v1/batches", json={"inputs": inputs})
+        assert answer.status_code == 202, answer.text
+        self.id = answer.json()["id"]
+
+    async def seen(self) -> dict[str, Any]:
+        """As its owner sees it; PostgreSQL may be away for a while."""
+        while True:
+            answer = await self.client.get(f"/v1/batches/{self.id}")
+            if answer.status_code == 200:
+                found: dict[str, Any] = answer.json()
+                return found
+            assert answer.status_code == 503, answer.text
+            await asyncio.sleep(0.05)
+
+    async def until(self, ready: Callable[[dict[str, Any]], bool], patience_s: float = 90.0) -> dict[str, Any]:
+        async with asyncio.timeout(patience_s):
+            while not ready(seen := await self.seen()):
+                await asyncio.sleep(0.02)
+        return seen
+
+    async def over(self) -> dict[str, Any]:
+        return await self.until(lambda seen: seen["status"] in ("completed", "failed", "expired", "cancelled"))
+
+    async def lines(self, file_id: str | None) -> list[dict[str, Any]]:
+        if file_id is None:
+            return []
+        answer = await self.client.get(f"/v1/files/{file_id}/content")
+        return [json.loads(text) for text in answer.text.splitlines()]
+
+    async def the_dead_are_found(self) -> None:
+        for statement in DEAD:
+            await self.store.execute(statement, *([self.edge.state.ledger.owner] if "$1" in statement else []))
+
+    async def charges(self) -> int:
+        """When all is swept, and every invariant holds."""
+        async with asyncio.timeout(60):
+            while (await self.store.fetch("SELECT count(*) FROM holds WHERE state = 'open'"))[0][0]:
+                await asyncio.sleep(0.05)
+        assert [(found.invariant.name, found.offences) for found in await verify(self.store) if found.offences] == []
+        [row] = await self.store.fetch("SELECT count(*) FROM transfers WHERE kind = 'post'")
+        return int(row[0])
+
+
+@contextlib.contextmanager
+def batch_worker(edge: Edge) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process on what the edge uses."""
+    settings = edge.settings
+    env = {
+        "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "KEY_PEPPER": PEPPER,
+        "INFERENCE_GRPC_HOST": settings.inference_grpc_host, "FILES_URL": settings.files_url, "DRAIN_S": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "api.worker"]
+    with subprocess.Popen(command, env=os.environ | env, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+async def batch(server_folder: Path, tmp_path: Path, redis_url: str) -> AsyncIterator[tuple[Batch, PostgresServer]]:
+    """On a PostgreSQL of its own, which can be restarted."""
+    with PostgresServer(server_folder / f"batches-{os.getpid()}") as server:
+        async with contextlib.AsyncExitStack() as stack:
+            address, _ = await stack.enter_async_context(local_host(1, {"slots": 16}))
+            edge = await stack.enter_async_context(
+                open_edge(server.url, redis_url, host_address=address, files_url=str(tmp_path / "files"))
+            )
+            store = await stack.enter_async_context(contextlib.aclosing(await open_pool(server.url, 2)))
+            headers = {"authorization": f"Bearer {edge.key}"}
+            client = httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=20)
+            yield Batch(edge, store, await stack.enter_async_context(client)), server
+
+
+async def test_killed_again_and_again(batch: tuple[Batch, PostgresServer]) -> None:
+    """Four times, and PostgreSQL restarted: 300 answers and 300 charges."""
+    begun, server = batch
+    await begun.begin([f"{SLOW}" for _ in range(LINES)])
+    for answered in (20, 80, 140, 200):
+        with batch_worker(begun.edge):
+            await begun.until(lambda seen, least=answered: seen["completed"] >= least)  # type: ignore[misc]
+        await begun.the_dead_are_found()
+    with batch_worker(begun.edge):
+        await begun.until(lambda seen: seen["completed"] >= 220)
+        port = server.port
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server._start_on, port)
+        seen = await begun.over()
+        assert (seen["status"], seen["total"], seen["completed"], seen["failed"]) == ("completed", LINES, LINES, 0)
+        lines = await begun.lines(seen["output_file_id"])
+        assert sorted(line["custom_id"] for line in lines) == sorted(f"request-{n}" for n in range(1, LINES + 1))
+        assert await begun.charges() == LINES
+        rows = await begun.store.fetch("SELECT request_id FROM transfers WHERE kind = 'post'")
+        assert {row["request_id"] for row in rows} == {line["response"]["request_id"] for line in lines}
+
+
+def test_a_line_that_kills_its_workers(start_system: Callable[[int], AbstractContextManager[System]]) -> None:
+    """Two deaths are its answer; those that ran beside it are answered all the same."""
+    with start_system(1) as system:
+        edge = system.edge
+        ask = httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=20)
+        with batch_worker(edge), ask:
+            texts = [POISON if n == 7 else SLOW for n in range(40)]
+            inputs = [{"model": "scripted", "messages": [{"role": "user", "content": text}]} for text in texts]
+            batch_id = ask.post("/v1/batches", json={"inputs": inputs}).json()["id"]
+            deadline_s = time.monotonic() + 90
+            while (seen := ask.get(f"/v1/batches/{batch_id}").json())["status"] != "completed":
+                assert time.monotonic() < deadline_s, seen
+                time.sleep(0.05)
+            assert (seen["completed"], seen["failed"]) == (39, 1)
+            [line] = ask.get(f"/v1/files/{seen['error_file_id']}/content").text.splitlines()
+            refused = json.loads(line)
+            assert refused["custom_id"] == "request-8"
+            assert refused["response"]["body"]["error"]["code"] == "poison_request"
+            [posted] = edge.sql("SELECT count(*) FROM transfers WHERE kind = 'post'")
+            assert posted["count"] == 39

@@ -1,0 +1,144 @@
+"""The life of a batch: what it may become, and nothing else, whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.domain import NEXT, OVER, BatchStatus, TokenUsage, before
+from api.storage import batches, files, jobs
+from api.storage.batches import Batch, NewShard
+from api.storage.session import Database
+
+SHARDS = [NewShard(number, 10 * number + 1, 10, 100 * number, 100 * number + 99) for number in range(70)]
+FILE = """
+INSERT INTO files (id, organisation_id, project_id, state, purpose, filename, bytes)
+VALUES ($1, 'org_1', 'proj_1', 'stored', 'batch', '', 1)
+"""
+# A worker that has not been heard of for so many seconds runs a task's job.
+TAKEN = """
+WITH worker AS (
+    INSERT INTO jobs.procrastinate_workers (last_heartbeat) VALUES (now() - $2 * interval '1 second') RETURNING id
+)
+UPDATE jobs.procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM worker) WHERE task_name = $1
+"""
+
+
+async def made(store: Database, batch_id: str = "batch_1", status: BatchStatus = "validating") -> Batch:
+    whose = "org_1", "proj_1", "key_1"
+    await store.execute(FILE, batch_id)
+    assert await batches.add(store, batch_id, *whose, "/v1/chat/completions", batch_id, {"a": "b"}, None, 3600.0)
+    await store.execute("UPDATE batches SET status = $2 WHERE id = $1", batch_id, status)
+    found = await batches.read(store, batch_id)
+    assert found is not None
+    return found
+
+
+async def queued(store: Database) -> list[tuple[str, str]]:
+    rows = await store.fetch("SELECT task_name, lock FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id")
+    return [(row["task_name"], row["lock"]) for row in rows]
+
+
+def test_every_status_is_reached_and_four_are_the_end() -> None:
+    assert set(OVER) == {"completed", "failed", "expired", "cancelled"}
+    assert {status for status in NEXT if not before(status)} == {"validating"}
+    for status, following in NEXT.items():
+        assert ("cancelling" in following) is (status in ("validating", "in_progress", "finalizing"))
+
+
+@pytest.mark.parametrize("status", NEXT)
+async def test_what_a_batch_may_become(store: Database, status: BatchStatus) -> None:
+    """By every operation there is; what is over stays as it is."""
+    done = {
+        "in_progress": lambda batch: batches.begin(store, batch, SHARDS[:1], "tiny", 1, 100),
+        "failed": lambda batch: batches.fail(store, batch.id, [{"code": "x"}]),
+        "cancelling": lambda batch: batches.cancel(store, batch.id),
+        "finalizing": lambda batch: batches.expire(store, batch.id),
+        **{
+            end: lambda batch, end=end: batches.end(store, batch.id, end, None, None, 0, 0, TokenUsage())
+            for end in ("completed", "expired", "cancelled")
+        },
+    }
+    for number, (following, act) in enumerate(done.items()):
+        batch = await made(store, f"batch_{number}", status)
+        await act(batch)
+        found = await batches.read(store, batch.id)
+        assert found is not None
+        moved = following in NEXT[status]
+        assert found.status == (following if moved else status)
+        assert (getattr(found, f"{following}_at") is not None) is moved
+
+
+async def test_a_batch_ends_in_one_way(store: Database) -> None:
+    """Cancelled, expired and ended at the same moment, again and again."""
+    for number in range(30):
+        batch = await made(store, f"batch_{number}", "finalizing")
+        ends = [
+            batches.end(store, batch.id, outcome, None, None, 1, 0, TokenUsage())
+            for outcome in ("completed", "expired")
+        ]
+        results = await asyncio.gather(*ends, batches.cancel(store, batch.id))
+        found = await batches.read(store, batch.id)
+        assert found is not None and sum(map(bool, results)) == 1
+        assert found.status in ("completed", "expired", "cancelling")
+
+
+async def test_jobs_come_with_what_makes_them_due(store: Database) -> None:
+    batch = await made(store)
+    assert await queued(store) == [("validate", "batch_1"), ("expire", "batch_1 expires")]
+    await batches.begin(store, batch, SHARDS, "tiny", 1, 100)
+    runs = [lock for task, lock in await queued(store) if task == "run_shard"]
+    assert runs == [f"batch_1/{number}" for number in range(batches.WIDTH)]
+    await batches.follow(store, "batch_1", 3)
+    await batches.follow(store, "batch_1", len(SHARDS) - 1)
+    assert [lock for _, lock in await queued(store)][-1] == f"batch_1/{3 + batches.WIDTH}"
+    await store.execute("UPDATE batch_shards SET answered = array(SELECT generate_series(1, lines))")
+    await batches.follow(store, "batch_1", len(SHARDS) - 1)
+    assert (await queued(store))[-1] == ("finalize", "batch_1")
+    assert await batches.status(store, "batch_1") == "finalizing"
+
+
+async def test_what_dead_workers_were_at_is_due_again(store: Database) -> None:
+    await made(store)
+    for task, silent_s in (("validate", 0), ("expire", 60)):
+        await store.execute(TAKEN, task, silent_s)
+    assert await jobs.workers(store, 10.0) == 1
+    assert await jobs.take_back(store, 10.0) == 1
+    assert await queued(store) == [("expire", "batch_1 expires")]
+
+
+async def test_together_they_stay_within_the_quota(store: Database) -> None:
+    """Those that begin at the same moment, too."""
+    found = [await made(store, f"batch_{number}") for number in range(8)]
+    told = await asyncio.gather(*(batches.begin(store, batch, SHARDS[:1], "tiny", 30, 100) for batch in found))
+    assert told.count(None) == 3 and set(told) == {None, 90}
+    assert await batches.queued_tokens(store, "proj_1") == 90
+
+
+async def test_pages_and_projects(store: Database) -> None:
+    for number in range(5):
+        await made(store, f"batch_{number}")
+    names = [batch.id for batch in await batches.page(store, "proj_1", None, 3)]
+    assert names == ["batch_4", "batch_3", "batch_2"]
+    position = await batches.position(store, "batch_2", "proj_1")
+    assert [batch.id for batch in await batches.page(store, "proj_1", position, 3)] == ["batch_1", "batch_0"]
+    assert await batches.read(store, "batch_1", "proj_2") is None
+    assert await batches.position(store, "batch_1", "proj_2") is None
+
+
+async def test_its_file_stays_while_it_is_read(store: Database) -> None:
+    await made(store)
+    [forever] = await store.fetch("SELECT expires_at FROM files")
+    assert forever[0] is None
+    assert await files.reader(store, "proj_1", "batch_1") == "batch_1"
+    await batches.fail(store, "batch_1", [])
+    assert await files.reader(store, "proj_1", "batch_1") is None
+    await store.execute("UPDATE files SET expires_at = now() - interval '1 s'")
+    whose = "org_1", "proj_1", "key_1"
+    assert not await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
+    assert await batches.read(store, "batch_2") is None
+    await store.execute("UPDATE files SET expires_at = now() + interval '1 s'")
+    assert await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
+    [row] = await store.fetch("SELECT expires_at > now() + interval '1 day' FROM files")
+    assert row[0]
