@@ -102,7 +102,7 @@ class Batches:
         if not isinstance(given, str):
             lines = lines_of(given, endpoint)
             whose = principal.organisation_id, principal.project_id
-            file = await self._files.write(*whose, f"{batch_id}_input.jsonl", BATCH, lines, BATCH_KEPT_S)
+            file = await self._files.write(*whose, f"{batch_id}_input.jsonl", BATCH, lines, BATCH_KEPT_S, len(given))
             return file.id
         file = await self._files.get(principal.project_id, given)
         if file.purpose != BATCH:

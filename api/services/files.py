@@ -133,13 +133,14 @@ class Files:
         purpose: str,
         chunks: AsyncIterable[bytes],
         expires_after_s: int | None,
+        lines: int | None = None,
     ) -> File:
         """A file of our own making, whatever the quota: it is there whole, or not at all.
 
         Raises what `chunks` raises, StorageUnavailableError, LedgerUnavailableError.
         """
         async with self._stored(organisation_id, project_id, chunks) as arrived:
-            return await self._finish(arrived, filename, purpose, expires_after_s)
+            return await self._finish(replace(arrived, lines=lines), filename, purpose, expires_after_s)
 
     async def get(self, project_id: str, file_id: str) -> File:
         """Raises NotFoundError, LedgerUnavailableError."""

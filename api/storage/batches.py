@@ -40,13 +40,13 @@ FROM batches b LEFT JOIN LATERAL (
 _PIN = """
 UPDATE files
 SET expires_at = CASE WHEN expires_at IS NOT NULL THEN greatest(expires_at, now() + $2 * interval '1 second') END
-WHERE id = $1 AND state = 'stored' AND (expires_at IS NULL OR expires_at > now()) RETURNING id
+WHERE id = $1 AND state = 'stored' AND (expires_at IS NULL OR expires_at > now()) RETURNING coalesce(lines, 0) AS lines
 """
 PINNED_S = 2 * 24 * 3600.0
 _ADD = """
 INSERT INTO batches (id, organisation_id, project_id, key_id, endpoint, input_file_id, status, metadata,
-    output_expires_after_s, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'validating', $7, $8, now() + $9 * interval '1 second')
+    output_expires_after_s, total, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, 'validating', $7, $8, $9, now() + $10 * interval '1 second')
 RETURNING expires_at
 """
 _READ = f"SELECT {_COLUMNS} {_FROM} WHERE b.id = $1 AND ($2::text IS NULL OR b.project_id = $2)"
@@ -170,10 +170,11 @@ async def add(
 ) -> bool:
     """A batch whose lines are to be looked at. False when its file is not there any more."""
     async with database.transaction() as change:
-        if await change.fetchrow(_PIN, input_file_id, PINNED_S) is None:
+        file = await change.fetchrow(_PIN, input_file_id, PINNED_S)
+        if file is None:
             return False
         given = (organisation_id, project_id, key_id, endpoint, input_file_id, _json(metadata), output_expires_after_s)
-        row = await change.fetchrow(_ADD, batch_id, *given, window_s)
+        row = await change.fetchrow(_ADD, batch_id, *given, file["lines"], window_s)
         assert row is not None
         arguments = {"batch_id": batch_id}
         await defer(

@@ -24,6 +24,7 @@ from tests.edge import Edge
 PATH = "/v1/batches"
 ENDPOINT = "/v1/chat/completions"
 OVER = ("completed", "failed", "expired", "cancelled")
+LINES = 50_000  # that a batch may have
 SECRET = "script:" + json.dumps([{"hang": True}])
 
 
@@ -122,7 +123,7 @@ def test_inputs(worker: None, sdk: OpenAI, tenant: Tenant) -> None:
     answer = tenant.http.post(PATH, json={"inputs": [chat("one"), named], "completion_window": "24h"})
     assert answer.status_code == 202
     made = answer.json()
-    assert (made["total"], made["completed"], made["failed"], made["status"]) == (0, 0, 0, "validating")
+    assert (made["total"], made["completed"], made["failed"], made["status"]) == (2, 0, 0, "validating")
     batch = over(sdk, made["id"])
     seen = ok(tenant.http.get(f"{PATH}/{batch.id}"))
     assert (seen["total"], seen["completed"], seen["failed"]) == (2, 2, 0)
@@ -170,6 +171,21 @@ def test_what_makes_a_batch_fail(worker: None, edge: Edge, sdk: OpenAI, tenant: 
         (7, "missing_required_parameter"),
     ]
     assert edge.sql("SELECT FROM usage WHERE project_id = $1", tenant.project) == []
+
+
+def test_files_that_make_a_batch_fail(worker: None, sdk: OpenAI) -> None:
+    """The upload says what is wrong with them already."""
+    fine = json.dumps(line("a", chat("fine"))).encode() + b"\n"
+    for content, at, code in (
+        (fine + b"{nonsense}\n", 2, "invalid_json_line"),
+        (b"", None, "empty_file"),
+        (fine.replace(b'"a"', b'"%d"') * (LINES + 1) % tuple(range(LINES + 1)), LINES + 1, "too_many_lines"),
+    ):
+        file = sdk.files.create(file=("x.jsonl", content), purpose="batch")
+        assert file.status == "error" and file.status_details
+        batch = over(sdk, sdk.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h").id)
+        assert batch.status == "failed" and batch.errors is not None
+        assert (at, code) in [(error.line, error.code) for error in batch.errors.data or []]
 
 
 def test_cancelled(worker: None, edge: Edge, sdk: OpenAI, tenant: Tenant) -> None:
