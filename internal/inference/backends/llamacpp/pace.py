@@ -57,7 +57,7 @@ class Pace:
     def prefill_budget(self, decoding: int, settled: int, joining: int) -> int:
         """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill.
 
-        `settled`: those of the decoding streams that are past their beginning.
+        `settled`: those of the decoding streams that are read, and past their beginning.
         """
         room = self._batch - decoding
         token_s = self._token_s(decoding)

@@ -2,8 +2,8 @@
 
 The rules:
 
-- Interactive before batch, first come first served within a class. Batch fills idle slots and gives its slot to an
-  interactive request that finds none.
+- Interactive before batch, first come first served within a class. While anyone interactive is there, batch runs in one
+  step of `BATCH_STEPS` only: every sequence makes a step longer. What it has computed stays where it is meanwhile.
 - Every step carries one token of every stream that decodes, and prefill up to a budget.
 - A prompt is computed once: a request that shares a prefix with one which is being computed right now waits for it.
 - When cells run out, what nobody runs on is evicted; then the youngest gives way and is computed again later.
@@ -29,6 +29,9 @@ BEGINNING = 16
 # step rather than a part of each: prompts that are computed side by side cost more than one after another.
 OLDEST_STEPS = 4
 LEAST_FOR_PART = 0.5  # of a step's prefill
+INTERACTIVE = 0  # of the priorities: someone waits
+# So few longer steps that nineteen gaps of twenty between the tokens of a stream are as they would be without batches.
+BATCH_STEPS = 25
 
 
 class Task:
@@ -81,6 +84,7 @@ class Scheduler:
         self._slots = slots
         self._steps = 0
         self._prefills = 0  # steps that did
+        self._batch_runs = True  # in this step
         self.waiting: list[Task] = []  # in order
         self.running: list[Task] = []
         self.preemptions = 0
@@ -107,9 +111,10 @@ class Scheduler:
     def plan(self, prefill_budget: Callable[[int, int, int], int]) -> list[Work]:
         """The next step, with its cells reserved; empty when there is nothing to do.
 
-        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are past
-        their beginning, and so many tasks are about to join them.
+        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are read
+        and past their beginning, and so many tasks are about to join them.
         """
+        self._take_turns()
         if self.waiting:
             self._admit()
         for task in self.running:
@@ -119,7 +124,7 @@ class Scheduler:
         work = [Work(task, len(task.tokens) - 1, 1, True) for task in singles]
         joining = len(self.running) - len(singles)
         if joining:
-            settled = sum(len(task.tokens) >= task.settled_at for task in singles)
+            settled = sum(len(task.tokens) >= task.settled_at for task in singles if task.priority == INTERACTIVE)
             work += self._prefill(len(singles), prefill_budget(len(singles), settled, joining))
         return work
 
@@ -142,9 +147,18 @@ class Scheduler:
 
     # ------------------------------------------------------------------ admission
 
+    def _take_turns(self) -> None:
+        present = any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
+        self._batch_runs = not present or self._steps % BATCH_STEPS == 0
+        if not self._batch_runs:
+            for task in [task for task in self.running if task.priority != INTERACTIVE]:
+                self._pause(task)
+
     def _admit(self) -> None:
         while self.waiting:
             task = self.waiting[0]
+            if task.priority != INTERACTIVE and not self._batch_runs:
+                return
             while not self._has_room(task):
                 victim = max(self.running, key=Task.order)
                 if victim.priority <= task.priority:
@@ -222,10 +236,13 @@ class Scheduler:
         ]
 
     def _preempt(self, task: Task) -> None:
+        self._pause(task)
+        self.preemptions += 1
+
+    def _pause(self, task: Task) -> None:
         self.running.remove(task)
         self._release(task)
         self.add(task)
-        self.preemptions += 1
 
     def _release(self, task: Task) -> None:
         task.leader = None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
-from internal.inference.backends.llamacpp.scheduler import Scheduler, Task, Work
+from internal.inference.backends.llamacpp.scheduler import BATCH_STEPS, Scheduler, Task, Work
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from tests.unit.internal.inference.backends.llamacpp.cells import Cells, Streams
 
@@ -205,6 +205,23 @@ def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards(house: type[
     assert room.scheduler.running == [batch]
     assert room.memory.computed - computed == 1  # what it had computed is still there
     room.finish()
+
+
+@in_both_layouts
+def test_batch_stands_aside_while_anyone_reads(house: type[Room]) -> None:
+    """It runs in few steps then, with all it has, and computes nothing twice."""
+    room = house(slots=8, cells=2000)
+    batch = [room.add([number] * 40, wanted=60, priority=BATCH) for number in range(4)]
+    for _ in range(10):
+        room.step()
+    urgent = room.add([9] * 10, wanted=2 * BATCH_STEPS)
+    seen = []
+    while urgent in room.wanted:
+        seen.append({part.task for part in room.step()} - {urgent})
+    shared = [tasks for tasks in seen if tasks]
+    assert len(shared) == 2 and all(tasks == set(batch) for tasks in shared)
+    room.finish()
+    assert room.memory.computed <= 4 * (40 + 60) + 10 + 2 * BATCH_STEPS
 
 
 def test_batch_never_displaces_anyone() -> None:
