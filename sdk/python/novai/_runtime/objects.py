@@ -1,0 +1,187 @@
+"""Objects of answers: what the server sent, read as attributes.
+
+Nothing is validated. A field that this version does not know is kept, a value of another type than promised is handed
+on as it came, and a promised field that did not come is None: an old SDK survives a new server. `check` validates, for
+those who ask for it.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Convert = Callable[[Any], Any]
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
+
+class Object:
+    """An object of an answer. `_request_id` is that of the answer it was."""
+
+    __slots__ = ("__dict__", "__weakref__", "_request_id")
+    _request_id: str | None
+    _nested: ClassVar[tuple[tuple[str, Convert], ...] | None] = None
+
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Takes `data` over: it becomes the object's attributes."""
+        nested = cls.__dict__.get("_nested")
+        if nested is None:
+            nested = cls._nested = tuple(
+                (name, convert) for name, hint in hints(cls).items() if (convert := converter(hint))
+            )
+        made = object.__new__(cls)
+        made.__dict__ = data
+        for name, convert in nested:
+            if (value := data.get(name)) is not None:
+                data[name] = convert(value)
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the server sent, as plain dicts and lists."""
+        return {name: plain(value) for name, value in self.__dict__.items()}
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the server did not send."""
+        if name == "_request_id" or name in hints(type(self)):
+            return None
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # it can change
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+def plain(value: Any) -> Any:
+    """Without models, for JSON."""
+    if isinstance(value, Object):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+@cache
+def hints(cls: Any) -> dict[str, Any]:
+    """The fields of a model and their types."""
+    own = get_type_hints(cls)
+    return {name: hint for name, hint in own.items() if not name.startswith("_")}
+
+
+def is_model(hint: Any) -> bool:
+    return isinstance(get_origin(hint) or hint, type) and issubclass(get_origin(hint) or hint, Object)
+
+
+def branches(hint: Any) -> tuple[Any, ...]:
+    """What a value of this type may be."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+@cache
+def converter(hint: Any) -> Convert | None:
+    """What makes models of plain JSON of this type; None where there are none in it."""
+    kinds = branches(hint)
+    models = [get_origin(kind) or kind for kind in kinds if is_model(kind)]
+    items = next((converter(get_args(kind)[0]) for kind in kinds if get_origin(kind) is list), None)
+    values = next((converter(get_args(kind)[1]) for kind in kinds if get_origin(kind) is dict), None)
+    if models:
+        of_object: Convert | None = models[0].from_dict if len(models) == 1 else one_of(models)
+    elif values:
+        of_object = lambda data: {name: values(value) for name, value in data.items()}  # noqa: E731
+    else:
+        of_object = None
+    if not (of_object or items):
+        return None
+
+    def convert(value: Any) -> Any:
+        if of_object and type(value) is dict:
+            return of_object(value)
+        if items and type(value) is list:
+            return [None if item is None else items(item) for item in value]
+        return value
+
+    return convert
+
+
+def one_of(models: Iterable[type[Object]]) -> Convert:
+    """Tells models apart by their fields with one possible value: `type`, `role`. A stranger stays a plain Object."""
+    table: list[tuple[dict[str, tuple[Any, ...]], type[Object]]] = [(constants(model), model) for model in models]
+    tag = next(iter(set.intersection(*(set(names) for names, _ in table))), None)
+    by_tag = {value: model for names, model in table for value in names.get(tag or "", ())}
+
+    def convert(data: dict[str, Any]) -> Object:
+        if tag is None:
+            return first_that_fits(table, data).from_dict(data)
+        try:
+            return by_tag.get(data.get(tag), Object).from_dict(data)
+        except TypeError:  # a tag that no key can be
+            return Object.from_dict(data)
+
+    return convert
+
+
+def first_that_fits(table: list[tuple[dict[str, tuple[Any, ...]], type[Object]]], data: dict[str, Any]) -> type[Object]:
+    for names, model in table:
+        if all(name not in data or data[name] in values for name, values in names.items()):
+            return model
+    return Object
+
+
+def constants(model: type[Object]) -> dict[str, tuple[Any, ...]]:
+    return {name: get_args(hint) for name, hint in hints(model).items() if get_origin(hint) is Literal}
+
+
+def check(value: Any, hint: Any, where: str = "") -> None:
+    """Raises ValueError, naming the place, when a value (models included) is not of its type."""
+    if not any(fits(value, kind) for kind in branches(hint)):
+        raise ValueError(f"{where or 'the answer'} is {value!r}, not {hint}")
+    if isinstance(value, Object):
+        for name, each in hints(type(value)).items():
+            if name in value.__dict__ or None not in map(plain, branches(each)):
+                check(getattr(value, name), each, f"{where}.{name}".strip("."))
+    elif isinstance(value, list):
+        items = next((get_args(kind)[0] for kind in branches(hint) if get_origin(kind) is list), Any)
+        for index, item in enumerate(value):
+            check(item, items, f"{where}[{index}]")
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """One branch of a type, what is inside lists and models left out."""
+    origin = get_origin(kind) or kind
+    if origin is Any:
+        return True
+    if origin is Literal:
+        return value in get_args(kind)
+    if origin is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if origin is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if origin is None or origin is type(None):
+        return value is None
+    return isinstance(value, origin)
