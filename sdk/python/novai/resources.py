@@ -16,6 +16,8 @@ from ._runtime.pages import AsyncPages, Page
 from ._runtime.resource import Resource
 from ._runtime.responses import async_raw, async_streamed, raw, streamed
 from ._runtime.streaming import AsyncStream, Stream
+from .helpers.chat__completions import AsyncChatCompletionsHelpers, ChatCompletionsHelpers
+from .helpers.responses import AsyncResponsesHelpers, ResponsesHelpers
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -358,7 +360,7 @@ class AsyncChatCompletionsInputTokensWithStreamingResponse:
         self.count = async_streamed(resource.count)
 
 
-class ChatCompletions(Resource[SyncClient]):
+class ChatCompletions(ChatCompletionsHelpers, Resource[SyncClient]):
     """`client.chat.completions`"""
 
     @cached_property
@@ -676,7 +678,7 @@ class ChatCompletionsWithStreamingResponse:
         self.create = streamed(resource.create)
 
 
-class AsyncChatCompletions(Resource[AsyncClient]):
+class AsyncChatCompletions(AsyncChatCompletionsHelpers, Resource[AsyncClient]):
     """`client.chat.completions`"""
 
     @cached_property
@@ -3214,7 +3216,7 @@ class AsyncCompletionsWithStreamingResponse:
         self.create = async_streamed(resource.create)
 
 
-class Responses(Resource[SyncClient]):
+class Responses(ResponsesHelpers, Resource[SyncClient]):
     """`client.responses`"""
 
     @cached_property
@@ -3553,7 +3555,7 @@ class ResponsesWithStreamingResponse:
         self.cancel = streamed(resource.cancel)
 
 
-class AsyncResponses(Resource[AsyncClient]):
+class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
     """`client.responses`"""
 
     @cached_property

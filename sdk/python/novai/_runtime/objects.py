@@ -87,11 +87,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-@cache
-def hints(cls: Any) -> dict[str, Any]:
-    """The fields of a model and their types."""
-    own = get_type_hints(cls)
-    return {name: hint for name, hint in own.items() if not name.startswith("_")}
+def hints(cls: type[Any]) -> dict[str, Any]:
+    """The fields of a class of objects and their types; worked out when its first object comes."""
+    if cls not in _HINTS:
+        _HINTS[cls] = {name: hint for name, hint in get_type_hints(cls).items() if not name.startswith("_")}
+    return _HINTS[cls]
 
 
 def is_model(hint: Any) -> bool:

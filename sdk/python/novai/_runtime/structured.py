@@ -59,7 +59,8 @@ def pydantic_function_tool(
 
 def models_of(tools: Iterable[Any] | Omit | None) -> dict[str, type[BaseModel]]:
     """By their names, the tools whose arguments are read."""
-    return {tool["function"]["name"]: tool.model for tool in tools or () if isinstance(tool, Tool)}
+    given: Iterable[Any] = () if tools is None or isinstance(tools, Omit) else tools
+    return {tool["function"]["name"]: tool.model for tool in given if isinstance(tool, Tool)}
 
 
 def arguments_of(text: str, model: type[BaseModel] | None) -> Any:
