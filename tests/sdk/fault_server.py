@@ -34,6 +34,7 @@ class Request:
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
+    connection: int  # the client's port
 
     @property
     def json(self) -> Any:
@@ -57,10 +58,12 @@ class FaultServer:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self.one(reader, writer):
                 pass
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection goes on."""
@@ -69,7 +72,7 @@ class FaultServer:
         method, path, _ = first.split(" ")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = await self.body(reader, headers)
-        self.requests.append(Request(method, path, headers, body))
+        self.requests.append(Request(method, path, headers, body, writer.get_extra_info("peername")[1]))
         answer = self.next_answer()
         if answer.never:
             await reader.read()

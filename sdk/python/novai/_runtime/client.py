@@ -143,6 +143,7 @@ class BaseClient(Generic[Http]):
 
     def presenting(self, presentation: Presentation) -> Self:
         """A view of this client, for `with_raw_response` and `with_streaming_response`."""
+        _ = self.http  # made now, so that both have the same
         view = copy.copy(self)
         view._presentation = presentation
         return view

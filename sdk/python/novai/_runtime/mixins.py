@@ -12,4 +12,4 @@ class ResponseMixin:
     def output_text(self) -> str:
         """The text of all output messages; empty when there is none."""
         messages = [item for item in self.output or () if item.type == "message"]
-        return "".join(part.text for item in messages for part in item.content if part.type == "output_text")
+        return "".join(part.text for item in messages for part in item.content or () if part.type == "output_text")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import (
     TYPE_CHECKING,
@@ -129,32 +129,36 @@ def converter(hint: Any) -> Convert | None:
     return convert
 
 
-def one_of(models: Iterable[type[Object]]) -> Convert:
-    """Tells models apart by their fields with one possible value: `type`, `role`. A stranger stays a plain Object."""
-    table: list[tuple[dict[str, tuple[Any, ...]], type[Object]]] = [(constants(model), model) for model in models]
-    tag = next(iter(set.intersection(*(set(names) for names, _ in table))), None)
-    by_tag = {value: model for names, model in table for value in names.get(tag or "", ())}
+def one_of(models: list[type[Object]]) -> Convert:
+    """Tells classes apart by a field whose one value names them: `type`, `role`. A stranger stays a plain Object."""
+    constants = [constants_of(model) for model in models]
+    shared = [name for name in constants[0] if all(name in each for each in constants)]
+    tag = next((name for name in shared if len({each[name] for each in constants}) == len(models)), "")
+    by_tag = {each[tag]: model for each, model in zip(constants, models, strict=True)} if tag else {}
 
     def convert(data: dict[str, Any]) -> Object:
-        if tag is None:
-            return first_that_fits(table, data).from_dict(data)
-        try:
-            return by_tag.get(data.get(tag), Object).from_dict(data)
-        except TypeError:  # a tag that no key can be
-            return Object.from_dict(data)
+        said = data.get(tag)
+        if isinstance(said, str):
+            return by_tag.get(said, Object).from_dict(data)
+        untold = (model for model, each in zip(models, constants, strict=True) if fits_all(data, each))
+        return next(untold, Object).from_dict(data)
 
     return convert
 
 
-def first_that_fits(table: list[tuple[dict[str, tuple[Any, ...]], type[Object]]], data: dict[str, Any]) -> type[Object]:
-    for names, model in table:
-        if all(name not in data or data[name] in values for name, values in names.items()):
-            return model
-    return Object
+def fits_all(data: dict[str, Any], constants: dict[str, Any]) -> bool:
+    """Whether an object that does not say what it is could be of this class."""
+    return all(data.get(name) in (None, value) for name, value in constants.items())
 
 
-def constants(model: type[Object]) -> dict[str, tuple[Any, ...]]:
-    return {name: get_args(hint) for name, hint in hints(model).items() if get_origin(hint) is Literal}
+def constants_of(model: type[Object]) -> dict[str, Any]:
+    """The fields that have one possible value."""
+    known = {name: [kind for kind in branches(hint) if kind is not type(None)] for name, hint in hints(model).items()}
+    return {
+        name: get_args(kinds[0])[0]
+        for name, kinds in known.items()
+        if get_origin(kinds[0]) is Literal and len(get_args(kinds[0])) == 1
+    }
 
 
 def check(value: Any, hint: Any, where: str = "") -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .call import Call
-    from .client import AsyncClient, SyncClient
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ class BasePage(Object, Generic[T]):
     data: list[T]
     has_more: bool | None
     _client: Any
-    _call: Call
+    _call: Any
     _listing: Listing
 
     @classmethod
@@ -59,12 +58,11 @@ class BasePage(Object, Generic[T]):
     def _next_call(self) -> Call:
         if (info := self.next_page_info()) is None:
             raise ValueError("This is the last page; ask `has_next_page()` first.")
-        return replace(self._call, query={**self._call.query, **info})
+        call: Call = self._call
+        return replace(call, query={**call.query, **info})
 
 
 class Page(BasePage[T]):
-    _client: SyncClient
-
     def get_next_page(self) -> Page[T]:
         page: Page[T] = self._client.page(self._next_call(), *self._listing)
         return page
@@ -82,8 +80,6 @@ class Page(BasePage[T]):
 
 
 class AsyncPage(BasePage[T]):
-    _client: AsyncClient
-
     async def get_next_page(self) -> AsyncPage[T]:
         page: AsyncPage[T] = await self._client.page(self._next_call(), *self._listing)
         return page
