@@ -105,7 +105,7 @@ class Sdk:
         return answer | {
             "id": operation["operationId"],
             "name": operation["x-novai-method"],
-            "summary": operation["summary"],
+            "summary": self.text(operation["summary"]),
             "doc": self.text(operation.get("description")),
             "documented": any(field["lines"] for field in given),
             "http": http.upper(),
@@ -155,7 +155,12 @@ class Sdk:
             kind = self.spelling.binary if content else self.spelling.nothing
             return {"type": kind, "binary": bool(content), "page": False, "roots": []}
         schema = content[JSON]["schema"]
-        answer = {"type": self.type(schema, "answer", "types."), "binary": False, "page": False, "roots": list(refs(schema))}
+        answer = {
+            "type": self.type(schema, "answer", "types."),
+            "binary": False,
+            "page": False,
+            "roots": list(refs(schema)),
+        }
         if cursor := operation.get("x-novai-page"):
             data = next(each for name, each, _ in self.fields(schema) if name == "data")
             item = self.type(data["items"], "answer", "types.")
@@ -175,6 +180,7 @@ class Sdk:
             "doc": self.text(schema.get("description")),
             "mixin": f"{name}Mixin" if name in self.mixed else False,
             "object": is_object,
+            "identifiers": all(field["name"] == field["wire"] for field in fields),
             "fields": fields,
             "alias": False if is_object else self.type(schema, usage, "", also),
         }

@@ -115,7 +115,9 @@ class Python(Spelling):
 
     def prose(self, text: str) -> str:
         paragraphs = re.split(r"\n\s*\n", text.replace("\\", "\\\\").replace('"""', "'''"))
-        filled = [each if each.lstrip().startswith(("-", "|", "    ")) else textwrap.fill(each, 88) for each in paragraphs]
+        filled = [
+            each if each.lstrip().startswith(("-", "|", "    ")) else textwrap.fill(each, 88) for each in paragraphs
+        ]
         return "\n\n".join(filled) + (" " if text.endswith('"') else "")
 
     def format(self, out: Path) -> None:

@@ -19,14 +19,17 @@ Whole_co = TypeVar("Whole_co", covariant=True)
 
 
 class State(Protocol[Item_contra, Event_co, Whole_co]):
-    def add(self, item: Item_contra) -> Iterable[Event_co]:
+    def add(self, item: Item_contra, /) -> Iterable[Event_co]:
         """What this item of the stream brought."""
+        ...
 
     def snapshot(self) -> Whole_co:
         """The answer so far."""
+        ...
 
     def final(self) -> Whole_co:
         """The answer, once the stream has ended. Raises what `parse()` raises."""
+        ...
 
 
 class AssembledStream(Generic[Event_co, Whole_co]):

@@ -14,7 +14,7 @@ from . import log
 from .attempts import Attempts
 from .call import Call, Headers
 from .errors import APIConnectionError, APIResponseValidationError, NovAIError
-from .failures import translated
+from .failures import Translated
 from .objects import Object, check, converter
 from .omit import Omit, omit
 from .pages import AsyncPage, AsyncPages, Listing, Page
@@ -104,7 +104,7 @@ class BaseClient(Generic[Http]):
         key = api_key if api_key is not None else env("NOVAI_API_KEY")
         if not key:
             raise NovAIError("A key is needed: pass `api_key`, or set NOVAI_API_KEY.")
-        if not isinstance(max_retries, int):
+        if not isinstance(cast(object, max_retries), int):
             raise TypeError("`max_retries` is a number; 0 for none.")
         self.api_key = key
         self.base_url = (base_url or env("NOVAI_BASE_URL") or LOCAL).rstrip("/")
@@ -213,15 +213,14 @@ class SyncClient(BaseClient["httpx.Client"]):
             while True:
                 request = attempts.request(self._key(), self.http)
                 try:
-                    with translated(request):
+                    with Translated(request):
                         response = self.http.send(request, stream=True)
                         if whole or not response.is_success:
                             response.read()
-                    wait_s = attempts.answered(response)
+                    if (wait_s := attempts.answered(response)) is None:
+                        return response
                 except APIConnectionError as error:
                     wait_s = attempts.failed(error)
-                if wait_s is None:
-                    return response
                 time.sleep(wait_s)
 
     def _key(self) -> str:
@@ -307,15 +306,14 @@ class AsyncClient(BaseClient["httpx.AsyncClient"]):
             while True:
                 request = attempts.request(await self._key(), self.http)
                 try:
-                    with translated(request):
+                    with Translated(request):
                         response = await self.http.send(request, stream=True)
                         if whole or not response.is_success:
                             await response.aread()
-                    wait_s = attempts.answered(response)
+                    if (wait_s := attempts.answered(response)) is None:
+                        return response
                 except APIConnectionError as error:
                     wait_s = attempts.failed(error)
-                if wait_s is None:
-                    return response
                 await asyncio.sleep(wait_s)
 
     async def _key(self) -> str:

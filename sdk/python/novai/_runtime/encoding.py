@@ -46,8 +46,9 @@ def jsonable(value: object) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, date):
         return value.isoformat()
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", by_alias=True)
+    if dump := getattr(value, "model_dump", None):  # of pydantic
+        dumped: object = dump(mode="json", by_alias=True)
+        return dumped
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Iterable):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import APIConnectionError, APITimeoutError
@@ -12,13 +10,18 @@ if TYPE_CHECKING:
     import httpx
 
 
-@contextmanager
-def translated(request: httpx.Request) -> Iterator[None]:
-    import httpx
+class Translated:
+    """A context of whatever is read from or written to the network for a request."""
 
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        raise APITimeoutError(request=request) from error
-    except httpx.RequestError as error:
-        raise APIConnectionError(f"Connection error: {error}", request=request) from error
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        import httpx
+
+        if isinstance(error, httpx.TimeoutException):
+            raise APITimeoutError(request=self._request) from error
+        if isinstance(error, httpx.RequestError):
+            raise APIConnectionError(f"Connection error: {error}", request=self._request) from error

@@ -61,11 +61,13 @@ class Object:
     def to_json(self, *, indent: int | None = 2) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
 
-    def __getattr__(self, name: str) -> Any:
-        """What the server did not send."""
-        if name == "_request_id" or name in hints(type(self)):
-            return None
-        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+    if not TYPE_CHECKING:  # a type checker knows the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """What the server did not send."""
+            if name == "_request_id" or name in hints(type(self)):
+                return None
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.__dict__ == other.__dict__

@@ -15,7 +15,7 @@ from typing import (
     cast,
 )
 
-from .failures import translated
+from .failures import Translated
 
 if TYPE_CHECKING:
     import httpx
@@ -79,7 +79,7 @@ class StreamedResponse(Answer[T]):
         return self._read(self.http_response)
 
     def read(self) -> bytes:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             return self.http_response.read()
 
     def text(self) -> str:
@@ -87,15 +87,15 @@ class StreamedResponse(Answer[T]):
         return self.http_response.text
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             yield from self.http_response.iter_bytes(chunk_size)
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             yield from self.http_response.iter_text(chunk_size)
 
     def iter_lines(self) -> Iterator[str]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             yield from self.http_response.iter_lines()
 
     def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
@@ -113,7 +113,7 @@ class AsyncStreamedResponse(Answer[T]):
         return self._read(self.http_response)
 
     async def read(self) -> bytes:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             return await self.http_response.aread()
 
     async def text(self) -> str:
@@ -121,17 +121,17 @@ class AsyncStreamedResponse(Answer[T]):
         return self.http_response.text
 
     async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             async for piece in self.http_response.aiter_bytes(chunk_size):
                 yield piece
 
     async def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             async for piece in self.http_response.aiter_text(chunk_size):
                 yield piece
 
     async def iter_lines(self) -> AsyncIterator[str]:
-        with translated(self.http_response.request):
+        with Translated(self.http_response.request):
             async for line in self.http_response.aiter_lines():
                 yield line
 

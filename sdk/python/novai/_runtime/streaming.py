@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import APIConnectionError, APIError, error_of
-from .failures import translated
+from .failures import Translated
 from .objects import converter
 from .sse import Decoder
 
@@ -59,7 +59,7 @@ class Stream(Generic[T]):
 
     def _read(self, items: Items[T]) -> Iterator[T]:
         try:
-            with translated(self.response.request):
+            with Translated(self.response.request):
                 for piece in self.response.iter_bytes():
                     yield from items.feed(piece)
             items.end()
@@ -91,7 +91,7 @@ class AsyncStream(Generic[T]):
 
     async def _read(self, items: Items[T]) -> AsyncIterator[T]:
         try:
-            with translated(self.response.request):
+            with Translated(self.response.request):
                 async for piece in self.response.aiter_bytes():
                     for item in items.feed(piece):
                         yield item

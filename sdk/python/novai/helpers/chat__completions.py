@@ -35,7 +35,7 @@ class ParsedFunction(types.FunctionCall):
 
 
 class ParsedToolCall(types.ToolCall):
-    function: ParsedFunction
+    function: ParsedFunction  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class ParsedMessage(types.ChatCompletionMessage, Generic[T]):
@@ -47,7 +47,7 @@ class ParsedMessage(types.ChatCompletionMessage, Generic[T]):
 
 
 class ParsedChoice(types.Choice, Generic[T]):
-    message: ParsedMessage[T]
+    message: ParsedMessage[T]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class ParsedChatCompletion(types.ChatCompletion, Generic[T]):

@@ -169,9 +169,7 @@ def test_everything_at_once() -> None:
         chunk(tool_delta(1, "{}", "other")),
         chunk({}, "stop", index=1),
         chunk({}, "tool_calls"),
-        types.ChatCompletionChunk.from_dict(
-            {"object": "chat.completion.chunk", "choices": [], "usage": {"total_tokens": 9}}
-        ),
+        types.ChatCompletionChunk.from_dict({"choices": [], "usage": {"total_tokens": 9}}),
     ]
     happened = [event for each in chunks for event in state.add(each) if event.type != "chunk"]
     assert [event.type for event in happened] == [

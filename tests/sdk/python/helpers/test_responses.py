@@ -29,13 +29,8 @@ def response(text: str, reason: str | None = None, *more: dict[str, Any]) -> dic
 def test_parse(faults: FaultServer, misled: NovAI) -> None:
     call = {"type": "function_call", "call_id": "call_1", "name": "Ticket", "arguments": '{"title": "c"}'}
     faults.answers = [Answer(200, response('{"title": "t"}', None, call))]
-    answer = misled.responses.parse(
-        model="m",
-        input="hi",
-        text_format=Ticket,
-        text={"verbosity": "low"},
-        tools=[novai.pydantic_function_tool(Ticket)],
-    )
+    tool = novai.pydantic_function_tool(Ticket)
+    answer = misled.responses.parse(model="m", input="hi", text_format=Ticket, text={"verbosity": "low"}, tools=[tool])
     assert answer.output_parsed == Ticket(title="t")
     assert answer.arguments_parsed == {"call_1": Ticket(title="c")}
     sent = faults.requests[0].json
