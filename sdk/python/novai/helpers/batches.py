@@ -100,8 +100,8 @@ class AsyncBatchesHelpers:
         import asyncio
 
         looks = Looks(batch_id, timeout_s)
-        while (batch := await self.retrieve(batch_id)).status not in ENDS:
-            await asyncio.sleep(looks.next_s())  # noqa: ASYNC110  the server has no event to await
+        while (batch := await self.retrieve(batch_id)).status not in ENDS:  # noqa: ASYNC110  it cannot be awaited
+            await asyncio.sleep(looks.next_s())
         ended: Batch = batch
         return ended
 

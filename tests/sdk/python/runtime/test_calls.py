@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import ssl
@@ -13,6 +14,7 @@ import httpx
 import novai
 import pytest
 from novai import AsyncNovAI, NovAI, omit, types
+from novai._runtime.call import Call
 
 from tests.sdk.fault_server import Answer, FaultServer
 
@@ -285,8 +287,6 @@ def test_files_are_sent_as_forms(faults: FaultServer, misled: NovAI, tmp_path: P
     path = tmp_path / "in.jsonl"
     path.write_bytes(b"{}\n")
     form = {"purpose": "batch", "expires_after": {"anchor": "created_at", "seconds": 5}, "file": path}
-    from novai._runtime.call import Call
-
     misled.request(Call("POST", "/v1/files", body=form, form=True), types.Model)
     for request in faults.requests:
         assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
@@ -295,9 +295,25 @@ def test_files_are_sent_as_forms(faults: FaultServer, misled: NovAI, tmp_path: P
         assert b"{}\n" in request.body
 
 
-def test_what_cannot_be_read_twice_is_sent_once(faults: FaultServer, misled: NovAI, tmp_path: Path) -> None:
-    from novai._runtime.call import Call
+def test_what_a_file_may_be(faults: FaultServer, misled: NovAI, tmp_path: Path) -> None:
+    path = tmp_path / "named.txt"
+    path.write_bytes(b"data")
+    with path.open("rb") as opened:
+        for file, sent in (
+            (b"data", b'filename="upload"\r\n'),
+            (path, b'filename="named.txt"\r\n'),
+            (opened, b'filename="named.txt"\r\n'),
+            (io.BytesIO(b"data"), b'filename="upload"\r\n'),
+            (("other.bin", b"data"), b'filename="other.bin"\r\n'),
+            (("other.bin", path, "text/x-odd"), b'filename="other.bin"\r\nContent-Type: text/x-odd\r\n'),
+        ):
+            faults.answers = [Answer(200, {})]
+            misled.request(Call("POST", "/v1/files", body={"file": file}, form=True), types.Model)
+            assert sent in faults.requests[-1].body
+            assert b"\r\n\r\ndata\r\n" in faults.requests[-1].body
 
+
+def test_what_cannot_be_read_twice_is_sent_once(faults: FaultServer, misled: NovAI, tmp_path: Path) -> None:
     class Pipe:
         name = "pipe"
 
