@@ -61,6 +61,12 @@ class NovAI(SyncClient):
         return Messages(self)
 
     @cached_property
+    def files(self) -> resources.Files:
+        from .resources import Files
+
+        return Files(self)
+
+    @cached_property
     def models(self) -> resources.Models:
         from .resources import Models
 
@@ -131,6 +137,12 @@ class AsyncNovAI(AsyncClient):
         from .resources import AsyncMessages
 
         return AsyncMessages(self)
+
+    @cached_property
+    def files(self) -> resources.AsyncFiles:
+        from .resources import AsyncFiles
+
+        return AsyncFiles(self)
 
     @cached_property
     def models(self) -> resources.AsyncModels:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from typing_extensions import NotRequired, Required, TypedDict
 
 from ._runtime.call import RequestOptions
+from ._runtime.encoding import FileInput
 
 if TYPE_CHECKING:
     from . import types
@@ -168,7 +169,11 @@ class ImagePart(TypedDict):
 
 class ImageUrl(TypedDict):
     url: str
+    """`data:image/png;base64,…`; or, where the server allows the host, an https URL: 10 s and
+3 redirects at most. A PNG, JPEG, WebP or GIF, of which the first frame counts. A
+request has at most 16 images of 20 MiB together, each of 50 million pixels."""
     detail: NotRequired[str | None]
+    """Ignored: the model sees what it can."""
 
 
 class Tool(TypedDict):
@@ -417,8 +422,11 @@ class ResponseInputImage(TypedDict):
 
     type: Literal["input_image"]
     image_url: NotRequired[str | None]
+    """As the `url` of a chat completion's image."""
     file_id: NotRequired[str | None]
+    """Refused with 400. Send `image_url`."""
     detail: NotRequired[str | None]
+    """Ignored: the model sees what it can."""
 
 
 class ResponseInputFile(TypedDict):
@@ -669,13 +677,26 @@ class MessageImageBlock(TypedDict):
     """Only models that see take it; the others answer 400."""
 
     type: Literal["image"]
-    source: dict[str, Any]
+    source: MessageImageSource
     cache_control: NotRequired[dict[str, Any] | None]
     """Accepted. Prefixes are found in the cache without it."""
 
 
+class MessageBase64Source(TypedDict):
+    type: Literal["base64"]
+    media_type: str
+    """The file says what it is; nothing checks this."""
+    data: str
+
+
+class MessageUrlSource(TypedDict):
+    type: Literal["url"]
+    url: str
+    """As the `url` of a chat completion's image."""
+
+
 class MessageDocumentBlock(TypedDict):
-    """Only models that see take it; the others answer 400."""
+    """Refused with 400. Send the document's text, or its pages as images."""
 
     type: Literal["document"]
     source: dict[str, Any]
@@ -893,6 +914,18 @@ class AdminSetTier(TypedDict):
     limits: Sequence[AdminLimitRule]
 
 
+# FileUpload: not every field's name is one of Python's
+FileUpload = TypedDict(
+    "FileUpload",
+    {
+        "file": "FileInput",
+        "purpose": "Literal['batch', 'user_data']",
+        "expires_after[anchor]": "NotRequired[Literal['created_at']]",
+        "expires_after[seconds]": "NotRequired[int]",
+    },
+)
+
+
 LogitBias: TypeAlias = "dict[str, float]"
 
 Metadata: TypeAlias = "dict[str, str]"
@@ -941,6 +974,8 @@ MessageUserBlock: TypeAlias = "MessageTextBlock | MessageToolResultBlock | Messa
 
 MessageAssistantBlock: TypeAlias = "MessageTextBlock | MessageToolUseBlock | MessageThinkingBlock | MessageRedactedThinkingBlock | types.MessageContentBlock"
 """Every block that an answer carries may be sent back."""
+
+MessageImageSource: TypeAlias = "MessageBase64Source | MessageUrlSource"
 
 MessageToolResultContent: TypeAlias = "MessageTextBlock | MessageImageBlock | MessageDocumentBlock"
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from . import types
 from ._runtime.call import Call
 from ._runtime.client import AsyncClient, SyncClient
-from ._runtime.encoding import path
+from ._runtime.encoding import FileInput, path
 from ._runtime.omit import Omit, omit
 from ._runtime.pages import AsyncPages, Page
 from ._runtime.resource import Resource
-from ._runtime.responses import async_raw, async_streamed, raw, streamed
+from ._runtime.responses import BinaryResponse, async_raw, async_streamed, raw, streamed
 from ._runtime.streaming import AsyncStream, Stream
 from .helpers.chat__completions import AsyncChatCompletionsHelpers, ChatCompletionsHelpers
 from .helpers.responses import AsyncResponsesHelpers, ResponsesHelpers
@@ -3406,9 +3406,9 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         recorded, and kept as a response with the status `cancelled`.
 
         Not supported, and refused with 400: `background`, `conversation`, `prompt`,
-        `truncation: auto`, images and files, and all tools but functions. Only from Codex CLI,
-        which cannot be told to send none, other tools are taken: they are left out, and named
-        in `x-novai-ignored-params`.
+        `truncation: auto`, files, images for models that do not see, and all tools but
+        functions. Only from Codex CLI, which cannot be told to send none, other tools are
+        taken: they are left out, and named in `x-novai-ignored-params`.
 
         Args:
             model: The model's id, as `GET /v1/models` lists it.
@@ -3745,9 +3745,9 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         recorded, and kept as a response with the status `cancelled`.
 
         Not supported, and refused with 400: `background`, `conversation`, `prompt`,
-        `truncation: auto`, images and files, and all tools but functions. Only from Codex CLI,
-        which cannot be told to send none, other tools are taken: they are left out, and named
-        in `x-novai-ignored-params`.
+        `truncation: auto`, files, images for models that do not see, and all tools but
+        functions. Only from Codex CLI, which cannot be told to send none, other tools are
+        taken: they are left out, and named in `x-novai-ignored-params`.
 
         Args:
             model: The model's id, as `GET /v1/models` lists it.
@@ -4744,6 +4744,314 @@ class AsyncMessagesWithStreamingResponse:
     def __init__(self, resource: AsyncMessages) -> None:
         self.create = async_streamed(resource.create)
         self.count_tokens = async_streamed(resource.count_tokens)
+
+
+class Files(Resource[SyncClient]):
+    """`client.files`"""
+
+    @cached_property
+    def with_raw_response(self) -> FilesWithRawResponse:
+        """The same methods, whose answers come with status and headers."""
+        return FilesWithRawResponse(Files(self._raw()))
+
+    @cached_property
+    def with_streaming_response(self) -> FilesWithStreamingResponse:
+        """The same methods as contexts, whose answers are read piece by piece."""
+        return FilesWithStreamingResponse(Files(self._streamed()))
+
+    def list(
+        self,
+        *,
+        purpose: Literal["batch", "batch_output", "user_data"] | Omit = omit,
+        limit: int | Omit = omit,
+        order: Literal["asc", "desc"] | Omit = omit,
+        after: str | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> Page[types.File]:
+        """List files.
+
+        Those of the key's project that have not expired.
+
+        Args:
+            purpose: Only files for this.
+            limit: Files at most.
+            order: `asc`: the oldest first; `desc`: the newest first.
+            after: The page begins after the file with this id: `last_id` of the page before.
+        """
+        call = Call(
+            "GET",
+            "/v1/files",
+            query={
+                "purpose": purpose,
+                "limit": limit,
+                "order": order,
+                "after": after,
+            },
+            **options,
+        )
+        return self._client.page(call, types.File, "last_id")
+
+    def create(
+        self,
+        *,
+        file: FileInput,
+        purpose: Literal["batch", "user_data"],
+        expires_after_anchor: Literal["created_at"] | Omit = omit,
+        expires_after_seconds: int | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.File:
+        """Upload a file.
+
+        Stored while it arrives. The input of a batch (`purpose: batch`) is looked at meanwhile:
+        JSON Lines in UTF-8, one object a line, at most 50 000 lines of 1 MiB; what is wrong is
+        said in `status_details`, with its line number. Put `purpose` before `file` (the
+        official SDKs do), so that a refusal does not wait for the end of the file.
+
+        At most 200 MB, or what the operator says. The files of a project have a quota: what is
+        beyond it is refused with 429 `storage_quota_exceeded`.
+
+        Args:
+            file: The content. Its name is kept without folders.
+            purpose: `batch`: the input of a batch; `user_data`: anything else.
+            expires_after_anchor: What `expires_after[seconds]` are counted from.
+            expires_after_seconds: When the file is removed. Without it, inputs of batches after 30 days, others never.
+        """
+        call = Call(
+            "POST",
+            "/v1/files",
+            body={
+                "file": file,
+                "purpose": purpose,
+                "expires_after[anchor]": expires_after_anchor,
+                "expires_after[seconds]": expires_after_seconds,
+            },
+            form=True,
+            **options,
+        )
+        return self._client.request(call, types.File)
+
+    def retrieve(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.File:
+        """Retrieve a file.
+
+        What is known of it. Files of other projects do not exist for the key (404).
+
+        """
+        call = Call(
+            "GET",
+            path("/v1/files/{file_id}", file_id=file_id),
+            **options,
+        )
+        return self._client.request(call, types.File)
+
+    def delete(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.FileDeleted:
+        """Delete a file.
+
+        With its content. A batch that still has to read it fails.
+
+        """
+        call = Call(
+            "DELETE",
+            path("/v1/files/{file_id}", file_id=file_id),
+            **options,
+        )
+        return self._client.request(call, types.FileDeleted)
+
+    def content(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> BinaryResponse:
+        """Download a file.
+
+        Its bytes as they were uploaded, or as a batch wrote them, whatever `Accept` says.
+
+        """
+        call = Call(
+            "GET",
+            path("/v1/files/{file_id}/content", file_id=file_id),
+            **options,
+        )
+        return self._client.binary(call)
+
+
+class FilesWithRawResponse:
+    def __init__(self, resource: Files) -> None:
+        self.list = raw(resource.list)
+        self.create = raw(resource.create)
+        self.retrieve = raw(resource.retrieve)
+        self.delete = raw(resource.delete)
+        self.content = raw(resource.content)
+
+
+class FilesWithStreamingResponse:
+    def __init__(self, resource: Files) -> None:
+        self.list = streamed(resource.list)
+        self.create = streamed(resource.create)
+        self.retrieve = streamed(resource.retrieve)
+        self.delete = streamed(resource.delete)
+        self.content = streamed(resource.content)
+
+
+class AsyncFiles(Resource[AsyncClient]):
+    """`client.files`"""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncFilesWithRawResponse:
+        """The same methods, whose answers come with status and headers."""
+        return AsyncFilesWithRawResponse(AsyncFiles(self._raw()))
+
+    @cached_property
+    def with_streaming_response(self) -> AsyncFilesWithStreamingResponse:
+        """The same methods as contexts, whose answers are read piece by piece."""
+        return AsyncFilesWithStreamingResponse(AsyncFiles(self._streamed()))
+
+    def list(
+        self,
+        *,
+        purpose: Literal["batch", "batch_output", "user_data"] | Omit = omit,
+        limit: int | Omit = omit,
+        order: Literal["asc", "desc"] | Omit = omit,
+        after: str | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncPages[types.File]:
+        """List files.
+
+        Those of the key's project that have not expired.
+
+        Args:
+            purpose: Only files for this.
+            limit: Files at most.
+            order: `asc`: the oldest first; `desc`: the newest first.
+            after: The page begins after the file with this id: `last_id` of the page before.
+        """
+        call = Call(
+            "GET",
+            "/v1/files",
+            query={
+                "purpose": purpose,
+                "limit": limit,
+                "order": order,
+                "after": after,
+            },
+            **options,
+        )
+        return self._client.page(call, types.File, "last_id")
+
+    async def create(
+        self,
+        *,
+        file: FileInput,
+        purpose: Literal["batch", "user_data"],
+        expires_after_anchor: Literal["created_at"] | Omit = omit,
+        expires_after_seconds: int | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.File:
+        """Upload a file.
+
+        Stored while it arrives. The input of a batch (`purpose: batch`) is looked at meanwhile:
+        JSON Lines in UTF-8, one object a line, at most 50 000 lines of 1 MiB; what is wrong is
+        said in `status_details`, with its line number. Put `purpose` before `file` (the
+        official SDKs do), so that a refusal does not wait for the end of the file.
+
+        At most 200 MB, or what the operator says. The files of a project have a quota: what is
+        beyond it is refused with 429 `storage_quota_exceeded`.
+
+        Args:
+            file: The content. Its name is kept without folders.
+            purpose: `batch`: the input of a batch; `user_data`: anything else.
+            expires_after_anchor: What `expires_after[seconds]` are counted from.
+            expires_after_seconds: When the file is removed. Without it, inputs of batches after 30 days, others never.
+        """
+        call = Call(
+            "POST",
+            "/v1/files",
+            body={
+                "file": file,
+                "purpose": purpose,
+                "expires_after[anchor]": expires_after_anchor,
+                "expires_after[seconds]": expires_after_seconds,
+            },
+            form=True,
+            **options,
+        )
+        return await self._client.request(call, types.File)
+
+    async def retrieve(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.File:
+        """Retrieve a file.
+
+        What is known of it. Files of other projects do not exist for the key (404).
+
+        """
+        call = Call(
+            "GET",
+            path("/v1/files/{file_id}", file_id=file_id),
+            **options,
+        )
+        return await self._client.request(call, types.File)
+
+    async def delete(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.FileDeleted:
+        """Delete a file.
+
+        With its content. A batch that still has to read it fails.
+
+        """
+        call = Call(
+            "DELETE",
+            path("/v1/files/{file_id}", file_id=file_id),
+            **options,
+        )
+        return await self._client.request(call, types.FileDeleted)
+
+    async def content(
+        self,
+        file_id: str,
+        **options: Unpack[RequestOptions],
+    ) -> BinaryResponse:
+        """Download a file.
+
+        Its bytes as they were uploaded, or as a batch wrote them, whatever `Accept` says.
+
+        """
+        call = Call(
+            "GET",
+            path("/v1/files/{file_id}/content", file_id=file_id),
+            **options,
+        )
+        return await self._client.binary(call)
+
+
+class AsyncFilesWithRawResponse:
+    def __init__(self, resource: AsyncFiles) -> None:
+        self.list = async_raw(resource.list)
+        self.create = async_raw(resource.create)
+        self.retrieve = async_raw(resource.retrieve)
+        self.delete = async_raw(resource.delete)
+        self.content = async_raw(resource.content)
+
+
+class AsyncFilesWithStreamingResponse:
+    def __init__(self, resource: AsyncFiles) -> None:
+        self.list = async_streamed(resource.list)
+        self.create = async_streamed(resource.create)
+        self.retrieve = async_streamed(resource.retrieve)
+        self.delete = async_streamed(resource.delete)
+        self.content = async_streamed(resource.content)
 
 
 class Models(Resource[SyncClient]):

@@ -256,8 +256,11 @@ class ResponseInputImage(Object):
 
     type: Literal["input_image"]
     image_url: str | None | None
+    """As the `url` of a chat completion's image."""
     file_id: str | None | None
+    """Refused with 400. Send `image_url`."""
     detail: str | None | None
+    """Ignored: the model sees what it can."""
 
 
 class ResponseInputFile(Object):
@@ -1139,6 +1142,36 @@ class AuditEntry(Object):
     details: dict[str, Any]
 
 
+class File(Object):
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    """Unix seconds."""
+    expires_at: int | None
+    """Unix seconds; null: it stays until it is deleted."""
+    filename: str
+    purpose: Literal["batch", "batch_output", "user_data"]
+    status: Literal["uploaded", "processed", "error"]
+    """`error`: lines of a batch's input are wrong, so that a batch of it would fail."""
+    status_details: str | None | None
+    """Of an `error`: the first line that is wrong, and why."""
+
+
+class FileList(Object):
+    object: Literal["list"]
+    data: list[File]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FileDeleted(Object):
+    id: str
+    object: Literal["file"]
+    deleted: bool
+
+
 class ModelList(Object):
     object: Literal["list"]
     data: list[Model]
@@ -1155,6 +1188,8 @@ class Model(Object):
     """Context in tokens, prompt and output together."""
     dimensions: int | None
     """Of an embedding model's vectors."""
+    input_modalities: list[Literal["text", "image"]] | None
+    """What a chat model reads."""
     replicas: int | None
     alias_of: str | None
     """The model's own id. Only of an alias."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from novai import AsyncNovAI, NotFoundError, NovAI, types
 
@@ -102,6 +104,19 @@ def test_models(client: NovAI) -> None:
 async def test_models_async(aclient: AsyncNovAI) -> None:
     assert MODEL in [model.id async for model in aclient.models.list()]
     assert MODEL in [model.id for model in (await aclient.models.list()).data]
+
+
+def test_files(client: NovAI, tmp_path: Path) -> None:
+    made = client.files.create(file=("a.txt", b"hello"), purpose="user_data")
+    assert (made.filename, made.bytes) == ("a.txt", 5)
+    assert made.id in [file.id for file in client.files.list(purpose="user_data", limit=1)]
+    client.files.content(made.id).write_to_file(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_bytes() == b"hello"
+    with client.files.with_streaming_response.content(made.id) as answer:
+        assert b"".join(answer.iter_bytes()) == b"hello"
+    assert client.files.delete(made.id).deleted
+    with pytest.raises(NotFoundError):
+        client.files.retrieve(made.id)
 
 
 def test_usage_and_limits(client: NovAI) -> None:
