@@ -7,11 +7,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CLIENTS := tests/clients
+SDKS := python
 PROTOS := inference embedding model_host
 EXTRAS := inference,embedding,dev,test
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev install test test-clients check format gen bench demo-model clean
+.PHONY: help run dev install test test-clients check format gen sdk bench demo-model clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,14 +45,16 @@ format: install ## ruff format and its safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: install ## format, lint, types, imports, generated files
+check: install ## format, lint, types, imports, generated files, no breaking change
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) gen
-	@git add -AN api/generated proto/gen && git diff --exit-code --stat -- api/generated proto/gen || \
-		{ echo "generated files differ from openapi/spec.yaml or proto/: run make gen and commit"; exit 1; }
+	$(BIN)/python openapi/codegen/changes.py openapi/released.yaml openapi/spec.yaml
+	cd sdk/python && $(abspath $(BIN))/mypy
+	$(MAKE) gen sdk
+	@git add -AN api/generated proto/gen sdk && git diff --exit-code --stat -- api/generated proto/gen sdk || \
+		{ echo "generated files differ from openapi/spec.yaml or proto/: run make gen sdk and commit"; exit 1; }
 
 gen: install ## everything that is made from openapi/spec.yaml and proto/
 	$(BIN)/python -m grpc_tools.protoc -Igen=proto \
@@ -59,6 +62,9 @@ gen: install ## everything that is made from openapi/spec.yaml and proto/
 		--python_out=proto --grpc_python_out=proto --mypy_out=quiet:proto --mypy_grpc_out=quiet:proto \
 		$(PROTOS:%=gen/%.proto)
 	$(BIN)/python openapi/codegen/server.py openapi/spec.yaml api/generated
+
+sdk: install ## the SDKs, from openapi/spec.yaml
+	for language in $(SDKS); do $(BIN)/python openapi/codegen/sdk.py $$language openapi/spec.yaml sdk/$$language || exit; done
 
 bench: install ## every benchmark of bench/ against the running stack, one JSON line each
 	$(BIN)/python -m bench

@@ -13,6 +13,7 @@ RUNS = [
     ["bench.limiter"],
     ["bench.ledger"],
     ["bench.files"],
+    ["bench.sdk"],
     ["bench.usage"],
 ]
 

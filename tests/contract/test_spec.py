@@ -92,3 +92,17 @@ def test_every_operation_names_its_errors_and_headers(spec: Any) -> None:
                     response = spec["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]  # noqa: PLW2901
                 assert "x-request-id" in response["headers"], (path, code)
                 assert ("request-id" in response["headers"]) is path.startswith("/v1/messages"), (path, code)
+
+
+def test_every_operation_has_one_place_in_the_sdks(spec: Any) -> None:
+    """All but those for load balancers; no two share a place, and none has the name of a resource below it."""
+    described = {
+        operation["operationId"]: operation
+        for item in spec["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, dict) and "operationId" in operation and operation["tags"] != ["Health"]
+    }
+    places = [(operation["x-novai-resource"], operation["x-novai-method"]) for operation in described.values()]
+    names = {".".join(place) for place in places}
+    assert len(names) == len(places)
+    assert not {name for name in names for resource, _ in places if f"{resource}.".startswith(f"{name}.")}

@@ -1,0 +1,100 @@
+"""What a call says → what is sent: paths, queries, JSON and forms."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import IO, Any, Union, cast
+from urllib.parse import quote
+
+from .objects import Object
+from .omit import given
+
+FileContent = Union[bytes, "os.PathLike[str]", IO[bytes]]
+# content; (name, content); (name, content, media type)
+FileInput = Union[FileContent, "tuple[str | None, FileContent]", "tuple[str | None, FileContent, str | None]"]
+
+
+def path(template: str, **arguments: str) -> str:
+    """Raises ValueError for an empty argument: it would name another resource."""
+    for name, argument in arguments.items():
+        if not argument:
+            raise ValueError(f"Expected a non-empty value for `{name}` but received {argument!r}")
+        template = template.replace(f"{{{name}}}", quote(str(argument), safe=""))
+    return template
+
+
+def query(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists repeat their name, as httpx writes them."""
+    texts = {True: "true", False: "false"}
+    return {
+        name: texts.get(value, value) if isinstance(value, bool) else str(value) if isinstance(value, date) else value
+        for name, value in given(values).items()
+        if value is not None
+    }
+
+
+def jsonable(value: object) -> object:
+    """What JSON has no word for: models of answers that are sent back, dates, bytes as base64, any iterable."""
+    if isinstance(value, Object):
+        return value.to_dict()
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, date):
+        return value.isoformat()
+    if dump := getattr(value, "model_dump", None):  # of pydantic
+        dumped: object = dump(mode="json", by_alias=True)
+        return dumped
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def to_json(body: Any) -> bytes:
+    return json.dumps(body, default=jsonable, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+class Form:
+    """A multipart body. A file of the caller's that cannot go back to its beginning is sent once and never again."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.data: dict[str, str] = {}
+        self.files: dict[str, Any] = {}
+        self._opened: list[IO[bytes]] = []
+        for name, value in fields.items():
+            self._add(name, value)
+
+    @property
+    def replayable(self) -> bool:
+        files = [content for _, content, *_ in self.files.values() if not isinstance(content, bytes)]
+        return all(file.seekable() for file in files)
+
+    def close(self) -> None:
+        """Closes the files that were given as paths."""
+        for file in self._opened:
+            file.close()
+
+    def _add(self, name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, item in given(value).items():
+                self._add(f"{name}[{key}]", item)
+        elif isinstance(value, (bytes, os.PathLike, tuple)) or hasattr(value, "read"):
+            self.files[name] = self._file(value)
+        elif value is not None:
+            self.data[name] = str(value).lower() if isinstance(value, bool) else str(value)
+
+    def _file(self, value: FileInput) -> tuple[Any, ...]:
+        """Name, content that httpx can send, and what else was given."""
+        name, content, *rest = value if isinstance(value, tuple) else (None, value)
+        if isinstance(content, os.PathLike):
+            opened = Path(content).open("rb")  # noqa: SIM115  `close` does
+            self._opened.append(opened)
+            return (name or Path(content).name, opened, *rest)
+        named = Path(str(getattr(content, "name", "upload"))).name
+        return (name or named, cast(Any, content), *rest)

@@ -1,0 +1,148 @@
+"""Every method, against a running NovAI with a scripted model that repeats what it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from novai import AsyncNovAI, NotFoundError, NovAI, types
+
+from tests.workers import MODEL
+
+HELLO = "Hello there, how are you?"
+
+
+def test_chat(client: NovAI) -> None:
+    answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    assert isinstance(answer, types.ChatCompletion)
+    assert answer.choices[0].message.content
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+    assert answer._request_id and answer._request_id.startswith("req_")
+    client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "a"}, answer.choices[0].message])
+
+
+def test_chat_streamed(client: NovAI) -> None:
+    whole = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    with client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": HELLO}], stream=True
+    ) as stream:
+        chunks = list(stream)
+    assert all(isinstance(chunk, types.ChatCompletionChunk) for chunk in chunks)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert text == whole.choices[0].message.content
+
+
+async def test_chat_async(aclient: AsyncNovAI) -> None:
+    whole = await aclient.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    stream = await aclient.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": HELLO}], stream=True
+    )
+    text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert text == whole.choices[0].message.content
+
+
+def test_completions(client: NovAI) -> None:
+    prompts = ["One two three", "Four"]
+    whole = client.completions.create(model=MODEL, prompt=prompts, max_tokens=8)
+    assert [choice.index for choice in whole.choices] == [0, 1]
+    texts = ["", ""]
+    for chunk in client.completions.create(model=MODEL, prompt=prompts, max_tokens=8, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.text
+    assert texts == [choice.text for choice in whole.choices]
+
+
+def test_responses(client: NovAI) -> None:
+    first = client.responses.create(model=MODEL, input=HELLO)
+    assert first.output_text
+    second = client.responses.create(model=MODEL, input=[first.output[0], {"role": "user", "content": "more"}])
+    assert second.status == "completed"
+    assert client.responses.retrieve(first.id).output_text == first.output_text
+    assert [item.type for item in client.responses.input_items.list(first.id)] == ["message"]
+    assert client.responses.input_tokens.count(model=MODEL, input=HELLO).input_tokens > 0
+    assert client.responses.delete(first.id).deleted
+    with pytest.raises(NotFoundError):
+        client.responses.retrieve(first.id)
+
+
+def test_responses_streamed(client: NovAI) -> None:
+    events = list(client.responses.create(model=MODEL, input=HELLO, stream=True))
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert isinstance(events[0], types.ResponseCreatedEvent)
+    last = events[-1]
+    assert last.type == "response.completed"
+    assert last.response.output_text == "".join(
+        event.delta for event in events if event.type == "response.output_text.delta"
+    )
+
+
+def test_messages(client: NovAI) -> None:
+    asked = {"model": MODEL, "max_tokens": 64}
+    answer = client.messages.create(**asked, messages=[{"role": "user", "content": HELLO}])
+    assert answer.content[0].type == "text"
+    client.messages.create(
+        **asked, messages=[{"role": "user", "content": HELLO}, {"role": "assistant", "content": answer.content}]
+    )
+    events = list(client.messages.create(**asked, messages=[{"role": "user", "content": HELLO}], stream=True))
+    assert [events[0].type, events[-1].type] == ["message_start", "message_stop"]
+    counted = client.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    assert counted.input_tokens == answer.usage.input_tokens
+
+
+def test_tokens(client: NovAI) -> None:
+    made = client.tokens.tokenize(model=MODEL, prompt=HELLO)
+    assert client.tokens.detokenize(model=MODEL, tokens=made.tokens).prompt
+    counted = client.chat.completions.input_tokens.count(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    assert counted.input_tokens > 0
+
+
+def test_models(client: NovAI) -> None:
+    assert MODEL in [model.id for model in client.models.list()]
+    assert client.models.retrieve(MODEL).object == "model"
+
+
+async def test_models_async(aclient: AsyncNovAI) -> None:
+    assert MODEL in [model.id async for model in aclient.models.list()]
+    assert MODEL in [model.id for model in (await aclient.models.list()).data]
+
+
+def test_files(client: NovAI, tmp_path: Path) -> None:
+    made = client.files.create(file=("a.txt", b"hello"), purpose="user_data")
+    assert (made.filename, made.bytes) == ("a.txt", 5)
+    assert made.id in [file.id for file in client.files.list(purpose="user_data", limit=1)]
+    client.files.content(made.id).write_to_file(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_bytes() == b"hello"
+    with client.files.with_streaming_response.content(made.id) as answer:
+        assert b"".join(answer.iter_bytes()) == b"hello"
+    assert client.files.delete(made.id).deleted
+    with pytest.raises(NotFoundError):
+        client.files.retrieve(made.id)
+
+
+def test_usage_and_limits(client: NovAI) -> None:
+    answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": HELLO}])
+    assert answer._request_id
+    assert client.usage.requests.retrieve(answer._request_id).state == "settled"
+    assert sum(row.requests for row in client.usage.list(group_by="model")) >= 1
+    assert client.limits.retrieve(model=MODEL).model == MODEL
+
+
+def test_admin(admin: NovAI) -> None:
+    project = admin.admin.projects.create(name="sdk")
+    made = admin.admin.keys.create(project=project.id, name="alice")
+    assert made.info.id in [key.id for key in admin.admin.keys.list(project=project.id)]
+    budget = admin.admin.budgets.set(project=project.id, kind="month", limit_usd=5)
+    assert budget.left_usd == 5
+    assert admin.admin.keys.revoke(made.info.id).state == "revoked"
+    assert admin.admin.projects.archive(project.id).id == project.id
+
+
+def test_pages_follow_each_other(admin: NovAI) -> None:
+    for number in range(5):
+        admin.admin.projects.create(name=f"page {number}")
+    whole = [entry.id for entry in admin.admin.audit.list(limit=1000)]
+    page = admin.admin.audit.list(limit=2)
+    assert page.has_next_page() and page.next_page_info() == {"after": page.next_after}
+    assert [entry.id for entry in page] == whole
+    assert [entry.id for each in page.iter_pages() for entry in each.data] == whole
+    assert page.get_next_page().data[0].id == whole[2]
