@@ -1,0 +1,36 @@
+export { NovAI, NovAI as default, VERSION } from './generated/client.js';
+export type * from './generated/types.js';
+export type * as params from './generated/params.js';
+export type * as resources from './generated/client.js';
+export { APIPromise, type WithResponse } from './runtime/api_promise.js';
+export {
+  APIConnectionError,
+  APIError,
+  APIResponseValidationError,
+  APIStatusError,
+  APITimeoutError,
+  APIUserAbortError,
+  AuthenticationError,
+  BadRequestError,
+  ConflictError,
+  ContentFilterFinishReasonError,
+  ContextLengthExceededError,
+  InsufficientQuotaError,
+  InternalServerError,
+  LengthFinishReasonError,
+  NotFoundError,
+  NovAIError,
+  PermissionDeniedError,
+  RateLimitError,
+  UnprocessableEntityError,
+} from './runtime/errors.js';
+export type { Logger, LogLevel } from './runtime/log.js';
+export type { ClientOptions, HeaderOptions, Query, RequestOptions } from './runtime/options.js';
+export { Page, PagePromise } from './runtime/pagination.js';
+export { Stream } from './runtime/streaming.js';
+export { type FileSource, toFile } from './runtime/uploads.js';
+export { type ParseRequest, type StreamRequest } from './helpers/chat_completions.js';
+export { ChatCompletionAccumulator, ChatCompletionStream, type ChatStreamEvent } from './runtime/chat_stream.js';
+export type { ParsedChatCompletion, ParsedChoice, ParsedMessage } from './runtime/parsed.js';
+export { type Infer, responseFormat, type Schema } from './runtime/schemas.js';
+export { type RunnableTool, tool, type ToolRun, type ToolRunRequest } from './runtime/tools.js';
