@@ -34,3 +34,5 @@ export { ChatCompletionAccumulator, ChatCompletionStream, type ChatStreamEvent }
 export type { ParsedChatCompletion, ParsedChoice, ParsedMessage } from './runtime/parsed.js';
 export { type Infer, responseFormat, type Schema } from './runtime/schemas.js';
 export { type RunnableTool, tool, type ToolRun, type ToolRunRequest } from './runtime/tools.js';
+export type { ParseResponseRequest } from './helpers/responses.js';
+export { outputText, type ParsedResponse, ResponseStream } from './runtime/response_stream.js';

@@ -3,8 +3,8 @@
 import { APIClient } from '../runtime/client.js';
 import type { ClientOptions } from '../runtime/options.js';
 import * as operations from './operations.js';
-
 import { ChatCompletions as ChatCompletionsHelpers } from '../helpers/chat_completions.js';
+import { Responses as ResponsesHelpers } from '../helpers/responses.js';
 
 export const VERSION = '0.1.0';
 
@@ -42,7 +42,7 @@ export class Chat extends operations.Chat {
 
 export class Completions extends operations.Completions {}
 
-export class Responses extends operations.Responses {
+export class Responses extends ResponsesHelpers {
   readonly inputTokens = new ResponsesInputTokens(this.client);
   readonly inputItems = new ResponsesInputItems(this.client);
 }

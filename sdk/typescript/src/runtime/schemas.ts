@@ -1,5 +1,5 @@
 // Schemas of zod and others, as far as answers and tools need them. No library is imported for it.
-import type { JsonSchemaFormat, ResponseFormatJsonSchema } from '../generated/params.js';
+import type { ResponseFormatJsonSchema } from '../generated/params.js';
 import { APIResponseValidationError, NovAIError } from './errors.js';
 
 type JSONSchema = Record<string, unknown>;
@@ -27,11 +27,7 @@ export type Infer<S> = S extends Schema<infer T> ? T : never;
 
 /** `response_format` for a schema. `parse` and `stream` take the schema itself; a name helps some models. */
 export function responseFormat(schema: Schema, name = 'answer'): ResponseFormatJsonSchema {
-  return { type: 'json_schema', json_schema: jsonSchemaFormat(schema, name) };
-}
-
-export function jsonSchemaFormat(schema: Schema, name: string): JsonSchemaFormat {
-  return { name, schema: jsonSchema(schema), strict: true };
+  return { type: 'json_schema', json_schema: { name, schema: jsonSchema(schema), strict: true } };
 }
 
 /** The JSON Schema of what `schema` accepts; its objects have no properties but those it names. */
