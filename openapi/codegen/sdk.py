@@ -75,11 +75,12 @@ class Sdk:
         return [
             {
                 "path": path,
-                "attr": path.rsplit(".", 1)[-1],
+                "attr": self.member(path),
+                "accessor": ".".join(map(self.member, path.split("."))),
                 "class": camel(path),
                 "methods": methods[path],
                 "children": [
-                    {"attr": child.rsplit(".", 1)[-1], "class": camel(child)}
+                    {"attr": self.member(child), "class": camel(child)}
                     for child in methods
                     if child.rpartition(".")[0] == path
                 ],
@@ -88,6 +89,10 @@ class Sdk:
             }
             for path in paths
         ]
+
+    def member(self, place: str) -> str:
+        """How the last part of a place is called."""
+        return self.spelling.member(place.rsplit(".", 1)[-1])
 
     # An operation
 
@@ -100,11 +105,13 @@ class Sdk:
         fields = [self.field(*field, "request", "params.") for field in self.fields(body)]
         paths, queries = self.parameters(parameters, "path"), self.parameters(parameters, "query")
         answer, item = self.answer(operation), operation.get("x-novai-stream-item")
+        place = f"{operation['x-novai-resource']}.{operation['x-novai-method']}"
         given = [field for field in fields + queries if not (item and field["stream-flag"])]
         required, optional = partition(given)
         return answer | {
             "id": operation["operationId"],
-            "name": operation["x-novai-method"],
+            "name": self.member(place),
+            "class": camel(place),
             "summary": self.text(operation["summary"]),
             "doc": self.text(operation.get("description")),
             "documented": any(field["lines"] for field in given),
@@ -119,8 +126,10 @@ class Sdk:
             "brief": ", ".join(field["name"] for field in paths + given),
             "gives": " or ".join([answer["type"], *([f"a stream of types.{item}"] if item else [])]),
             "query": queries or False,
-            "body": {"fields": fields} if kind else False,
+            "query_required": any(field["required"] for field in queries),
+            "body": {"fields": fields, "type": self.type(body, "request", "params.")} if kind else False,
             "form": kind == FORM,
+            "streams": item is not None,
             "stream": {"item": f"types.{item}"} if item else False,
             "options": self.options(operation, fields) if item else False,
             "body_roots": [*refs(body), *(ref for parameter in parameters for ref in refs(parameter))],
@@ -165,7 +174,10 @@ class Sdk:
             data = next(each for name, each, _ in self.fields(schema) if name == "data")
             item = self.type(data["items"], "answer", "types.")
             cursor_expression = self.spelling.value(None if cursor == "single" else cursor)
-            answer |= {"type": f"Page[{item}]", "page": {"item": item, "cursor_expression": cursor_expression}}
+            answer |= {
+                "type": self.spelling.page(item, answer["type"]),
+                "page": {"item": item, "cursor_expression": cursor_expression},
+            }
         return answer
 
     # Schemas

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import subprocess
@@ -51,6 +52,14 @@ class Spelling(ABC):
     @abstractmethod
     def name(self, wire: str) -> str:
         """A field's name on the wire as an identifier."""
+
+    @abstractmethod
+    def member(self, name: str) -> str:
+        """The name of a resource or a method."""
+
+    @abstractmethod
+    def page(self, item: str, whole: str) -> str:
+        """The type of one page of a list; `whole` has its fields."""
 
     @abstractmethod
     def route(self, path: str, names: list[str]) -> str:
@@ -110,6 +119,12 @@ class Python(Spelling):
         name = re.sub(r"\W+", "_", wire).strip("_")
         return f"{name}_" if keyword.iskeyword(name) else name
 
+    def member(self, name: str) -> str:
+        return name
+
+    def page(self, item: str, whole: str) -> str:
+        return f"Page[{item}]"
+
     def route(self, path: str, names: list[str]) -> str:
         return f"path({path!r}, {', '.join(f'{name}={name}' for name in names)})" if names else repr(path)
 
@@ -127,4 +142,71 @@ class Python(Spelling):
         subprocess.run([*ruff, "format", *options], check=True)
 
 
-SPELLINGS: dict[str, Spelling] = {"python": Python()}
+class TypeScript(Spelling):
+    generator = "typescript-fetch"
+    anything = "unknown"
+    binary = "Response"
+    nothing = "void"
+    variants: ClassVar = [{}]
+    scalars: ClassVar = {
+        "string": "string",
+        "integer": "number",
+        "number": "number",
+        "boolean": "boolean",
+        "null": "null",
+    }
+    formats: ClassVar = {"binary": "Blob"}
+
+    def helpers(self, out: Path) -> set[str]:
+        return {path.stem.replace("__", ".") for path in (out / "src" / "helpers").glob("*.ts")}
+
+    def mixed(self, out: Path) -> set[str]:
+        return set()
+
+    def value(self, plain: Any) -> str:
+        return f"'{plain}'" if isinstance(plain, str) else json.dumps(plain)
+
+    def union(self, branches: list[str]) -> str:
+        return " | ".join(dict.fromkeys(branches))
+
+    def literal(self, values: list[Any]) -> str:
+        return self.union([self.value(value) for value in values])
+
+    def array(self, item: str, usage: str) -> str:
+        return f"{'ReadonlyArray' if usage == 'request' else 'Array'}<{item}>"
+
+    def mapping(self, value: str) -> str:
+        return f"Record<string, {value}>"
+
+    def name(self, wire: str) -> str:
+        return wire if wire.isidentifier() else f"'{wire}'"
+
+    def member(self, name: str) -> str:
+        first, *rest = name.split("_")
+        return first + "".join(map(str.capitalize, rest))
+
+    def page(self, item: str, whole: str) -> str:
+        return f"PagePromise<{item}, {whole}>"
+
+    def route(self, path: str, names: list[str]) -> str:
+        return f"pathOf('{path}', {{ {', '.join(names)} }})" if names else f"'{path}'"
+
+    def prose(self, text: str) -> str:
+        return text.replace("*/", "*\\/").replace("\n", "\n* ")
+
+    def format(self, out: Path) -> None:
+        """The templates print code as it stays; comments are indented here, and blank lines are single."""
+        for file in (out / "src/generated").glob("*.ts"):
+            text = re.sub(r"^( *)/\*\*.*?\*/", self._indented, file.read_text(), flags=re.M | re.S)
+            text = re.sub(r"\n{3,}", "\n\n", text).replace("{\n}", "{}")
+            file.write_text(text.rstrip() + "\n")
+
+    @staticmethod
+    def _indented(comment: re.Match[str]) -> str:
+        indent, lines = comment[1], comment[0].strip().splitlines()
+        if len(lines) > 1 and lines[0] != "/**":
+            lines = ["/**", f"* {lines[0][4:]}", *lines[1:-1], lines[-1].removesuffix(" */"), "*/"]
+        return f"\n{indent} ".join([f"{indent}{lines[0]}", *(line.strip() for line in lines[1:])])
+
+
+SPELLINGS: dict[str, Spelling] = {"python": Python(), "typescript": TypeScript()}

@@ -29,7 +29,7 @@ export type { ClientOptions, HeaderOptions, Query, RequestOptions } from './runt
 export { Page, PagePromise } from './runtime/pagination.js';
 export { Stream } from './runtime/streaming.js';
 export { type FileSource, toFile } from './runtime/uploads.js';
-export { type ParseRequest, type StreamRequest } from './helpers/chat_completions.js';
+export { type ParseRequest, type StreamRequest } from './helpers/chat__completions.js';
 export { ChatCompletionAccumulator, ChatCompletionStream, type ChatStreamEvent } from './runtime/chat_stream.js';
 export type { ParsedChatCompletion, ParsedChoice, ParsedMessage } from './runtime/parsed.js';
 export { type Infer, responseFormat, type Schema } from './runtime/schemas.js';

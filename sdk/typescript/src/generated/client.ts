@@ -3,7 +3,7 @@
 import { APIClient } from '../runtime/client.js';
 import type { ClientOptions } from '../runtime/options.js';
 import * as operations from './operations.js';
-import { ChatCompletions as ChatCompletionsHelpers } from '../helpers/chat_completions.js';
+import { ChatCompletions as ChatCompletionsHelpers } from '../helpers/chat__completions.js';
 import { Responses as ResponsesHelpers } from '../helpers/responses.js';
 
 export const VERSION = '0.1.0';

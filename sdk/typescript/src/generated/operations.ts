@@ -11,12 +11,10 @@ import type * as types from './types.js';
 
 export class ChatCompletionsInputTokens extends Resource {
   /**
-   *
    * Count the tokens of a chat completion's prompt.
    *
    * Tokens of the prompt as the model would see it, tools and template included. Nothing is generated and nothing is
    * charged; it counts as a request for the rate limits.
-   
    */
   count(body: params.ChatCompletionRequest, options?: RequestOptions): APIPromise<types.InputTokens> {
     return this.client.request('POST', '/v1/chat/completions/input_tokens', { body, options });
@@ -25,7 +23,6 @@ export class ChatCompletionsInputTokens extends Resource {
 
 export class ChatCompletions extends Resource {
   /**
-   *
    * Create a chat completion.
    *
    * Answers a conversation. With `stream: true` the answer arrives as server-sent events while it is generated,
@@ -33,7 +30,6 @@ export class ChatCompletions extends Resource {
    * an HTTP status; after that a failure is one event `data: {"error": …}` and the stream ends.
    *
    * When the client leaves, generation stops at once; what was generated until then is recorded.
-   
    */
   create(body: params.ChatCompletionRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.ChatCompletionChunk>>;
   create(body: params.ChatCompletionRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.ChatCompletion>;
@@ -46,11 +42,9 @@ export class ChatCompletions extends Resource {
 
 export class ResponsesInputTokens extends Resource {
   /**
-   *
    * Count the tokens of an input.
    *
    * As the model would see it, history, instructions and tools included. Free, but a request to the limits.
-   
    */
   count(body: params.ResponsePrompt, options?: RequestOptions): APIPromise<types.InputTokens> {
     return this.client.request('POST', '/v1/responses/input_tokens', { body, options });
@@ -59,12 +53,10 @@ export class ResponsesInputTokens extends Resource {
 
 export class ResponsesInputItems extends Resource {
   /**
-   *
    * List the input of a response.
    *
    * The items of its own request; those of earlier turns belong to `previous_response_id`. An `item_reference` is
    * listed as the item it stood for.
-   
    */
   list(response_id: string, query: params.ResponsesInputItemsListQuery = {}, options?: RequestOptions): PagePromise<types.ResponseInputItem, types.ResponseItemList> {
     return this.client.page(pathOf('/v1/responses/{response_id}/input_items', { response_id }), 'last_id', { query, options });
@@ -73,12 +65,10 @@ export class ResponsesInputItems extends Resource {
 
 export class UsageRequests extends Resource {
   /**
-   *
    * Explain the bill of a request.
    *
    * What one request used and cost, and why: `request_id` is the `x-request-id` of its answer. Requests of projects that
    * the key cannot see do not exist for it (404), nor do those that were refused before anything was held.
-   
    */
   retrieve(request_id: string, options?: RequestOptions): APIPromise<types.RequestUsage> {
     return this.client.request('GET', pathOf('/v1/usage/requests/{request_id}', { request_id }), { options });
@@ -88,7 +78,7 @@ export class UsageRequests extends Resource {
 export class AdminProjects extends Resource {
   /** List projects. */
   list(options?: RequestOptions): PagePromise<types.AdminProject, types.AdminProjectList> {
-    return this.client.page('/admin/v1/projects', 'single', { options });
+    return this.client.page('/admin/v1/projects', null, { options });
   }
 
   /** Create a project. */
@@ -97,11 +87,9 @@ export class AdminProjects extends Resource {
   }
 
   /**
-   *
    * Archive a project.
    *
    * Its keys stop working within a second; its usage stays. A key cannot archive its own project.
-   
    */
   archive(project: string, options?: RequestOptions): APIPromise<types.AdminProject> {
     return this.client.request('POST', pathOf('/admin/v1/projects/{project}/archive', { project }), { options });
@@ -116,7 +104,7 @@ export class AdminProjects extends Resource {
 export class AdminKeys extends Resource {
   /** List API keys. */
   list(query: params.AdminKeysListQuery = {}, options?: RequestOptions): PagePromise<types.AdminKey, types.AdminKeyList> {
-    return this.client.page('/admin/v1/keys', 'single', { query, options });
+    return this.client.page('/admin/v1/keys', null, { query, options });
   }
 
   /** Create an API key. */
@@ -125,22 +113,18 @@ export class AdminKeys extends Resource {
   }
 
   /**
-   *
    * Revoke an API key.
    *
    * In force everywhere within a second.
-   
    */
   revoke(key_id: string, options?: RequestOptions): APIPromise<types.AdminKey> {
     return this.client.request('POST', pathOf('/admin/v1/keys/{key_id}/revoke', { key_id }), { options });
   }
 
   /**
-   *
    * Rotate an API key.
    *
    * Makes a successor with the same scopes, models and limits. Both work for `overlap_s` seconds.
-   
    */
   rotate(key_id: string, body: params.AdminRotateKey, options?: RequestOptions): APIPromise<types.AdminNewKey> {
     return this.client.request('POST', pathOf('/admin/v1/keys/{key_id}/rotate', { key_id }), { body, options });
@@ -150,16 +134,14 @@ export class AdminKeys extends Resource {
 export class AdminPrices extends Resource {
   /** List prices. */
   list(options?: RequestOptions): PagePromise<types.AdminPrice, types.AdminPriceList> {
-    return this.client.page('/admin/v1/prices', 'single', { options });
+    return this.client.page('/admin/v1/prices', null, { options });
   }
 
   /**
-   *
    * Set a model's price.
    *
    * A price is never changed: this adds a version, in force within a second or from `valid_from` on. Requests pay
    * the price that was in force when they began.
-   
    */
   set(body: params.AdminSetPrice, options?: RequestOptions): APIPromise<types.AdminPrice> {
     return this.client.request('POST', '/admin/v1/prices', { body, options });
@@ -169,16 +151,14 @@ export class AdminPrices extends Resource {
 export class AdminBudgets extends Resource {
   /** List budgets. */
   list(query: params.AdminBudgetsListQuery = {}, options?: RequestOptions): PagePromise<types.Budget, types.BudgetList> {
-    return this.client.page('/admin/v1/budgets', 'single', { query, options });
+    return this.client.page('/admin/v1/budgets', null, { query, options });
   }
 
   /**
-   *
    * Set a budget.
    *
    * Of a project or of one key. Binds from the next request on; a budget below what is spent lets nothing more
    * through.
-   
    */
   set(body: params.AdminSetBudget, options?: RequestOptions): APIPromise<types.Budget> {
     return this.client.request('PUT', '/admin/v1/budgets', { body, options });
@@ -193,15 +173,13 @@ export class AdminBudgets extends Resource {
 export class AdminCredits extends Resource {
   /** Show credits. */
   list(query: params.AdminCreditsListQuery = {}, options?: RequestOptions): PagePromise<types.Budget, types.BudgetList> {
-    return this.client.page('/admin/v1/credits', 'single', { query, options });
+    return this.client.page('/admin/v1/credits', null, { query, options });
   }
 
   /**
-   *
    * Grant credits.
    *
    * The first credit makes a project prepaid. With an `id` of yours a retry adds nothing a second time (409).
-   
    */
   add(body: params.AdminAddCredits, options?: RequestOptions): APIPromise<types.Budget> {
     return this.client.request('POST', '/admin/v1/credits', { body, options });
@@ -211,26 +189,22 @@ export class AdminCredits extends Resource {
 export class AdminLimits extends Resource {
   /** Show limits. */
   list(query: params.AdminLimitsListQuery = {}, options?: RequestOptions): PagePromise<types.AdminLimit, types.AdminLimitList> {
-    return this.client.page('/admin/v1/limits', 'single', { query, options });
+    return this.client.page('/admin/v1/limits', null, { query, options });
   }
 
   /**
-   *
    * Set limits.
    *
    * They override the tier's; others stay as they are. In force within a second.
-   
    */
   set(body: params.AdminSetLimits, options?: RequestOptions): APIPromise<types.AdminLimitList> {
     return this.client.request('PUT', '/admin/v1/limits', { body, options });
   }
 
   /**
-   *
    * Clear limits.
    *
    * Takes away what the project or key itself says; the tier's limits are in force again.
-   
    */
   clear(query: params.AdminLimitsClearQuery = {}, options?: RequestOptions): APIPromise<types.AdminLimitList> {
     return this.client.request('DELETE', '/admin/v1/limits', { query, options });
@@ -240,7 +214,7 @@ export class AdminLimits extends Resource {
 export class AdminTiers extends Resource {
   /** List tiers. */
   list(options?: RequestOptions): PagePromise<types.AdminTier, types.AdminTierList> {
-    return this.client.page('/admin/v1/tiers', 'single', { options });
+    return this.client.page('/admin/v1/tiers', null, { options });
   }
 
   /** Change a tier, or make one. */
@@ -251,11 +225,9 @@ export class AdminTiers extends Resource {
 
 export class AdminAudit extends Resource {
   /**
-   *
    * List changes.
    *
    * Who changed what, and when: of the organisation, and of prices and tiers. Never a secret.
-   
    */
   list(query: params.AdminAuditListQuery = {}, options?: RequestOptions): PagePromise<types.AuditEntry, types.AuditPage> {
     return this.client.page('/admin/v1/audit', 'next_after', { query, options });
@@ -266,13 +238,11 @@ export class Chat extends Resource {}
 
 export class Completions extends Resource {
   /**
-   *
    * Create a completion.
    *
    * Continues plain text, as the model reads it: no template is put around it. Several prompts in one request are
    * accepted, charged and cancelled together; the choice `p × n + i` is the i-th of prompt p. Streams as chat
    * completions do, one `Completion` each.
-   
    */
   create(body: params.CompletionRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.Completion>>;
   create(body: params.CompletionRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.Completion>;
@@ -285,7 +255,6 @@ export class Completions extends Resource {
 
 export class Responses extends Resource {
   /**
-   *
    * Create a response.
    *
    * Answers like a chat completion, as a list of items: reasoning, a message, calls of functions. A response is kept
@@ -304,7 +273,6 @@ export class Responses extends Resource {
    * Not supported, and refused with 400: `background`, `conversation`, `prompt`, `truncation: auto`, images and
    * files, and all tools but functions. Only from Codex CLI, which cannot be told to send none, other tools are
    * taken: they are left out, and named in `x-novai-ignored-params`.
-   
    */
   create(body: params.ResponseRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.ResponseStreamEvent>>;
   create(body: params.ResponseRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.Response>;
@@ -315,34 +283,28 @@ export class Responses extends Resource {
   }
 
   /**
-   *
    * Retrieve a response.
    *
    * As its last event or its answer had it. Responses of other projects do not exist for the key (404).
-   
    */
   retrieve(response_id: string, query: params.ResponsesRetrieveQuery = {}, options?: RequestOptions): APIPromise<types.Response> {
     return this.client.request('GET', pathOf('/v1/responses/{response_id}', { response_id }), { query, options });
   }
 
   /**
-   *
    * Delete a response.
    *
    * With its items. Responses that continue from it cannot be continued any more.
-   
    */
   delete(response_id: string, options?: RequestOptions): APIPromise<types.ResponseDeleted> {
     return this.client.request('DELETE', pathOf('/v1/responses/{response_id}', { response_id }), { options });
   }
 
   /**
-   *
    * Cancel a response.
    *
    * Only responses that run in the background can be cancelled, and this server runs none: a response that exists
    * answers 400. To stop one that is being generated, close its connection.
-   
    */
   cancel(response_id: string, options?: RequestOptions): APIPromise<types.Response> {
     return this.client.request('POST', pathOf('/v1/responses/{response_id}/cancel', { response_id }), { options });
@@ -351,12 +313,10 @@ export class Responses extends Resource {
 
 export class Embeddings extends Resource {
   /**
-   *
    * Create embeddings.
    *
    * Vectors of one or many texts, in their order. Texts may be given as token ids of the model's own vocabulary.
    * The official SDKs ask for `base64` (little-endian float32) by default and decode it for the caller.
-   
    */
   create(body: params.EmbeddingRequest, options?: RequestOptions): APIPromise<types.EmbeddingResponse> {
     return this.client.request('POST', '/v1/embeddings', { body, options });
@@ -365,13 +325,11 @@ export class Embeddings extends Resource {
 
 export class Rerank extends Resource {
   /**
-   *
    * Order documents by how near they are to a query.
    *
    * In the form of Jina and Cohere, by an embedding model: `relevance_score` is the cosine of the query's and the
    * document's vectors, -1 to 1. Each text is read alone. That is faster than a cross-encoder, which reads query and
    * document together, and less sharp. Charged as the embeddings of the query and of all documents.
-   
    */
   create(body: params.RerankRequest, options?: RequestOptions): APIPromise<types.RerankResponse> {
     return this.client.request('POST', '/v1/rerank', { body, options });
@@ -380,24 +338,20 @@ export class Rerank extends Resource {
 
 export class Tokens extends Resource {
   /**
-   *
    * Tokenize a text or a conversation.
    *
    * Token ids of the model's own vocabulary, as vLLM answers. Give `prompt`, in which the texts of special tokens are
    * those tokens, or `messages`, which become what the model would see. Nothing is charged; it counts as a request for
    * the rate limits.
-   
    */
   tokenize(body: params.TokenizeRequest, options?: RequestOptions): APIPromise<types.TokenizeResponse> {
     return this.client.request('POST', '/v1/tokenize', { body, options });
   }
 
   /**
-   *
    * Turn tokens into text.
    *
    * The text of token ids, special tokens spelled out. Nothing is charged, as with `/v1/tokenize`.
-   
    */
   detokenize(body: params.DetokenizeRequest, options?: RequestOptions): APIPromise<types.DetokenizeResponse> {
     return this.client.request('POST', '/v1/detokenize', { body, options });
@@ -406,7 +360,6 @@ export class Tokens extends Resource {
 
 export class Messages extends Resource {
   /**
-   *
    * Create a message.
    *
    * Answers a conversation as Anthropic's Messages API does: `anthropic` SDKs and Claude Code work with this server's
@@ -417,7 +370,6 @@ export class Messages extends Resource {
    * reason it ended and the whole usage, and `message_stop`. A failure after the first of them is an event `error`.
    *
    * What the model thinks comes as `thinking` blocks, when `thinking` asks for it and the model can.
-   
    */
   create(body: params.MessageRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.MessageStreamEvent>>;
   create(body: params.MessageRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.Message>;
@@ -428,12 +380,10 @@ export class Messages extends Resource {
   }
 
   /**
-   *
    * Count the tokens of a message's prompt.
    *
    * Tokens of the prompt as the model would see it, system and tools included. Nothing is charged; it counts as a
    * request for the rate limits.
-   
    */
   countTokens(body: params.MessageCountRequest, options?: RequestOptions): APIPromise<types.MessageTokens> {
     return this.client.request('POST', '/v1/messages/count_tokens', { body, options });
@@ -442,15 +392,13 @@ export class Messages extends Resource {
 
 export class Models extends Resource {
   /**
-   *
    * List models.
    *
    * The models that are loaded now and that the key may use, by name. Aliases are listed beside them, with
    * `alias_of`; those that end in `*` are not, but the names that they stand for can be retrieved.
-   
    */
   list(options?: RequestOptions): PagePromise<types.Model, types.ModelList> {
-    return this.client.page('/v1/models', 'single', { options });
+    return this.client.page('/v1/models', null, { options });
   }
 
   /** Retrieve a model. */
@@ -461,7 +409,6 @@ export class Models extends Resource {
 
 export class Usage extends Resource {
   /**
-   *
    * List what was used.
    *
    * Sums of tokens, requests and cost, written in the same transaction as each request's settlement: what was answered
@@ -469,7 +416,6 @@ export class Usage extends Resource {
    * if it were not there.
    *
    * `Accept: text/csv` gives the same rows as CSV, with exact amounts.
-   
    */
   list(query: params.UsageListQuery = {}, options?: RequestOptions): PagePromise<types.UsageRow, types.UsagePage> {
     return this.client.page('/v1/usage', 'next_after', { query, options });
@@ -478,12 +424,10 @@ export class Usage extends Resource {
 
 export class Limits extends Resource {
   /**
-   *
    * Show what is left.
    *
    * The rate limits that requests of this key meet, and the budgets and credits they draw on, as they stand now. Takes
    * nothing. Any key may ask, whatever its scopes.
-   
    */
   retrieve(query: params.LimitsRetrieveQuery = {}, options?: RequestOptions): APIPromise<types.LimitStates> {
     return this.client.request('GET', '/v1/limits', { query, options });

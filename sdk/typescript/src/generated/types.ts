@@ -172,9 +172,6 @@ export interface CompletionLogprobs {
   text_offset: Array<number>;
 }
 
-/** Items of an answer may be sent back as they came. */
-export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseReasoningInput | ResponseItemReference;
-
 export interface ResponseInputMessage {
   type?: 'message' | undefined;
   id?: string | null | undefined;
@@ -184,44 +181,6 @@ export interface ResponseInputMessage {
   status?: string | null | undefined;
   /** Of an assistant's message; kept. */
   phase?: 'commentary' | 'final_answer' | null | undefined;
-}
-
-export type ResponseContent = string | Array<ResponseContentPart>;
-
-export type ResponseContentPart = ResponseInputText | ResponseInputImage | ResponseInputFile | ResponseTextInput | ResponseRefusal;
-
-export interface ResponseInputText {
-  type: 'input_text';
-  text: string;
-}
-
-/** Only models that see take it; the others answer 400. */
-export interface ResponseInputImage {
-  type: 'input_image';
-  image_url?: string | null | undefined;
-  file_id?: string | null | undefined;
-  detail?: string | null | undefined;
-}
-
-/** Refused with 400. Send the file's text. */
-export interface ResponseInputFile {
-  type: 'input_file';
-  file_data?: string | null | undefined;
-  file_id?: string | null | undefined;
-  file_url?: string | null | undefined;
-  filename?: string | null | undefined;
-}
-
-/** Text of an earlier answer. */
-export interface ResponseTextInput {
-  type: 'output_text';
-  text: string;
-  annotations?: Array<Record<string, unknown>> | null | undefined;
-}
-
-export interface ResponseRefusal {
-  type: 'refusal';
-  refusal: string;
 }
 
 export interface ResponseFunctionCallInput {
@@ -274,6 +233,53 @@ export interface ResponseReasoningInput {
   status?: string | null | undefined;
 }
 
+/** An item of a stored response, by its id. */
+export interface ResponseItemReference {
+  type?: 'item_reference' | undefined;
+  id: string;
+}
+
+/** Items of an answer may be sent back as they came. */
+export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseReasoningInput | ResponseItemReference;
+
+export interface ResponseInputText {
+  type: 'input_text';
+  text: string;
+}
+
+/** Only models that see take it; the others answer 400. */
+export interface ResponseInputImage {
+  type: 'input_image';
+  image_url?: string | null | undefined;
+  file_id?: string | null | undefined;
+  detail?: string | null | undefined;
+}
+
+/** Refused with 400. Send the file's text. */
+export interface ResponseInputFile {
+  type: 'input_file';
+  file_data?: string | null | undefined;
+  file_id?: string | null | undefined;
+  file_url?: string | null | undefined;
+  filename?: string | null | undefined;
+}
+
+/** Text of an earlier answer. */
+export interface ResponseTextInput {
+  type: 'output_text';
+  text: string;
+  annotations?: Array<Record<string, unknown>> | null | undefined;
+}
+
+export interface ResponseRefusal {
+  type: 'refusal';
+  refusal: string;
+}
+
+export type ResponseContentPart = ResponseInputText | ResponseInputImage | ResponseInputFile | ResponseTextInput | ResponseRefusal;
+
+export type ResponseContent = string | Array<ResponseContentPart>;
+
 export interface ResponseSummaryText {
   type: 'summary_text';
   text: string;
@@ -282,12 +288,6 @@ export interface ResponseSummaryText {
 export interface ResponseReasoningText {
   type: 'reasoning_text';
   text: string;
-}
-
-/** An item of a stored response, by its id. */
-export interface ResponseItemReference {
-  type?: 'item_reference' | undefined;
-  id: string;
 }
 
 export interface ResponseTool {
@@ -299,8 +299,6 @@ export interface ResponseTool {
   /** Arguments always fit `parameters`. */
   strict?: boolean | null | undefined;
 }
-
-export type ResponseToolChoice = ResponseNamedTool | ResponseAllowedTools;
 
 export interface ResponseNamedTool {
   type: 'function';
@@ -314,6 +312,8 @@ export interface ResponseAllowedTools {
   tools: Array<ResponseAllowedTool>;
 }
 
+export type ResponseToolChoice = ResponseNamedTool | ResponseAllowedTools;
+
 export interface ResponseAllowedTool {
   type: 'function';
   name: string;
@@ -325,8 +325,6 @@ export interface ResponseTextConfig {
   verbosity?: string | null | undefined;
 }
 
-export type ResponseTextFormat = ResponseFormatText | ResponseFormatJsonObject | ResponseTextJsonSchema;
-
 export interface ResponseTextJsonSchema {
   type: 'json_schema';
   name: string;
@@ -334,6 +332,8 @@ export interface ResponseTextJsonSchema {
   description?: string | null | undefined;
   strict?: boolean | null | undefined;
 }
+
+export type ResponseTextFormat = ResponseFormatText | ResponseFormatJsonObject | ResponseTextJsonSchema;
 
 export interface ResponseReasoningConfig {
   /** `none` and `minimal` switch off the thinking of models that can do without; the others switch it on. */
@@ -399,25 +399,12 @@ export interface ResponseError {
   type: string;
 }
 
-export type ResponseOutputItem = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning;
-
-export type ResponseItemStatus = 'in_progress' | 'completed' | 'incomplete';
-
 export interface ResponseOutputMessage {
   type: 'message';
   id: string;
   role: 'assistant';
   status: ResponseItemStatus;
   content: Array<ResponseOutputText>;
-}
-
-export type ResponseOutputPart = ResponseOutputText | ResponseReasoningText;
-
-export interface ResponseOutputText {
-  type: 'output_text';
-  text: string;
-  annotations: Array<Record<string, unknown>>;
-  logprobs: Array<TokenLogprob>;
 }
 
 export interface ResponseFunctionCall {
@@ -440,6 +427,19 @@ export interface ResponseReasoning {
   encrypted_content: string | null;
   status: ResponseItemStatus;
 }
+
+export type ResponseOutputItem = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning;
+
+export type ResponseItemStatus = 'in_progress' | 'completed' | 'incomplete';
+
+export interface ResponseOutputText {
+  type: 'output_text';
+  text: string;
+  annotations: Array<Record<string, unknown>>;
+  logprobs: Array<TokenLogprob>;
+}
+
+export type ResponseOutputPart = ResponseOutputText | ResponseReasoningText;
 
 export interface ResponseUsage {
   input_tokens: number;
@@ -474,8 +474,6 @@ export interface ResponseItemList {
   last_id: string | null;
   has_more: boolean;
 }
-
-export type ResponseStreamEvent = ResponseCreatedEvent | ResponseInProgressEvent | ResponseOutputItemAddedEvent | ResponseContentPartAddedEvent | ResponseTextDeltaEvent | ResponseTextDoneEvent | ResponseContentPartDoneEvent | ResponseFunctionCallArgumentsDeltaEvent | ResponseFunctionCallArgumentsDoneEvent | ResponseReasoningTextDeltaEvent | ResponseReasoningTextDoneEvent | ResponseReasoningSummaryPartAddedEvent | ResponseReasoningSummaryTextDeltaEvent | ResponseReasoningSummaryTextDoneEvent | ResponseReasoningSummaryPartDoneEvent | ResponseOutputItemDoneEvent | ResponseCompletedEvent | ResponseIncompleteEvent | ResponseFailedEvent | ResponseErrorEvent;
 
 export interface ResponseCreatedEvent {
   type: 'response.created';
@@ -640,6 +638,8 @@ export interface ResponseErrorEvent {
   error: Error;
 }
 
+export type ResponseStreamEvent = ResponseCreatedEvent | ResponseInProgressEvent | ResponseOutputItemAddedEvent | ResponseContentPartAddedEvent | ResponseTextDeltaEvent | ResponseTextDoneEvent | ResponseContentPartDoneEvent | ResponseFunctionCallArgumentsDeltaEvent | ResponseFunctionCallArgumentsDoneEvent | ResponseReasoningTextDeltaEvent | ResponseReasoningTextDoneEvent | ResponseReasoningSummaryPartAddedEvent | ResponseReasoningSummaryTextDeltaEvent | ResponseReasoningSummaryTextDoneEvent | ResponseReasoningSummaryPartDoneEvent | ResponseOutputItemDoneEvent | ResponseCompletedEvent | ResponseIncompleteEvent | ResponseFailedEvent | ResponseErrorEvent;
+
 export interface EmbeddingResponse {
   object: 'list';
   data: Array<Embedding>;
@@ -741,8 +741,6 @@ export interface MessageTokens {
   input_tokens: number;
 }
 
-export type MessageStreamEvent = MessageStartEvent | MessageBlockStartEvent | MessageBlockDeltaEvent | MessageBlockStopEvent | MessageDeltaEvent | MessageStopEvent | MessageErrorResponse;
-
 /** The message, still empty. */
 export interface MessageStartEvent {
   type: 'message_start';
@@ -763,7 +761,30 @@ export interface MessageBlockDeltaEvent {
   delta: MessageBlockDelta;
 }
 
-export type MessageBlockDelta = MessageTextDelta | MessageInputJsonDelta | MessageThinkingDelta | MessageSignatureDelta;
+export interface MessageBlockStopEvent {
+  type: 'content_block_stop';
+  index: number;
+}
+
+/** How it ended, and what the whole of it used. */
+export interface MessageDeltaEvent {
+  type: 'message_delta';
+  delta: MessageEnd;
+  usage: MessageUsage;
+}
+
+export interface MessageStopEvent {
+  type: 'message_stop';
+}
+
+export interface MessageErrorResponse {
+  type: 'error';
+  error: MessageError;
+  /** The header `request-id`. */
+  request_id: string;
+}
+
+export type MessageStreamEvent = MessageStartEvent | MessageBlockStartEvent | MessageBlockDeltaEvent | MessageBlockStopEvent | MessageDeltaEvent | MessageStopEvent | MessageErrorResponse;
 
 export interface MessageTextDelta {
   type: 'text_delta';
@@ -786,32 +807,11 @@ export interface MessageSignatureDelta {
   signature: string;
 }
 
-export interface MessageBlockStopEvent {
-  type: 'content_block_stop';
-  index: number;
-}
-
-/** How it ended, and what the whole of it used. */
-export interface MessageDeltaEvent {
-  type: 'message_delta';
-  delta: MessageEnd;
-  usage: MessageUsage;
-}
+export type MessageBlockDelta = MessageTextDelta | MessageInputJsonDelta | MessageThinkingDelta | MessageSignatureDelta;
 
 export interface MessageEnd {
   stop_reason: MessageStopReason;
   stop_sequence: string | null;
-}
-
-export interface MessageStopEvent {
-  type: 'message_stop';
-}
-
-export interface MessageErrorResponse {
-  type: 'error';
-  error: MessageError;
-  /** The header `request-id`. */
-  request_id: string;
 }
 
 export interface MessageError {

@@ -5,10 +5,12 @@ import { NovAIError } from './errors.js';
 export interface List<Item> {
   data: Item[];
   has_more?: boolean;
+  last_id?: string | null;
+  next_after?: string | null;
 }
 
-/** Which field of a page is the `after` of the next one; `single`: there is no next one. */
-export type NextAfter = 'last_id' | 'next_after' | 'single';
+/** Which field of a page is the `after` of the next one; null: there is no next one. */
+export type NextAfter = 'last_id' | 'next_after' | null;
 
 type Turn<Item> = (after: string) => PagePromise<Item, List<Item>>;
 
@@ -20,7 +22,7 @@ export class Page<Item> implements AsyncIterable<Item> {
 
   constructor(list: List<Item>, nextAfter: NextAfter, turn: Turn<Item>) {
     Object.assign(this, list);
-    this.#after = list.has_more ? ((list as Partial<Record<NextAfter, string | null>>)[nextAfter] ?? null) : null;
+    this.#after = (list.has_more && nextAfter && list[nextAfter]) || null;
     this.#turn = turn;
   }
 
