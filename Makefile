@@ -7,7 +7,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CLIENTS := tests/clients
-SDKS := python
+SDKS := python typescript
+SDK_TS := sdk/typescript
 PROTOS := inference embedding model_host
 EXTRAS := inference,embedding,dev,test
 
@@ -34,11 +35,12 @@ dev: run
 test: install ## every test, on real PostgreSQL, Redis, gRPC and both demo models
 	$(BIN)/python -m pytest $(ARGS)
 
-$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
-	cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+$(CLIENTS)/node_modules/.package-lock.json $(SDK_TS)/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test-clients: install $(CLIENTS)/node_modules/.package-lock.json ## the official SDK of Node and the AI SDK, on a NovAI of their own; needs npm
+test-clients: install $(CLIENTS)/node_modules/.package-lock.json $(SDK_TS)/node_modules/.package-lock.json ## our SDK of TypeScript, the official one of Node and the AI SDK, on a NovAI of their own; needs npm
+	cd $(SDK_TS) && npm run --silent build && npm run --silent check
 	$(BIN)/python -m tests.clients $(ARGS)
 
 format: install ## ruff format and its safe fixes

@@ -37,9 +37,10 @@ test('what npm packs loads as ESM and CommonJS, with types', { timeout: 120_000 
     writeFileSync(join(folder, name), source);
     assert.equal(run(process.execPath, name), 'true APIConnectionError\n');
   }
-  for (const [name, module] of [['typed.mts', 'nodenext'], ['typed.cts', 'nodenext'], ['typed.ts', 'preserve']]) {
-    writeFileSync(join(folder, name), TYPED);
-    run(process.execPath, join(HERE, 'node_modules/typescript/bin/tsc'), '--strict', '--noEmit', '--module', module, '--target', 'es2022', name);
+  for (const name of ['typed.mts', 'typed.cts']) writeFileSync(join(folder, name), TYPED);
+  const tsc = join(HERE, 'node_modules/typescript/bin/tsc');
+  for (const module of ['nodenext', 'preserve']) {
+    run(process.execPath, tsc, '--strict', '--noEmit', '--target', 'es2022', '--module', module, 'typed.mts', 'typed.cts');
   }
 });
 
