@@ -16,7 +16,7 @@ import {
 import { z } from 'zod';
 import { chunk, collect, DONE, event, HELLO, json, serve, stream } from './fault_server.mjs';
 
-const golden = (name) => stream([readFileSync(new URL(`../../golden/${name}.sse`, import.meta.url))]);
+const golden = (name) => stream([readFileSync(new URL(`../../../tests/sdk/golden/${name}.sse`, import.meta.url))]);
 const completion = (message, finish_reason = 'stop') => ({
   id: 'chatcmpl-1',
   choices: [{ index: 0, message: { role: 'assistant', content: null, refusal: null, ...message }, logprobs: null, finish_reason }],

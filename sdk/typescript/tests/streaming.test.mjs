@@ -6,7 +6,7 @@ import { APIConnectionError, APIError, APIResponseValidationError, APITimeoutErr
 import { SSEDecoder } from '../dist/esm/runtime/sse.js';
 import { chunk, collect, DONE, drop, event, HELLO, refusal, serve, stream } from './fault_server.mjs';
 
-const GOLDEN = new URL('../../golden/', import.meta.url);
+const GOLDEN = new URL('../../../tests/sdk/golden/', import.meta.url);
 const STREAMED = { ...HELLO, stream: true };
 const WORDS = ['Hello, ', 'wörld ', '👋'].map((content) => event(chunk({ content })));
 const text = (chunks) => chunks.map((one) => one.choices[0].delta.content).join('');
