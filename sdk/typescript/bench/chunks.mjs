@@ -17,8 +17,12 @@ else console.log(JSON.stringify(await measure()));
 /** The server, in a process of its own. */
 async function answer() {
   const chunk = (n) => ({
-    id: 'chatcmpl-0123456789abcdef', object: 'chat.completion.chunk', created: 1_800_000_000, model: 'm',
-    service_tier: 'default', system_fingerprint: null,
+    id: 'chatcmpl-0123456789abcdef',
+    object: 'chat.completion.chunk',
+    created: 1_800_000_000,
+    model: 'm',
+    service_tier: 'default',
+    system_fingerprint: null,
     choices: [{ index: 0, delta: { content: ` wörd${n % 10}` }, logprobs: null, finish_reason: null }],
   });
   const events = Array.from({ length: CHUNKS }, (_, n) => `data: ${JSON.stringify(chunk(n))}\n\n`);
@@ -45,7 +49,13 @@ async function measure() {
   }
   server.kill();
   const { novai, openai } = best;
-  return { bench: 'sdk_typescript_chunks', node: process.version, novai_chunks_per_s: novai, openai_chunks_per_s: openai, ratio: round2(novai / openai) };
+  return {
+    bench: 'sdk_typescript_chunks',
+    node: process.version,
+    novai_chunks_per_s: novai,
+    openai_chunks_per_s: openai,
+    ratio: round2(novai / openai),
+  };
 }
 
 async function rate(client) {

@@ -20,19 +20,31 @@ function env(t, values = {}) {
 
 test('without a key there is no client', (t) => {
   env(t);
-  assert.throws(() => new NovAI(), (error) => error instanceof NovAIError && /NOVAI_API_KEY/.test(error.message));
+  assert.throws(
+    () => new NovAI(),
+    (error) => error instanceof NovAIError && /NOVAI_API_KEY/.test(error.message),
+  );
   assert.equal(new NovAI({ apiKey: 'k' }).baseURL, 'http://127.0.0.1:8000/v1');
 });
 
 test('settings come from the environment', async (t) => {
   const { baseURL, requests } = await serve(t, json({}));
   const lines = 'X-One: 1\n X-Two : a: b \nnonsense';
-  env(t, { NOVAI_API_KEY: 'sk-env', NOVAI_BASE_URL: `${baseURL}/`, NOVAI_ORG_ID: 'o', NOVAI_PROJECT_ID: 'p', NOVAI_CUSTOM_HEADERS: lines });
+  env(t, {
+    NOVAI_API_KEY: 'sk-env',
+    NOVAI_BASE_URL: `${baseURL}/`,
+    NOVAI_ORG_ID: 'o',
+    NOVAI_PROJECT_ID: 'p',
+    NOVAI_CUSTOM_HEADERS: lines,
+  });
   await new NovAI().models.retrieve('m');
   const { headers, url } = requests[0];
   assert.equal(url, '/v1/models/m');
   assert.equal(headers.authorization, 'Bearer sk-env');
-  assert.deepEqual([headers['openai-organization'], headers['openai-project'], headers['x-one'], headers['x-two']], ['o', 'p', '1', 'a: b']);
+  assert.deepEqual(
+    [headers['openai-organization'], headers['openai-project'], headers['x-one'], headers['x-two']],
+    ['o', 'p', '1', 'a: b'],
+  );
 });
 
 test('what every request says of itself', async (t) => {
@@ -50,7 +62,10 @@ test('a key may be asked for before every try', async (t) => {
   const { client, requests } = await serve(t, refusal(503, {}, { 'retry-after-ms': '1' }), json({}));
   let asked = 0;
   await client({ apiKey: async () => `sk-${++asked}` }).models.retrieve('m');
-  assert.deepEqual(requests.map((one) => one.headers.authorization), ['Bearer sk-1', 'Bearer sk-2']);
+  assert.deepEqual(
+    requests.map((one) => one.headers.authorization),
+    ['Bearer sk-1', 'Bearer sk-2'],
+  );
 });
 
 test('a call has options of its own', async (t) => {
@@ -61,7 +76,10 @@ test('a call has options of its own', async (t) => {
   const [{ url, body, headers: sent }] = requests;
   assert.equal(url, '/v1/chat/completions?q=1&r=1&r=2');
   assert.deepEqual(JSON.parse(body), { ...HELLO, more: true });
-  assert.deepEqual([sent['x-a'], sent['x-b'], sent['x-c'], sent['content-type']], ['2', undefined, undefined, 'application/json']);
+  assert.deepEqual(
+    [sent['x-a'], sent['x-b'], sent['x-c'], sent['content-type']],
+    ['2', undefined, undefined, 'application/json'],
+  );
 });
 
 test('only what was given is sent, null included', async (t) => {
@@ -89,20 +107,36 @@ test('names in paths are encoded, and may not be empty', async (t) => {
 test('operations that have no method', async (t) => {
   const { client, requests } = await serve(t, json({ ok: true }));
   const novai = client();
-  for (const verb of ['get', 'post', 'put', 'patch', 'delete']) assert.deepEqual(await novai[verb]('/v1/other', { query: { a: 1 } }), { ok: true });
-  assert.deepEqual(requests.map(({ method, url }) => `${method} ${url}`), ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((verb) => `${verb} /v1/other?a=1`));
+  for (const verb of ['get', 'post', 'put', 'patch', 'delete'])
+    assert.deepEqual(await novai[verb]('/v1/other', { query: { a: 1 } }), { ok: true });
+  assert.deepEqual(
+    requests.map(({ method, url }) => `${method} ${url}`),
+    ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((verb) => `${verb} /v1/other?a=1`),
+  );
   await novai.post('/v1/other', { body: { a: 1 } });
   assert.equal(requests.at(-1).body, '{"a":1}');
 });
 
 test('files are sent as forms', async (t) => {
   const { client, requests } = await serve(t, json({}));
-  for (const source of ['text', new Uint8Array([116]), new Blob(['t']), new Response('t'), createReadStream(new URL(import.meta.url))]) {
+  for (const source of [
+    'text',
+    new Uint8Array([116]),
+    new Blob(['t']),
+    new Response('t'),
+    createReadStream(new URL(import.meta.url)),
+  ]) {
     const file = await toFile(source, 'lines.jsonl', { type: 'application/jsonl' });
-    await client().request('POST', '/v1/files', { body: { file, purpose: 'batch', tags: ['a', 'b'], expires: { seconds: 5 } }, form: true });
+    await client().request('POST', '/v1/files', {
+      body: { file, purpose: 'batch', tags: ['a', 'b'], expires: { seconds: 5 } },
+      form: true,
+    });
   }
   assert.match(requests[0].headers['content-type'], /^multipart\/form-data; boundary=/);
-  assert.match(requests[0].body, /name="file"; filename="lines.jsonl"\r\nContent-Type: application\/jsonl\r\n\r\ntext\r\n/);
+  assert.match(
+    requests[0].body,
+    /name="file"; filename="lines.jsonl"\r\nContent-Type: application\/jsonl\r\n\r\ntext\r\n/,
+  );
   assert.match(requests[0].body, /name="tags\[\]"\r\n\r\nb\r\n[^]*name="expires\[seconds\]"\r\n\r\n5/);
   assert.match(requests.at(-1).body, /Settings, headers, queries/);
 });
@@ -122,12 +156,25 @@ test('a call is a promise', async (t) => {
   const { client } = await serve(t, json({ id: 'm' }), refusal(404));
   const call = client().models.retrieve('m');
   assert.ok(call instanceof Promise);
-  assert.deepEqual(await Promise.all([call, call.then((model) => model.id), call.finally(() => {})]), [{ id: 'm' }, 'm', { id: 'm' }]);
-  assert.equal(await client().models.retrieve('m').catch(() => 'caught'), 'caught');
+  assert.deepEqual(await Promise.all([call, call.then((model) => model.id), call.finally(() => {})]), [
+    { id: 'm' },
+    'm',
+    { id: 'm' },
+  ]);
+  assert.equal(
+    await client()
+      .models.retrieve('m')
+      .catch(() => 'caught'),
+    'caught',
+  );
 });
 
 test('answers without a body, and as text', async (t) => {
-  const { client } = await serve(t, (answer) => answer.writeHead(204).end(), (answer) => answer.writeHead(200, { 'content-type': 'text/csv' }).end('a,b'));
+  const { client } = await serve(
+    t,
+    (answer) => answer.writeHead(204).end(),
+    (answer) => answer.writeHead(200, { 'content-type': 'text/csv' }).end('a,b'),
+  );
   assert.equal(await client().delete('/v1/x'), undefined);
   assert.equal(await client().get('/v1/x'), 'a,b');
 });
@@ -137,7 +184,12 @@ test('logs tell of calls, never a key nor what was said', async (t) => {
   const lines = [];
   const keep = (...args) => lines.push(args.map((part) => JSON.stringify(part)).join(' '));
   const logger = { info: keep, debug: keep };
-  await client({ apiKey: 'sk-secret', logLevel: 'debug', logger, defaultHeaders: { 'x-api-key': 'secret' } }).chat.completions.create({ ...HELLO, user: 'secret' });
+  await client({
+    apiKey: 'sk-secret',
+    logLevel: 'debug',
+    logger,
+    defaultHeaders: { 'x-api-key': 'secret' },
+  }).chat.completions.create({ ...HELLO, user: 'secret' });
   const log = lines.join('\n');
   assert.match(log, /POST \/v1\/chat\/completions: 503 no; again in 1 ms/);
   assert.match(log, /POST \/v1\/chat\/completions 200 req_1/);
@@ -156,13 +208,27 @@ test('lists turn their own pages', async (t) => {
     { object: 'list', data: [], has_more: true, last_id: 'c' },
     { object: 'list', data: [{ id: 'd' }], has_more: false, last_id: 'd' },
   ];
-  const { client, requests } = await serve(t, ...pages.map((page) => json(page)), ...pages.map((page) => json(page)), json(pages[0]));
+  const { client, requests } = await serve(
+    t,
+    ...pages.map((page) => json(page)),
+    ...pages.map((page) => json(page)),
+    json(pages[0]),
+  );
   const list = () => client().responses.inputItems.list('resp_1', { limit: 2 }, { headers: { 'x-a': '1' } });
-  assert.deepEqual((await collect(list())).map((item) => item.id), ['a', 'b', 'd']);
-  assert.deepEqual(requests.map((one) => one.url.split('?')[1]), ['limit=2', 'limit=2&after=b', 'limit=2&after=c']);
+  assert.deepEqual(
+    (await collect(list())).map((item) => item.id),
+    ['a', 'b', 'd'],
+  );
+  assert.deepEqual(
+    requests.map((one) => one.url.split('?')[1]),
+    ['limit=2', 'limit=2&after=b', 'limit=2&after=c'],
+  );
   assert.equal(requests[2].headers['x-a'], '1');
   const first = await list();
-  assert.deepEqual([first.object, first.data.length, first.hasNextPage(), first.nextPageInfo()], ['list', 2, true, { after: 'b' }]);
+  assert.deepEqual(
+    [first.object, first.data.length, first.hasNextPage(), first.nextPageInfo()],
+    ['list', 2, true, { after: 'b' }],
+  );
   const sizes = (await collect(first.iterPages())).map((page) => page.data.length);
   assert.deepEqual(sizes, [2, 0, 1]);
 });

@@ -25,9 +25,15 @@ for (const [status, error, name] of [
 ]) {
   test(`${status} ${JSON.stringify(error)} is ${name}`, async (t) => {
     const { client } = await serve(t, refusal(status, error, STOP));
-    const failure = await client().models.retrieve('m').catch((raised) => raised);
+    const failure = await client()
+      .models.retrieve('m')
+      .catch((raised) => raised);
     assert.equal(failure.constructor, novai[name]);
-    assert.ok(failure instanceof novai.APIStatusError && failure instanceof novai.APIError && failure instanceof novai.NovAIError);
+    assert.ok(
+      failure instanceof novai.APIStatusError &&
+        failure instanceof novai.APIError &&
+        failure instanceof novai.NovAIError,
+    );
     assert.equal(failure.message, `${status} no`);
     assert.equal(failure.name, name);
     assert.equal(failure.status, status);
@@ -37,25 +43,53 @@ for (const [status, error, name] of [
 
 test('an error tells what the server told', async (t) => {
   const wait = { 'retry-after': '3', 'retry-after-ms': '2500', ...STOP };
-  const { client } = await serve(t, refusal(429, { type: 'tokens', code: 'rate_limit_exceeded', param: 'messages[0]' }, wait));
-  const failure = await client().chat.completions.create(HELLO).catch((raised) => raised);
-  assert.deepEqual([failure.type, failure.code, failure.param, failure.retryAfter], ['tokens', 'rate_limit_exceeded', 'messages[0]', 2.5]);
+  const { client } = await serve(
+    t,
+    refusal(429, { type: 'tokens', code: 'rate_limit_exceeded', param: 'messages[0]' }, wait),
+  );
+  const failure = await client()
+    .chat.completions.create(HELLO)
+    .catch((raised) => raised);
+  assert.deepEqual(
+    [failure.type, failure.code, failure.param, failure.retryAfter],
+    ['tokens', 'rate_limit_exceeded', 'messages[0]', 2.5],
+  );
   assert.equal(failure.body.error.message, 'no');
   assert.equal(failure.headers.get('retry-after'), '3');
 });
 
 test("Anthropic's form of an error", async (t) => {
-  const error = { type: 'invalid_request_error', message: 'no', details: { error_code: 'context_length_exceeded', param: 'messages' } };
+  const error = {
+    type: 'invalid_request_error',
+    message: 'no',
+    details: { error_code: 'context_length_exceeded', param: 'messages' },
+  };
   const { client } = await serve(t, json({ type: 'error', error, request_id: 'req_1' }, 400));
-  const failure = await client().messages.create({ ...HELLO, max_tokens: 1 }).catch((raised) => raised);
+  const failure = await client()
+    .messages.create({ ...HELLO, max_tokens: 1 })
+    .catch((raised) => raised);
   assert.ok(failure instanceof novai.ContextLengthExceededError);
   assert.deepEqual([failure.code, failure.param, failure.retryAfter], ['context_length_exceeded', 'messages', null]);
 });
 
 test('errors without JSON, and without anything', async (t) => {
   const { client } = await serve(t, json('<html>', 404), json('', 404));
-  assert.equal((await client().models.retrieve('m').catch((raised) => raised)).message, '404 <html>');
-  assert.equal((await client().models.retrieve('m').catch((raised) => raised)).message, '404 without a reason');
+  assert.equal(
+    (
+      await client()
+        .models.retrieve('m')
+        .catch((raised) => raised)
+    ).message,
+    '404 <html>',
+  );
+  assert.equal(
+    (
+      await client()
+        .models.retrieve('m')
+        .catch((raised) => raised)
+    ).message,
+    '404 without a reason',
+  );
 });
 
 test('nobody there', async () => {

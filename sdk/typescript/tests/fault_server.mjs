@@ -7,7 +7,13 @@ import NovAI from 'novai';
 export async function serve(t, ...answers) {
   const requests = [];
   const server = createServer(async (incoming, outgoing) => {
-    const seen = { method: incoming.method, url: incoming.url, headers: incoming.headers, body: '', left: once(outgoing, 'close') };
+    const seen = {
+      method: incoming.method,
+      url: incoming.url,
+      headers: incoming.headers,
+      body: '',
+      left: once(outgoing, 'close'),
+    };
     requests.push(seen);
     for await (const piece of incoming) seen.body += piece;
     await (answers.length > 1 ? answers.shift() : answers[0])(outgoing, seen);
@@ -22,10 +28,12 @@ export async function serve(t, ...answers) {
   return { baseURL, requests, client: (options) => new NovAI({ baseURL, apiKey: 'sk-test', ...options }) };
 }
 
-export const json = (body, status = 200, headers = {}) => (answer) => {
-  answer.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req_1', ...headers });
-  answer.end(typeof body === 'string' ? body : JSON.stringify(body));
-};
+export const json =
+  (body, status = 200, headers = {}) =>
+  (answer) => {
+    answer.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req_1', ...headers });
+    answer.end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
 
 export const refusal = (status, error = {}, headers = {}) =>
   json({ error: { message: 'no', type: 't', param: null, code: null, ...error } }, status, headers);
@@ -43,14 +51,16 @@ export const cut = (answer) => {
 export const silence = () => {};
 
 /** A stream of these pieces. A function among them is awaited; without `end` it stays open. */
-export const stream = (pieces, { end = true } = {}) => async (answer) => {
-  answer.writeHead(200, { 'content-type': 'text/event-stream' });
-  for (const piece of pieces) {
-    if (typeof piece === 'function') await piece(answer);
-    else answer.write(piece);
-  }
-  if (end) answer.end();
-};
+export const stream =
+  (pieces, { end = true } = {}) =>
+  async (answer) => {
+    answer.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const piece of pieces) {
+      if (typeof piece === 'function') await piece(answer);
+      else answer.write(piece);
+    }
+    if (end) answer.end();
+  };
 
 export const event = (value) => `data: ${JSON.stringify(value)}\n\n`;
 export const DONE = 'data: [DONE]\n\n';

@@ -29,7 +29,9 @@ async function until(condition) {
 live('chat, whole and streamed, says the same', async () => {
   const ask = { model: CHAT, messages: user('How do I create an API key?'), temperature: 0, max_tokens: 24 };
   const whole = await client.chat.completions.create(ask);
-  const chunks = await collect(await client.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }));
+  const chunks = await collect(
+    await client.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }),
+  );
   const { content } = whole.choices[0].message;
   assert.ok(content);
   assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''), content);
@@ -41,7 +43,10 @@ live('chat, whole and streamed, says the same', async () => {
 
 live('what was answered may be sent back', async () => {
   const call = { call: { name: 'weather', arguments: { city: 'Oslo' } } };
-  const { choices } = await client.chat.completions.create({ ...scripted({ say: 'Let me see.' }, call), tools: [{ type: 'function', function: { name: 'weather' } }] });
+  const { choices } = await client.chat.completions.create({
+    ...scripted({ say: 'Let me see.' }, call),
+    tools: [{ type: 'function', function: { name: 'weather' } }],
+  });
   const answer = { role: 'tool', tool_call_id: choices[0].message.tool_calls[0].id, content: 'rain' };
   const next = scripted({ say: 'done' });
   const messages = [...user('weather?'), choices[0].message, answer, ...next.messages];
@@ -63,12 +68,18 @@ live('every resource of a key', async () => {
   assert.equal((await client.models.retrieve(CHAT)).id, CHAT);
   const { choices } = await client.completions.create({ model: CHAT, prompt: 'An API key is', max_tokens: 4 });
   assert.equal(typeof choices[0].text, 'string');
-  assert.equal((await collect(await client.completions.create({ model: CHAT, prompt: 'An', max_tokens: 4, stream: true }))).at(-1).object, 'text_completion');
+  assert.equal(
+    (await collect(await client.completions.create({ model: CHAT, prompt: 'An', max_tokens: 4, stream: true }))).at(-1)
+      .object,
+    'text_completion',
+  );
   const { data } = await client.embeddings.create({ model: VECTORS, input: ['a cat', 'a feline'] });
   assert.equal(data.length, 2);
   const { results } = await client.rerank.create({ model: VECTORS, query: 'a cat', documents: ['a car', 'a feline'] });
   assert.equal(results[0].index, 1);
-  assert.ok((await client.chat.completions.inputTokens.count({ model: CHAT, messages: user('hello') })).input_tokens > 0);
+  assert.ok(
+    (await client.chat.completions.inputTokens.count({ model: CHAT, messages: user('hello') })).input_tokens > 0,
+  );
   const { tokens } = await client.tokens.tokenize({ model: CHAT, prompt: 'hello' });
   assert.equal((await client.tokens.detokenize({ model: CHAT, tokens })).prompt, 'hello');
   const limits = await client.limits.retrieve({ model: CHAT });
@@ -80,13 +91,27 @@ live('every resource of a key', async () => {
 });
 
 live('responses: a conversation, its items by the page, its end', async () => {
-  const first = await client.responses.create({ model: CHAT, input: ['one', 'two', 'three'].map((content) => ({ role: 'user', content })), max_output_tokens: 16 });
+  const first = await client.responses.create({
+    model: CHAT,
+    input: ['one', 'two', 'three'].map((content) => ({ role: 'user', content })),
+    max_output_tokens: 16,
+  });
   assert.ok(novai.outputText(first));
-  const second = client.responses.stream({ model: CHAT, input: 'And?', previous_response_id: first.id, max_output_tokens: 16 });
+  const second = client.responses.stream({
+    model: CHAT,
+    input: 'And?',
+    previous_response_id: first.id,
+    max_output_tokens: 16,
+  });
   const { id, previous_response_id } = await second.finalResponse();
   assert.equal(previous_response_id, first.id);
-  const pages = await collect((await client.responses.inputItems.list(first.id, { limit: 2, order: 'asc' })).iterPages());
-  assert.deepEqual(pages.map(({ data }) => data.length), [2, 1]);
+  const pages = await collect(
+    (await client.responses.inputItems.list(first.id, { limit: 2, order: 'asc' })).iterPages(),
+  );
+  assert.deepEqual(
+    pages.map(({ data }) => data.length),
+    [2, 1],
+  );
   for (const each of [first.id, id]) assert.equal((await client.responses.delete(each)).deleted, true);
   await assert.rejects(client.responses.retrieve(id), novai.NotFoundError);
 });
@@ -104,9 +129,12 @@ live('what was asked is explained by its request id, and listed by the page', as
 live('a rate limit is waited for, and told where it is not', async () => {
   const { id, client: own } = await project();
   await admin.admin.limits.set({ project: id, limits: [{ name: 'requests_per_minute', limit: 60, burst: 1 }] });
-  await until(async () => (await own.limits.retrieve()).limits.some(({ name, limit }) => name === 'requests_per_minute' && limit === 60));
+  await until(async () =>
+    (await own.limits.retrieve()).limits.some(({ name, limit }) => name === 'requests_per_minute' && limit === 60),
+  );
   const hello = scripted({ say: 'hello' });
-  for (let n = 0; n < 2; n++) assert.equal((await own.chat.completions.create(hello)).choices[0].message.content, 'hello');
+  for (let n = 0; n < 2; n++)
+    assert.equal((await own.chat.completions.create(hello)).choices[0].message.content, 'hello');
   await assert.rejects(own.chat.completions.create(hello, { maxRetries: 0 }), (error) => {
     assert.ok(error instanceof novai.RateLimitError && !(error instanceof novai.InsufficientQuotaError));
     assert.ok(error.retryAfter > 0 && error.retryAfter <= 1);
@@ -128,10 +156,13 @@ live('refusals by their class', async () => {
 
 live('a failure within a stream', async () => {
   const items = [];
-  await assert.rejects(async () => {
-    const ask = scripted({ say: 'one ' }, { wait_ms: 100 }, { fail: 'bröken' });
-    for await (const chunk of await client.chat.completions.create({ ...ask, stream: true })) items.push(chunk);
-  }, (error) => error instanceof novai.APIError && error.code === 'upstream_error');
+  await assert.rejects(
+    async () => {
+      const ask = scripted({ say: 'one ' }, { wait_ms: 100 }, { fail: 'bröken' });
+      for await (const chunk of await client.chat.completions.create({ ...ask, stream: true })) items.push(chunk);
+    },
+    (error) => error instanceof novai.APIError && error.code === 'upstream_error',
+  );
   assert.ok(items.length > 0);
 });
 
@@ -140,7 +171,8 @@ live('who leaves a stream stops it', async () => {
   const endless = { ...scripted({ say: 'one two' }, { hang: true }), stream: true };
   const { data, request_id } = await own.chat.completions.create(endless).withResponse();
   for await (const chunk of data) if (chunk.choices[0]?.delta.content) break;
-  const settled = () => own.usage.requests.retrieve(request_id).then(Boolean, (error) => !(error instanceof novai.NotFoundError));
+  const settled = () =>
+    own.usage.requests.retrieve(request_id).then(Boolean, (error) => !(error instanceof novai.NotFoundError));
   await until(settled); // one that runs has no usage yet
 });
 

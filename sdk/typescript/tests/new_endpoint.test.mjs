@@ -74,23 +74,36 @@ test('an operation that is added to the spec is in the package', { timeout: 180_
   const folder = mkdtempSync(join(tmpdir(), 'novai-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const spec = readFileSync(join(ROOT, 'openapi/spec.yaml'), 'utf8');
-  writeFileSync(join(folder, 'spec.yaml'), spec.replace('\npaths:\n', `\npaths:${ADDED}`).replace('\n  schemas:\n', `\n  schemas:${SCHEMA}`));
-  for (const name of ['src', 'package.json', 'tsconfig.json']) cpSync(join(HERE, name), join(folder, name), { recursive: true });
+  writeFileSync(
+    join(folder, 'spec.yaml'),
+    spec.replace('\npaths:\n', `\npaths:${ADDED}`).replace('\n  schemas:\n', `\n  schemas:${SCHEMA}`),
+  );
+  for (const name of ['src', 'package.json', 'tsconfig.json'])
+    cpSync(join(HERE, name), join(folder, name), { recursive: true });
   rmSync(join(folder, 'src/generated'), { recursive: true });
   symlinkSync(join(HERE, 'node_modules'), join(folder, 'node_modules'));
-  const run = (command, ...args) => execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  const run = (command, ...args) =>
+    execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
   run(PYTHON, join(ROOT, 'openapi/codegen/sdk.py'), 'typescript', 'spec.yaml', '.');
   writeFileSync(join(folder, 'src/use.ts'), USE);
   run(process.execPath, join(HERE, 'node_modules/typescript/bin/tsc'), '-p', '.');
 
-  const { baseURL, requests } = await serve(t, json({ ok: true }), stream([event(chunk({ content: 'o' })), DONE]), json({ data: [{ id: 'v' }] }));
+  const { baseURL, requests } = await serve(
+    t,
+    json({ ok: true }),
+    stream([event(chunk({ content: 'o' })), DONE]),
+    json({ data: [{ id: 'v' }] }),
+  );
   const { NovAI } = await import(pathToFileURL(join(folder, 'dist/esm/index.js')));
   const { poems } = new NovAI({ baseURL, apiKey: 'k' });
   assert.deepEqual(await poems.verses.createOne('a b', { mood: 'glad' }), { ok: true });
   const [first] = await collect(await poems.verses.createOne('p', { mood: 'sad', stream: true }));
   assert.equal(first.choices[0].delta.content, 'o');
   assert.deepEqual(await collect(poems.verses.list('p', { limit: 1 })), [{ id: 'v' }]);
-  assert.deepEqual(requests.map(({ method, url }) => `${method} ${url}`), ['POST /v1/poems/a%20b/verses', 'POST /v1/poems/p/verses', 'GET /v1/poems/p/verses?limit=1']);
+  assert.deepEqual(
+    requests.map(({ method, url }) => `${method} ${url}`),
+    ['POST /v1/poems/a%20b/verses', 'POST /v1/poems/p/verses', 'GET /v1/poems/p/verses?limit=1'],
+  );
   assert.match(readFileSync(join(folder, 'api.md'), 'utf8'), /client\.poems\.verses/);
 });
 
@@ -99,7 +112,10 @@ test('generating again changes nothing', { timeout: 180_000 }, (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   cpSync(join(HERE, 'src/helpers'), join(folder, 'src/helpers'), { recursive: true });
   execFileSync(PYTHON, [join(ROOT, 'openapi/codegen/sdk.py'), 'typescript', join(ROOT, 'openapi/spec.yaml'), folder]);
-  for (const name of ['api.md', ...['client', 'operations', 'params', 'types'].map((part) => `src/generated/${part}.ts`)]) {
+  for (const name of [
+    'api.md',
+    ...['client', 'operations', 'params', 'types'].map((part) => `src/generated/${part}.ts`),
+  ]) {
     assert.equal(readFileSync(join(folder, name), 'utf8'), readFileSync(join(HERE, name), 'utf8'), name);
   }
 });

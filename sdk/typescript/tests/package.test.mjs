@@ -20,16 +20,22 @@ const LOADED = {
   'esm.mjs': `import NovAI, { APIConnectionError } from 'novai'; ${USE}`,
   'cjs.cjs': `const { default: NovAI, APIConnectionError } = require('novai'); ${USE}`,
 };
-const TYPED = "import NovAI from 'novai'; export const id: Promise<string> = new NovAI().models.retrieve('m').then((model) => model.id);";
+const TYPED =
+  "import NovAI from 'novai'; export const id: Promise<string> = new NovAI().models.retrieve('m').then((model) => model.id);";
 
 test('what npm packs loads as ESM and CommonJS, with types', { timeout: 120_000 }, (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'novai-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const run = (command, ...args) => execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const run = (command, ...args) =>
+    execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   const [{ filename, files }] = JSON.parse(run('npm', 'pack', HERE, '--json', '--ignore-scripts'));
   const names = files.map(({ path }) => path);
-  for (const name of ['README.md', 'api.md', 'dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json']) assert.ok(names.includes(name), name);
-  assert.deepEqual(names.filter((name) => !/^(dist|src)\/|^(README|api)\.md$|^package\.json$/.test(name)), []);
+  for (const name of ['README.md', 'api.md', 'dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json'])
+    assert.ok(names.includes(name), name);
+  assert.deepEqual(
+    names.filter((name) => !/^(dist|src)\/|^(README|api)\.md$|^package\.json$/.test(name)),
+    [],
+  );
   const target = join(folder, 'node_modules/novai');
   mkdirSync(target, { recursive: true });
   run('tar', '-xzf', filename, '--strip-components=1', '-C', target);
@@ -40,7 +46,18 @@ test('what npm packs loads as ESM and CommonJS, with types', { timeout: 120_000 
   for (const name of ['typed.mts', 'typed.cts']) writeFileSync(join(folder, name), TYPED);
   const tsc = join(HERE, 'node_modules/typescript/bin/tsc');
   for (const module of ['nodenext', 'preserve']) {
-    run(process.execPath, tsc, '--strict', '--noEmit', '--target', 'es2022', '--module', module, 'typed.mts', 'typed.cts');
+    run(
+      process.execPath,
+      tsc,
+      '--strict',
+      '--noEmit',
+      '--target',
+      'es2022',
+      '--module',
+      module,
+      'typed.mts',
+      'typed.cts',
+    );
   }
 });
 
@@ -54,11 +71,22 @@ test('it depends on nothing, and imports nothing of Node', async () => {
 });
 
 test('a program that chats is small', async (t) => {
-  const { outputFiles } = await bundle("import NovAI from 'novai'; await new NovAI().chat.completions.create({ model: 'm', messages: [] });");
+  const { outputFiles } = await bundle(
+    "import NovAI from 'novai'; await new NovAI().chat.completions.create({ model: 'm', messages: [] });",
+  );
   const size = gzipSync(outputFiles[0].contents).length;
   t.diagnostic(`${size} bytes`);
   assert.ok(size <= MOST_BYTES, `${size}`);
 });
 
 const bundle = (contents) =>
-  build({ stdin: { contents, resolveDir: HERE }, bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', write: false, metafile: true });
+  build({
+    stdin: { contents, resolveDir: HERE },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    write: false,
+    metafile: true,
+  });

@@ -24,7 +24,10 @@ test('x-should-retry overrides the status', () => {
 test('pauses double from half a second up to eight, less a quarter at most', () => {
   const longest = [0, 1, 2, 3, 4, 5, 20].map((retries) => delayMs(retries, undefined, () => 0));
   assert.deepEqual(longest, [500, 1000, 2000, 4000, 8000, 8000, 8000]);
-  assert.equal(delayMs(1, undefined, () => 1), 750);
+  assert.equal(
+    delayMs(1, undefined, () => 1),
+    750,
+  );
 });
 
 test('the pause that the server asks for, up to a minute', () => {
@@ -57,7 +60,10 @@ for (const [name, fault] of Object.entries({
   test(`after ${name} the call is tried again, as the same one`, async (t) => {
     const { client, requests } = await serve(t, fault, json({ ok: true }));
     assert.deepEqual(await client().chat.completions.create(HELLO), { ok: true });
-    assert.deepEqual(requests.map((one) => one.headers['x-novai-retry-count']), ['0', '1']);
+    assert.deepEqual(
+      requests.map((one) => one.headers['x-novai-retry-count']),
+      ['0', '1'],
+    );
     const [first, second] = requests;
     assert.equal(second.body, first.body);
     assert.match(first.headers['idempotency-key'], /^novai-[0-9a-f]{32}$/);
@@ -74,7 +80,12 @@ test('what waiting does not help is not tried again', async (t) => {
 });
 
 test('two more tries, or as many as were asked for', async (t) => {
-  for (const [options, perCall, tries] of [[{}, {}, 3], [{ maxRetries: 0 }, {}, 1], [{}, { maxRetries: 1 }, 2], [{ maxRetries: 0 }, { maxRetries: 3 }, 4]]) {
+  for (const [options, perCall, tries] of [
+    [{}, {}, 3],
+    [{ maxRetries: 0 }, {}, 1],
+    [{}, { maxRetries: 1 }, 2],
+    [{ maxRetries: 0 }, { maxRetries: 3 }, 4],
+  ]) {
     const { client, requests } = await serve(t, refusal(503, {}, NOW));
     await assert.rejects(client(options).models.list(perCall), novai.InternalServerError);
     assert.equal(requests.length, tries);
@@ -93,7 +104,10 @@ test('a time that runs out is tried again, then told', async (t) => {
   const { client } = await serve(t, silence);
   let tries = 0;
   const counted = (...args) => (tries++, fetch(...args));
-  await assert.rejects(client({ timeout: 30, maxRetries: 1, fetch: counted }).models.retrieve('m'), novai.APITimeoutError);
+  await assert.rejects(
+    client({ timeout: 30, maxRetries: 1, fetch: counted }).models.retrieve('m'),
+    novai.APITimeoutError,
+  );
   assert.equal(tries, 2);
 });
 
@@ -109,16 +123,26 @@ test('a body that can be read once is sent once', async (t) => {
   const { client, requests } = await serve(t, refusal(503, {}, NOW));
   const body = new Blob(['{}']).stream();
   await assert.rejects(client().post('/v1/x', { body }), novai.InternalServerError);
-  assert.deepEqual(requests.map((one) => one.body), ['{}']);
+  assert.deepEqual(
+    requests.map((one) => one.body),
+    ['{}'],
+  );
 });
 
 test('the caller chooses the idempotency key; streams have none of their own, GETs never', async (t) => {
   const { client, requests } = await serve(t, json({}));
   await client().chat.completions.create(HELLO, { idempotencyKey: 'mine' });
-  await client().chat.completions.create({ ...HELLO, stream: true }).asResponse();
-  await client().chat.completions.create({ ...HELLO, stream: true }, { idempotencyKey: 'mine' }).asResponse();
+  await client()
+    .chat.completions.create({ ...HELLO, stream: true })
+    .asResponse();
+  await client()
+    .chat.completions.create({ ...HELLO, stream: true }, { idempotencyKey: 'mine' })
+    .asResponse();
   await client().models.retrieve('m');
-  assert.deepEqual(requests.map((one) => one.headers['idempotency-key']), ['mine', undefined, 'mine', undefined]);
+  assert.deepEqual(
+    requests.map((one) => one.headers['idempotency-key']),
+    ['mine', undefined, 'mine', undefined],
+  );
 });
 
 test('the caller can end a call while it waits for the next try', async (t) => {

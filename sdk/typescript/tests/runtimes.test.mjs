@@ -25,17 +25,39 @@ console.log(JSON.stringify({ ids, said: said.join(''), late, left, size }));
 `;
 const EXPECTED = { ids: ['m'], said: 'Hello, wörld 👋', late: true, left: true, size: 4 };
 const WEB = [
-  'AbortController', 'AbortSignal', 'Blob', 'File', 'FormData', 'Headers', 'ReadableStream', 'Response', 'TextDecoder', 'TextEncoder',
-  'URL', 'URLSearchParams', 'clearTimeout', 'crypto', 'fetch', 'setTimeout',
+  'AbortController',
+  'AbortSignal',
+  'Blob',
+  'File',
+  'FormData',
+  'Headers',
+  'ReadableStream',
+  'Response',
+  'TextDecoder',
+  'TextEncoder',
+  'URL',
+  'URLSearchParams',
+  'clearTimeout',
+  'crypto',
+  'fetch',
+  'setTimeout',
 ];
 const WORDS = ['Hello, ', 'wörld 👋'].map((content) => event(chunk({ content })));
 
 const answers = (t) =>
-  serve(t, refusal(503, {}, { 'retry-after-ms': '1' }), json({ data: [{ id: 'm' }] }), stream([...WORDS, DONE]), stream(WORDS, { end: false }), silence);
+  serve(
+    t,
+    refusal(503, {}, { 'retry-after-ms': '1' }),
+    json({ data: [{ id: 'm' }] }),
+    stream([...WORDS, DONE]),
+    stream(WORDS, { end: false }),
+    silence,
+  );
 
 const bundled = async (baseURL) => {
   const stdin = { contents: PROGRAM(baseURL), resolveDir: HERE };
-  return (await build({ stdin, bundle: true, format: 'esm', platform: 'browser', target: 'es2022', write: false })).outputFiles[0].text;
+  return (await build({ stdin, bundle: true, format: 'esm', platform: 'browser', target: 'es2022', write: false }))
+    .outputFiles[0].text;
 };
 
 const RUNTIMES = { node: ['--input-type=module', '-e'], deno: ['eval'], bun: ['-e'] };
@@ -55,7 +77,10 @@ test('what the web has', async (t) => {
   const program = `(async () => { ${await bundled(baseURL)} })()`;
   const printed = [];
   const globals = Object.fromEntries(WEB.map((name) => [name, globalThis[name]]));
-  await runInContext(program, createContext({ ...globals, console: { log: (line) => printed.push(JSON.parse(line)) } }));
+  await runInContext(
+    program,
+    createContext({ ...globals, console: { log: (line) => printed.push(JSON.parse(line)) } }),
+  );
   assert.deepEqual(printed, [EXPECTED]);
   await requests[3].left;
   assert.equal(requests[0].headers['x-novai-runtime'], 'browser');

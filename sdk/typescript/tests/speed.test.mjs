@@ -36,15 +36,23 @@ test('a stream of a gigabyte takes no more memory than a tenth of it', { timeout
   });
   const chunks = blocks * 32;
   const options = ['--max-old-space-size=48', '--input-type=module', '-e', READER, '--', baseURL, String(chunks)];
-  const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: fileURLToPath(new URL('..', import.meta.url)) });
+  const { stdout } = await promisify(execFile)(process.execPath, options, {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  });
   const { seen, growth } = JSON.parse(stdout);
   t.diagnostic(`${growth} bytes more`);
   assert.equal(seen, chunks);
   assert.ok(growth < MOST_GROWTH_BYTES, `${growth}`);
 });
 
-test('chunks come as fast as with the official SDK', { timeout: 300_000, skip: !existsSync(OFFICIAL) && 'tests/clients is not installed' }, (t) => {
-  const line = execFileSync(process.execPath, [fileURLToPath(new URL('../bench/chunks.mjs', import.meta.url))], { encoding: 'utf8' });
-  t.diagnostic(line.trim());
-  assert.ok(JSON.parse(line).ratio >= 1, line);
-});
+test(
+  'chunks come as fast as with the official SDK',
+  { timeout: 300_000, skip: !existsSync(OFFICIAL) && 'tests/clients is not installed' },
+  (t) => {
+    const line = execFileSync(process.execPath, [fileURLToPath(new URL('../bench/chunks.mjs', import.meta.url))], {
+      encoding: 'utf8',
+    });
+    t.diagnostic(line.trim());
+    assert.ok(JSON.parse(line).ratio >= 1, line);
+  },
+);

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, APIUserAbortError, NovAIError, Stream } from 'novai';
+import {
+  APIConnectionError,
+  APIError,
+  APIResponseValidationError,
+  APITimeoutError,
+  APIUserAbortError,
+  NovAIError,
+  Stream,
+} from 'novai';
 import { SSEDecoder } from '../dist/esm/runtime/sse.js';
 import { chunk, collect, DONE, drop, event, HELLO, refusal, serve, stream } from './fault_server.mjs';
 
@@ -30,9 +38,25 @@ for (const name of readdirSync(GOLDEN)) {
 }
 
 test('lines end with LF, CR or CRLF, wherever they are cut', () => {
-  const expected = [{ event: null, data: 'a\nb' }, { event: 'x', data: 'ü' }];
+  const expected = [
+    { event: null, data: 'a\nb' },
+    { event: 'x', data: 'ü' },
+  ];
   for (const end of ['\n', '\r', '\r\n']) {
-    const lines = ['\uFEFF: alive', 'data: a', 'data:b', '', '', 'event: x', 'data: ü', 'id: 1', 'retry: 5', 'other', '', ''];
+    const lines = [
+      '\uFEFF: alive',
+      'data: a',
+      'data:b',
+      '',
+      '',
+      'event: x',
+      'data: ü',
+      'id: 1',
+      'retry: 5',
+      'other',
+      '',
+      '',
+    ];
     const bytes = new TextEncoder().encode(lines.join(end));
     for (let at = 0; at <= bytes.length; at++) {
       assert.deepEqual(decoded(bytes.subarray(0, at), bytes.subarray(at)), expected, `${JSON.stringify(end)} at ${at}`);
@@ -89,7 +113,10 @@ test('a stream that breaks off, or ends before its end, is an error after its it
 });
 
 test('an error within a stream', async (t) => {
-  const { client } = await serve(t, stream([WORDS[0], event({ error: { message: 'bröken', type: 'server_error', code: 'upstream_error' } })]));
+  const { client } = await serve(
+    t,
+    stream([WORDS[0], event({ error: { message: 'bröken', type: 'server_error', code: 'upstream_error' } })]),
+  );
   await assert.rejects(client().chat.completions.create(STREAMED).then(collect), (error) => {
     assert.ok(error instanceof APIError);
     assert.deepEqual([error.message, error.type, error.code], ['bröken', 'server_error', 'upstream_error']);
@@ -103,22 +130,43 @@ test('an event that is no JSON', async (t) => {
 });
 
 test('before its first byte a stream is tried again', async (t) => {
-  const { client, requests } = await serve(t, drop, refusal(503, {}, { 'retry-after-ms': '1' }), stream([...WORDS, DONE]));
+  const { client, requests } = await serve(
+    t,
+    drop,
+    refusal(503, {}, { 'retry-after-ms': '1' }),
+    stream([...WORDS, DONE]),
+  );
   assert.equal(text(await collect(await client().chat.completions.create(STREAMED))), 'Hello, wörld 👋');
   assert.equal(requests.length, 3);
 });
 
 test('silence ends a stream, keep-alives are no silence, and the timeout is of its head', async (t) => {
-  const slowly = Array.from({ length: 10 }, () => [() => new Promise((resolve) => setTimeout(resolve, 200)), ': alive\n\n']).flat();
+  const slowly = Array.from({ length: 10 }, () => [
+    () => new Promise((resolve) => setTimeout(resolve, 200)),
+    ': alive\n\n',
+  ]).flat();
   const { client } = await serve(t, stream([...slowly, ...WORDS, DONE]), stream(WORDS, { end: false }));
   const novai = client({ timeout: 1_800, streamIdleTimeout: 1_800 });
   assert.equal((await collect(await novai.chat.completions.create(STREAMED))).length, 3);
-  await assert.rejects(novai.chat.completions.create(STREAMED, { streamIdleTimeout: 30 }).then(collect), APITimeoutError);
+  await assert.rejects(
+    novai.chat.completions.create(STREAMED, { streamIdleTimeout: 30 }).then(collect),
+    APITimeoutError,
+  );
+});
+
+test('a stream may be read long after it began', async (t) => {
+  const { client } = await serve(t, stream([...WORDS, DONE]));
+  const items = await client({ timeout: 1_000, streamIdleTimeout: 1_000 }).chat.completions.create(STREAMED);
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  assert.equal(text(await collect(items)), 'Hello, wörld 👋');
 });
 
 test('slow bytes, one at a time', async (t) => {
   const bytes = Buffer.from(WORDS.join('') + DONE);
-  const { client } = await serve(t, stream(Array.from(bytes, (byte) => [Buffer.of(byte), () => new Promise(setImmediate)]).flat()));
+  const { client } = await serve(
+    t,
+    stream(Array.from(bytes, (byte) => [Buffer.of(byte), () => new Promise(setImmediate)]).flat()),
+  );
   assert.equal(text(await collect(await client().chat.completions.create(STREAMED))), 'Hello, wörld 👋');
 });
 
@@ -146,7 +194,13 @@ test("nothing listens to the caller's signal when a call is over", async (t) => 
   const { addEventListener, removeEventListener } = signal;
   signal.addEventListener = (...args) => (listeners++, addEventListener.apply(signal, args));
   signal.removeEventListener = (...args) => (listeners--, removeEventListener.apply(signal, args));
-  const { client } = await serve(t, stream([...WORDS, DONE]), refusal(503, {}, { 'retry-after-ms': '1' }), refusal(400), stream(WORDS));
+  const { client } = await serve(
+    t,
+    stream([...WORDS, DONE]),
+    refusal(503, {}, { 'retry-after-ms': '1' }),
+    refusal(400),
+    stream(WORDS),
+  );
   const novai = client();
   await collect(await novai.chat.completions.create(STREAMED, { signal }));
   await assert.rejects(novai.chat.completions.create(HELLO, { signal }));

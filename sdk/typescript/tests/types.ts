@@ -20,7 +20,9 @@ import { z } from 'zod';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 /** Compiles where the value is of exactly the type: `is<Type>()(value)`. */
-const is = <Expected>() => <Actual>(_: Actual, ..._same: Same<Actual, Expected> extends true ? [] : [never]): void => {};
+const is =
+  <Expected>() =>
+  <Actual>(_: Actual, ..._same: Same<Actual, Expected> extends true ? [] : [never]): void => {};
 
 const client = new NovAI();
 const ask = { model: 'm', messages: [{ role: 'user', content: 'hello' }] } satisfies params.ChatCompletionRequest;
@@ -32,7 +34,9 @@ export async function streams(): Promise<void> {
   is<APIPromise<ChatCompletion>>()(client.chat.completions.create(ask));
   is<APIPromise<ChatCompletion>>()(client.chat.completions.create({ ...ask, stream: false }));
   is<APIPromise<Stream<ChatCompletionChunk>>>()(client.chat.completions.create({ ...ask, stream: true }));
-  is<APIPromise<ChatCompletion | Stream<ChatCompletionChunk>>>()(client.chat.completions.create({ ...ask, stream: perhaps }));
+  is<APIPromise<ChatCompletion | Stream<ChatCompletionChunk>>>()(
+    client.chat.completions.create({ ...ask, stream: perhaps }),
+  );
   is<Stream<ResponseStreamEvent>>()(await client.responses.create({ model: 'm', input: 'x', stream: true }));
   is<NovAIResponse>()(await client.responses.create({ model: 'm', input: 'x' }));
   is<Stream<MessageStreamEvent>>()(await client.messages.create({ ...ask, max_tokens: 1, stream: true }));
@@ -41,7 +45,9 @@ export async function streams(): Promise<void> {
     is<ChatStreamEvent>()(event);
     if (event.type === 'content.delta') is<string>()(event.snapshot);
   }
-  client.chat.completions.stream(ask).on('tool_calls.function.arguments.done', (event) => is<string>()(event.arguments));
+  client.chat.completions
+    .stream(ask)
+    .on('tool_calls.function.arguments.done', (event) => is<string>()(event.arguments));
 }
 
 export async function answers(): Promise<void> {

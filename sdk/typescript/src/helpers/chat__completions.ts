@@ -26,13 +26,15 @@ export class ChatCompletions extends operations.ChatCompletions {
     return answer.map((completion) => parseCompletion<Infer<S>>(schema as Schema<Infer<S>>, completion));
   }
 
-  /** A stream as events, with what has come so far put together. */
+  /** A stream as events, with what has come so far put together. Its usage comes unless `stream_options` says no. */
   stream<S extends Schema>(body: ParseRequest<S>, options?: RequestOptions): ChatCompletionStream<Infer<S>>;
   stream(body: StreamRequest, options?: RequestOptions): ChatCompletionStream<null>;
   stream(body: ParseRequest<Schema> | StreamRequest, options?: RequestOptions): ChatCompletionStream<unknown> {
     const schema = isSchema(body.response_format) ? body.response_format : undefined;
     const format = schema ? responseFormat(schema) : (body.response_format as params.ResponseFormat | null | undefined);
-    return new ChatCompletionStream(this.create({ ...body, response_format: format, stream: true }, options), schema);
+    const stream_options = { include_usage: true, ...body.stream_options };
+    const request = { ...body, response_format: format, stream_options, stream: true } as const;
+    return new ChatCompletionStream(this.create(request, options), schema);
   }
 
   /** Asks, runs the tools that the model calls, tells it what they returned, and so on until it answers. */

@@ -13,7 +13,10 @@ export type ParseResponseRequest<S extends Schema> = Omit<params.ResponseRequest
 
 export class Responses extends operations.Responses {
   /** As `create`, with a schema of zod or the like as `text.format`. Its value is the response's `output_parsed`. */
-  parse<S extends Schema>(body: ParseResponseRequest<S>, options?: RequestOptions): APIPromise<ParsedResponse<Infer<S>>> {
+  parse<S extends Schema>(
+    body: ParseResponseRequest<S>,
+    options?: RequestOptions,
+  ): APIPromise<ParsedResponse<Infer<S>>> {
     const { format: schema, ...text } = body.text;
     const format = { type: 'json_schema', name: 'answer', schema: jsonSchema(schema), strict: true } as const;
     const answer = this.create({ ...body, text: { ...text, format } }, options);

@@ -38,8 +38,8 @@ export class APIPromise<T> extends Promise<T> {
 
   /** The same call, its answer made into something else. */
   map<U>(convert: (data: T) => U | Promise<U>): APIPromise<U> {
-    return new APIPromise(this.#answer, async (answer) => {
-      const { data, response } = await this.#read(answer);
+    return new APIPromise(this.#answer, async () => {
+      const { data, response } = await this.#once();
       return { data: await convert(data), response };
     });
   }

@@ -14,12 +14,28 @@ export type ChatStreamEvent =
   | { type: 'refusal.done'; choice: number; refusal: string }
   | { type: 'reasoning.delta'; choice: number; delta: string; snapshot: string }
   | { type: 'reasoning.done'; choice: number; reasoning: string }
-  | { type: 'tool_calls.function.arguments.delta'; choice: number; index: number; name: string; delta: string; snapshot: string }
-  | { type: 'tool_calls.function.arguments.done'; choice: number; index: number; id: string; name: string; arguments: string }
-  | { type: 'logprobs.content.delta'; choice: number; delta: types.TokenLogprob[]; snapshot: types.TokenLogprob[] }
-  | { type: 'logprobs.refusal.delta'; choice: number; delta: types.TokenLogprob[]; snapshot: types.TokenLogprob[] };
+  | {
+      type: 'tool_calls.function.arguments.delta';
+      choice: number;
+      index: number;
+      name: string;
+      delta: string;
+      snapshot: string;
+    }
+  | {
+      type: 'tool_calls.function.arguments.done';
+      choice: number;
+      index: number;
+      id: string;
+      name: string;
+      arguments: string;
+    }
+  | { type: LogprobsType<'delta'>; choice: number; delta: types.TokenLogprob[]; snapshot: types.TokenLogprob[] }
+  | { type: LogprobsType<'done'>; choice: number; logprobs: types.TokenLogprob[] };
 
-type EventOf<Type extends ChatStreamEvent['type']> = Extract<ChatStreamEvent, { type: Type }>;
+type LogprobsType<When extends string> = `logprobs.${'content' | 'refusal'}.${When}`;
+
+type EventOf<Type extends ChatStreamEvent['type']> = ChatStreamEvent & { type: Type };
 
 // The texts of a message: their field, and the name of their events.
 const TEXTS = [
@@ -28,11 +44,18 @@ const TEXTS = [
   ['refusal', 'refusal'],
 ] as const;
 const LOGPROBS = ['content', 'refusal'] as const;
+type Text = (typeof TEXTS)[number];
+
+/** What a choice is saying: a text, or a call of a tool. */
+interface Part {
+  name: string;
+  end: () => ChatStreamEvent;
+}
 
 /** Puts chunks together. Pure: for streams that come by another way than this package's. */
 export class ChatCompletionAccumulator {
   #completion: types.ChatCompletion | undefined;
-  readonly #open = new Map<number, () => ChatStreamEvent>(); // by choice, the end of what it is saying
+  readonly #open = new Map<number, Part>(); // by choice
 
   /** What came so far; undefined before the first chunk. */
   get snapshot(): types.ChatCompletion | undefined {
@@ -47,53 +70,59 @@ export class ChatCompletionAccumulator {
     return [...events, { type: 'chunk', chunk, snapshot }];
   }
 
-  #choice(snapshot: types.ChatCompletion, { index, delta, logprobs, finish_reason }: types.ChunkChoice): ChatStreamEvent[] {
+  #choice(snapshot: types.ChatCompletion, chunk: types.ChunkChoice): ChatStreamEvent[] {
+    const { index, delta, logprobs, finish_reason } = chunk;
     const choice = (snapshot.choices[index] ??= emptyChoice(index));
     const events = [
-      ...TEXTS.flatMap(([field, name]) => this.#text(choice, field, name, delta[field])),
+      ...TEXTS.flatMap((text) => this.#text(choice, text, delta[text[0]])),
       ...(delta.tool_calls ?? []).flatMap((call) => this.#call(choice, call)),
       ...LOGPROBS.flatMap((field) => addLogprobs(choice, field, logprobs?.[field])),
     ];
     if (!finish_reason) return events;
     choice.finish_reason = finish_reason;
-    return [...events, ...this.#close(index)];
+    return [...events, ...this.#close(index), ...LOGPROBS.flatMap((field) => endLogprobs(choice, field))];
   }
 
-  #text(choice: types.Choice, field: (typeof TEXTS)[number][0], name: (typeof TEXTS)[number][1], delta?: string | null): ChatStreamEvent[] {
+  #text({ index: choice, message }: types.Choice, [field, name]: Text, delta?: string | null): ChatStreamEvent[] {
     if (!delta) return [];
-    const { index, message } = choice;
-    const begins = !message[field];
     const snapshot = (message[field] ?? '') + delta;
     message[field] = snapshot;
-    const closed = begins ? this.#close(index) : [];
-    this.#open.set(index, () => ({ type: `${name}.done`, choice: index, [name]: message[field] }) as ChatStreamEvent);
-    return [...closed, { type: `${name}.delta`, choice: index, delta, snapshot }];
+    const end = () => ({ type: `${name}.done`, choice, [name]: message[field] }) as ChatStreamEvent;
+    return [...this.#turn(choice, { name, end }), { type: `${name}.delta`, choice, delta, snapshot }];
   }
 
-  #call({ index: choice, message }: types.Choice, { index, id, function: said }: types.ToolCallDelta): ChatStreamEvent[] {
-    const calls = (message.tool_calls ??= []);
-    const begins = !calls[index];
-    const call = (calls[index] ??= { id: id ?? '', type: 'function', function: { name: said.name ?? '', arguments: '' } });
-    const closed = begins ? this.#close(choice) : [];
-    call.function.arguments += said.arguments ?? '';
+  #call({ index: choice, message }: types.Choice, said: types.ToolCallDelta): ChatStreamEvent[] {
+    const { index } = said;
+    const call = ((message.tool_calls ??= [])[index] ??= emptyCall(said));
+    call.function.arguments += said.function.arguments;
     const of = { choice, index, name: call.function.name };
-    this.#open.set(choice, () => {
+    const end = (): ChatStreamEvent => {
       return { type: 'tool_calls.function.arguments.done', ...of, id: call.id, arguments: call.function.arguments };
-    });
-    if (!said.arguments) return closed;
-    const delta = { delta: said.arguments, snapshot: call.function.arguments };
-    return [...closed, { type: 'tool_calls.function.arguments.delta', ...of, ...delta }];
+    };
+    const turned = this.#turn(choice, { name: `call ${index}`, end });
+    if (!said.function.arguments) return turned;
+    const added = { delta: said.function.arguments, snapshot: call.function.arguments };
+    return [...turned, { type: 'tool_calls.function.arguments.delta', ...of, ...added }];
+  }
+
+  /** The choice says this part now; the end of another one, if it was saying one. */
+  #turn(choice: number, part: Part): ChatStreamEvent[] {
+    const ended = this.#open.get(choice)?.name === part.name ? [] : this.#close(choice);
+    this.#open.set(choice, part);
+    return ended;
   }
 
   #close(choice: number): ChatStreamEvent[] {
-    const end = this.#open.get(choice);
+    const part = this.#open.get(choice);
     this.#open.delete(choice);
-    return end ? [end()] : [];
+    return part ? [part.end()] : [];
   }
 }
 
-function began({ id, created, model, service_tier, system_fingerprint }: types.ChatCompletionChunk): types.ChatCompletion {
-  const usage = null as unknown as types.CompletionUsage; // as streams without `include_usage` leave it
+// What has not come yet is null, against its type: the usage, and why a choice ended.
+function began(chunk: types.ChatCompletionChunk): types.ChatCompletion {
+  const { id, created, model, service_tier, system_fingerprint } = chunk;
+  const usage = null as unknown as types.CompletionUsage;
   return { id, object: 'chat.completion', created, model, choices: [], usage, service_tier, system_fingerprint };
 }
 
@@ -102,12 +131,25 @@ function emptyChoice(index: number): types.Choice {
   return { index, message, logprobs: null, finish_reason: null as unknown as types.FinishReason };
 }
 
-function addLogprobs(choice: types.Choice, field: (typeof LOGPROBS)[number], delta?: types.TokenLogprob[] | null): ChatStreamEvent[] {
+function emptyCall({ id = '', function: { name = '' } }: types.ToolCallDelta): types.ToolCall {
+  return { id, type: 'function', function: { name, arguments: '' } };
+}
+
+function addLogprobs(
+  choice: types.Choice,
+  field: (typeof LOGPROBS)[number],
+  delta?: types.TokenLogprob[] | null,
+): ChatStreamEvent[] {
   if (!delta?.length) return [];
   const logprobs = (choice.logprobs ??= { content: null, refusal: null });
   const snapshot = (logprobs[field] ??= []);
   snapshot.push(...delta);
   return [{ type: `logprobs.${field}.delta`, choice: choice.index, delta, snapshot }];
+}
+
+function endLogprobs({ index: choice, logprobs }: types.Choice, field: (typeof LOGPROBS)[number]): ChatStreamEvent[] {
+  const all = logprobs?.[field];
+  return all ? [{ type: `logprobs.${field}.done`, choice, logprobs: all }] : [];
 }
 
 /**

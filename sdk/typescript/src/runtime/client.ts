@@ -45,7 +45,10 @@ export class APIClient {
       options.defaultHeaders ?? {},
     ];
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-    this.#log = new Log(options.logLevel ?? (env('NOVAI_LOG') as LogLevel | undefined) ?? 'off', options.logger ?? console);
+    this.#log = new Log(
+      options.logLevel ?? (env('NOVAI_LOG') as LogLevel | undefined) ?? 'off',
+      options.logger ?? console,
+    );
   }
 
   /** This client with other options, for some of the calls. */
@@ -88,7 +91,8 @@ export class APIClient {
   /** One of a list's pages; the next one is the same call with another `after`. */
   page<Item, Body extends List<Item>>(path: string, nextAfter: NextAfter, call: Call = {}): PagePromise<Item, Body> {
     const request = requestOf('GET', path, 'application/json', call);
-    const turn = (after: string) => this.page<Item, Body>(path, nextAfter, { ...call, query: { ...call.query, after } });
+    const turn = (after: string) =>
+      this.page<Item, Body>(path, nextAfter, { ...call, query: { ...call.query, after } });
     return new PagePromise<Item, Body>(this.#send(request), async (answer) => {
       const { data, response } = await this.#whole<Body>(request, answer);
       return { data: new Page<Item>(data, nextAfter, turn) as Page<Item> & Body, response };

@@ -28,7 +28,11 @@ export class APIError extends NovAIError {
   readonly param: string | null;
 
   /** `body` is what the server sent: parsed where it was JSON. */
-  constructor(message: string, readonly body?: unknown, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    readonly body?: unknown,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     const { type, code, param, details } = told(body);
     this.type = type ?? null;
@@ -50,7 +54,11 @@ export class LengthFinishReasonError extends NovAIError {}
 export class ContentFilterFinishReasonError extends NovAIError {}
 
 export class APIStatusError extends APIError {
-  constructor(readonly status: number, readonly headers: Headers, body: unknown) {
+  constructor(
+    readonly status: number,
+    readonly headers: Headers,
+    body: unknown,
+  ) {
     super(`${status} ${told(body).message ?? (typeof body === 'string' && body ? body : 'without a reason')}`, body);
   }
 

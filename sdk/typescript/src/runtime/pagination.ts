@@ -1,5 +1,4 @@
-import type { Answer } from './answer.js';
-import { APIPromise, type Read } from './api_promise.js';
+import { APIPromise } from './api_promise.js';
 import { NovAIError } from './errors.js';
 
 export interface List<Item> {
@@ -55,11 +54,10 @@ export class Page<Item> implements AsyncIterable<Item> {
 }
 
 /** Awaited, it is the first page; iterated over, the items of all of them. */
-export class PagePromise<Item, Body extends List<Item>> extends APIPromise<Page<Item> & Body> implements AsyncIterable<Item> {
-  constructor(answer: Promise<Answer>, read: (answer: Answer) => Promise<Read<Page<Item> & Body>>) {
-    super(answer, read);
-  }
-
+export class PagePromise<Item, Body extends List<Item>>
+  extends APIPromise<Page<Item> & Body>
+  implements AsyncIterable<Item>
+{
   async *[Symbol.asyncIterator](): AsyncGenerator<Item> {
     yield* await this;
   }

@@ -29,7 +29,8 @@ export function requestOf(method: string, path: string, accept: string, call: Ca
   const headers: HeaderOptions = { accept };
   if (typeof body === 'string' && typeof options.body !== 'string') headers['content-type'] = 'application/json';
   // A server finishes what has a key even if its client leaves, so a stream only has one that was asked for.
-  if (method === 'POST') headers['idempotency-key'] = options.idempotencyKey ?? (streamed ? null : `novai-${randomId()}`);
+  if (method === 'POST')
+    headers['idempotency-key'] = options.idempotencyKey ?? (streamed ? null : `novai-${randomId()}`);
   return { method, path, query: { ...call.query, ...options.query }, headers, body, streamed, options };
 }
 

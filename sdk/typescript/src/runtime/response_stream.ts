@@ -51,7 +51,11 @@ export class ResponseStream implements AsyncIterable<types.ResponseStreamEvent> 
 
   async *#read(): AsyncGenerator<types.ResponseStreamEvent> {
     for await (const event of await this.source) {
-      if (event.type === 'response.completed' || event.type === 'response.incomplete' || event.type === 'response.failed') {
+      if (
+        event.type === 'response.completed' ||
+        event.type === 'response.incomplete' ||
+        event.type === 'response.failed'
+      ) {
         this.#final = event.response;
       }
       yield event;

@@ -35,7 +35,9 @@ export function jsonSchema(schema: Schema): JSONSchema {
   const { jsonSchema } = schema['~standard'];
   if (jsonSchema) return closed(jsonSchema.input({ target: 'draft-2020-12' }));
   if (typeof schema.toJSONSchema === 'function') return closed(schema.toJSONSchema() as JSONSchema);
-  throw new NovAIError('This schema cannot say itself as a JSON Schema; give `response_format` one, and call `create`.');
+  throw new NovAIError(
+    'This schema cannot say itself as a JSON Schema; give `response_format` one, and call `create`.',
+  );
 }
 
 function closed<T>(node: T): T {
@@ -49,7 +51,10 @@ function closed<T>(node: T): T {
 export async function parseText<T>(schema: Schema<T>, text: string): Promise<T> {
   const result = await schema['~standard'].validate(json(text));
   if (!result.issues) return result.value;
-  throw new APIResponseValidationError(`The answer does not match the schema: ${result.issues.map(told).join('; ')}`, text);
+  throw new APIResponseValidationError(
+    `The answer does not match the schema: ${result.issues.map(told).join('; ')}`,
+    text,
+  );
 }
 
 function json(text: string): unknown {

@@ -20,7 +20,9 @@ export class Stream<T> implements AsyncIterable<T> {
     readonly response?: Response,
   ) {}
 
+  /** Silence counts while somebody reads. */
   static fromAnswer<T>(answer: Answer, idleTimeout: number): Stream<T> {
+    answer.attempt.expect(Infinity);
     return new Stream(() => items<T>(answer, idleTimeout), answer.attempt.controller, answer.response);
   }
 

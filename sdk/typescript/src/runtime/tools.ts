@@ -30,7 +30,9 @@ export function tool<S extends Schema>(definition: {
   };
 }
 
-export type ToolRunRequest = Omit<params.ChatCompletionRequest, 'stream' | 'tools'> & { tools: ReadonlyArray<RunnableTool> };
+export type ToolRunRequest = Omit<params.ChatCompletionRequest, 'stream' | 'tools'> & {
+  tools: ReadonlyArray<RunnableTool>;
+};
 
 export interface ToolRun {
   /** The last answer, which calls no tool. */
@@ -57,7 +59,10 @@ export async function runTools(
 }
 
 /** What a tool returned; or what went wrong, so that the model can do better. */
-async function answerTo({ id, function: called }: types.ToolCall, tools: ReadonlyArray<RunnableTool>): Promise<params.ToolMessage> {
+async function answerTo(
+  { id, function: called }: types.ToolCall,
+  tools: ReadonlyArray<RunnableTool>,
+): Promise<params.ToolMessage> {
   const known = tools.find((each) => each.function.name === called.name);
   const content = known ? await known[RUN](called.arguments).catch(String) : `There is no tool ${called.name}.`;
   return { role: 'tool', tool_call_id: id, content };

@@ -11,7 +11,8 @@ export async function toFile(source: FileSource, name: string, options?: FilePro
 
 async function parts(source: FileSource): Promise<BlobPart[]> {
   if (source instanceof Response) return [await source.blob()];
-  if (typeof source === 'string' || source instanceof Blob || !(Symbol.asyncIterator in source)) return [source as BlobPart];
+  if (typeof source === 'string' || source instanceof Blob || !(Symbol.asyncIterator in source))
+    return [source as BlobPart];
   const pieces: BlobPart[] = [];
   for await (const piece of source) pieces.push(piece as BlobPart);
   return pieces;
@@ -28,7 +29,8 @@ function append(form: FormData, name: string, value: unknown): void {
   if (value === undefined || value === null) return;
   if (value instanceof Blob) form.append(name, value);
   else if (Array.isArray(value)) for (const item of value) append(form, `${name}[]`, item);
-  else if (typeof value === 'object') for (const [key, item] of Object.entries(value)) append(form, `${name}[${key}]`, item);
+  else if (typeof value === 'object')
+    for (const [key, item] of Object.entries(value)) append(form, `${name}[${key}]`, item);
   else if (typeof value === 'function') throw new NovAIError(`${name} cannot be sent in a form`);
   else form.append(name, String(value));
 }
