@@ -193,6 +193,7 @@ class Sdk:
             "mixin": f"{name}Mixin" if name in self.mixed else False,
             "object": is_object,
             "identifiers": all(field["name"] == field["wire"] for field in fields),
+            "open": bool(schema.get("additionalProperties")),
             "fields": fields,
             "alias": False if is_object else self.type(schema, usage, "", also),
         }

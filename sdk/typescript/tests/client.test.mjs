@@ -82,6 +82,15 @@ test('a call has options of its own', async (t) => {
   );
 });
 
+test("a fetch of one's own, and what it is given", async (t) => {
+  const { client } = await serve(t, json({}));
+  const given = [];
+  const own = (url, init) => (given.push([init.cache, init.keepalive]), fetch(url, init));
+  const novai = client({ fetch: own, fetchOptions: { cache: 'no-store', keepalive: false } });
+  await novai.models.retrieve('m', { fetchOptions: { keepalive: true } });
+  assert.deepEqual(given, [['no-store', true]]);
+});
+
 test('only what was given is sent, null included', async (t) => {
   const { client, requests } = await serve(t, json({}));
   await client().chat.completions.create({ ...HELLO, temperature: undefined, stop: null });
