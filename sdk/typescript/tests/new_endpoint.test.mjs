@@ -56,6 +56,7 @@ const ADDED = `
 const SCHEMA = `
     Verse:
       type: object
+      additionalProperties: true
       required: [mood]
       properties:
         mood: {type: string, enum: [glad, sad]}
@@ -64,7 +65,7 @@ const SCHEMA = `
 const USE = `
 import NovAI, { type ChatCompletion, type ChatCompletionChunk, type Stream } from './index.js';
 const { poems } = new NovAI();
-export const whole: Promise<ChatCompletion> = poems.verses.createOne('p', { mood: 'glad' });
+export const whole: Promise<ChatCompletion> = poems.verses.createOne('p', { mood: 'glad', more: 1 });
 export const streamed: Promise<Stream<ChatCompletionChunk>> = poems.verses.createOne('p', { mood: 'sad', stream: true });
 // @ts-expect-error a mood that there is not
 poems.verses.createOne('p', { mood: 'mad' });
