@@ -87,7 +87,6 @@ async function* items<T>({ response, attempt }: Answer, idleTimeout: number): As
     if (!ended && !attempt.left) throw attempt.errorOf(error);
   } finally {
     attempt.close();
-    if (!ended) attempt.controller.abort();
   }
 }
 
@@ -106,7 +105,7 @@ async function* pieces(
       yield value;
     }
   } finally {
-    reader.cancel().catch(() => {}); // nothing to cancel is no matter
+    reader.cancel().catch(() => {}); // closes the connection, unless its body is at its end
   }
 }
 
