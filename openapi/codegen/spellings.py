@@ -164,7 +164,7 @@ class TypeScript(Spelling):
         return set()
 
     def value(self, plain: Any) -> str:
-        return f"'{plain}'" if isinstance(plain, str) else json.dumps(plain)
+        return repr(plain) if isinstance(plain, str) else json.dumps(plain)
 
     def union(self, branches: list[str]) -> str:
         return " | ".join(dict.fromkeys(branches))
