@@ -36,3 +36,4 @@ export { type Infer, responseFormat, type Schema } from './runtime/schemas.js';
 export { type RunnableTool, tool, type ToolRun, type ToolRunRequest } from './runtime/tools.js';
 export type { ParseResponseRequest } from './helpers/responses.js';
 export { outputText, type ParsedResponse, ResponseStream } from './runtime/response_stream.js';
+export type { BatchResult } from './helpers/batches.js';

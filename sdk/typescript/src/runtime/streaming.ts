@@ -5,6 +5,11 @@ import { SSEDecoder, type ServerSentEvent } from './sse.js';
 const DRAIN_MS = 1_000; // the end of the body, after the end of the stream: then the connection can be used again
 const LAST_EVENT = 'message_stop'; // of Anthropic's streams, which have no [DONE]
 
+/** A response is one. */
+interface Body {
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
 /**
  * The items of a stream as they arrive. It is read once; leaving the loop closes the connection, and the server stops
  * generating.
@@ -28,7 +33,7 @@ export class Stream<T> implements AsyncIterable<T> {
 
   /** The inverse of `toReadableStream`. */
   static fromReadableStream<T>(body: ReadableStream<Uint8Array>, controller = new AbortController()): Stream<T> {
-    return new Stream(() => jsonLines<T>(body), controller);
+    return new Stream(() => jsonLines<T>({ body }), controller);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
@@ -91,10 +96,7 @@ async function* items<T>({ response, attempt }: Answer, idleTimeout: number): As
 }
 
 /** The body as it arrives; `beforeEach` runs before each wait. */
-async function* pieces(
-  { body }: { body: ReadableStream<Uint8Array> | null },
-  beforeEach?: () => void,
-): AsyncGenerator<Uint8Array> {
+async function* pieces({ body }: Body, beforeEach?: () => void): AsyncGenerator<Uint8Array> {
   if (!body) throw new APIConnectionError('The answer has no body.');
   const reader = body.getReader(); // not every browser iterates over a ReadableStream
   try {
@@ -124,10 +126,11 @@ function parsed<T>(text: string): T {
   }
 }
 
-async function* jsonLines<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T> {
+/** The lines of a body, each of them JSON. */
+export async function* jsonLines<T>(source: Body): AsyncGenerator<T> {
   const utf8 = new TextDecoder();
   let partial = '';
-  for await (const bytes of pieces({ body })) {
+  for await (const bytes of pieces(source)) {
     const lines = utf8.decode(bytes, { stream: true }).split('\n');
     lines[0] = partial + lines[0];
     partial = lines.pop() ?? '';

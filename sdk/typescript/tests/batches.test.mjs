@@ -1,0 +1,52 @@
+// Batches are waited for, and their lines read while they come.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { APIUserAbortError } from 'novai';
+import { collect, json, serve } from './fault_server.mjs';
+
+const batch = (status, files = {}) =>
+  json({ id: 'batch_1', status, output_file_id: null, error_file_id: null, ...files });
+const lines =
+  (...values) =>
+  (answer) => {
+    answer.writeHead(200, { 'content-type': 'application/octet-stream' });
+    answer.end(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
+  };
+
+for (const status of ['completed', 'failed', 'expired', 'cancelled']) {
+  test(`a batch that has ${status} is over`, async (t) => {
+    const { client, requests } = await serve(
+      t,
+      ...['validating', 'in_progress', 'cancelling', 'finalizing', status].map((each) => batch(each)),
+    );
+    assert.equal((await client().batches.wait('batch_1', { interval: 1 })).status, status);
+    assert.equal(requests.length, 5);
+  });
+}
+
+test('the caller can stop waiting', async (t) => {
+  const { client, requests } = await serve(t, batch('in_progress'));
+  const leaving = new AbortController();
+  const waiting = client().batches.wait('batch_1', { signal: leaving.signal });
+  while (!requests.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  await requests[0].left;
+  leaving.abort();
+  await assert.rejects(waiting, APIUserAbortError);
+});
+
+test('results are the lines of both files', async (t) => {
+  const answered = { custom_id: 'ä', response: { status_code: 200, body: { ok: true } }, error: null };
+  const failed = { custom_id: 'b', response: null, error: { code: 'batch_expired', message: 'late' } };
+  const files = { output_file_id: 'file-1', error_file_id: 'file-2' };
+  const { client, requests } = await serve(t, batch('expired', files), lines(answered), lines(failed));
+  assert.deepEqual(await collect(client().batches.results('batch_1')), [answered, failed]);
+  assert.deepEqual(
+    requests.slice(1).map(({ url }) => url),
+    ['/v1/files/file-1/content', '/v1/files/file-2/content'],
+  );
+});
+
+test('a batch without files has no results', async (t) => {
+  const { client } = await serve(t, batch('failed'));
+  assert.deepEqual(await collect(client().batches.results('batch_1')), []);
+});
