@@ -5,6 +5,7 @@ import type { ClientOptions } from '../runtime/options.js';
 import * as operations from './operations.js';
 import { ChatCompletions as ChatCompletionsHelpers } from '../helpers/chat__completions.js';
 import { Responses as ResponsesHelpers } from '../helpers/responses.js';
+import { Batches as BatchesHelpers } from '../helpers/batches.js';
 
 export const VERSION = '0.1.0';
 
@@ -55,6 +56,10 @@ export class Tokens extends operations.Tokens {}
 
 export class Messages extends operations.Messages {}
 
+export class Files extends operations.Files {}
+
+export class Batches extends BatchesHelpers {}
+
 export class Models extends operations.Models {}
 
 export class Usage extends operations.Usage {
@@ -83,6 +88,8 @@ export class NovAI extends APIClient {
   readonly rerank = new Rerank(this);
   readonly tokens = new Tokens(this);
   readonly messages = new Messages(this);
+  readonly files = new Files(this);
+  readonly batches = new Batches(this);
   readonly models = new Models(this);
   readonly usage = new Usage(this);
   readonly limits = new Limits(this);

@@ -270,8 +270,8 @@ export class Responses extends Resource {
    * When the client leaves, generation stops at once; what was generated until then is recorded, and kept as a
    * response with the status `cancelled`.
    *
-   * Not supported, and refused with 400: `background`, `conversation`, `prompt`, `truncation: auto`, images and
-   * files, and all tools but functions. Only from Codex CLI, which cannot be told to send none, other tools are
+   * Not supported, and refused with 400: `background`, `conversation`, `prompt`, `truncation: auto`, files, images
+   * for models that do not see, and all tools but functions. Only from Codex CLI, which cannot be told to send none, other tools are
    * taken: they are left out, and named in `x-novai-ignored-params`.
    */
   create(body: params.ResponseRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.ResponseStreamEvent>>;
@@ -387,6 +387,110 @@ export class Messages extends Resource {
    */
   countTokens(body: params.MessageCountRequest, options?: RequestOptions): APIPromise<types.MessageTokens> {
     return this.client.request('POST', '/v1/messages/count_tokens', { body, options });
+  }
+}
+
+export class Files extends Resource {
+  /**
+   * List files.
+   *
+   * Those of the key's project that have not expired.
+   */
+  list(query: params.FilesListQuery = {}, options?: RequestOptions): PagePromise<types.File, types.FileList> {
+    return this.client.page('/v1/files', 'last_id', { query, options });
+  }
+
+  /**
+   * Upload a file.
+   *
+   * Stored while it arrives. The input of a batch (`purpose: batch`) is looked at meanwhile: JSON Lines in UTF-8, one
+   * object a line, at most 50 000 lines of 1 MiB; what is wrong is said in `status_details`, with its line number.
+   * Put `purpose` before `file` (the official SDKs do), so that a refusal does not wait for the end of the file.
+   *
+   * At most 200 MB, or what the operator says. The files of a project have a quota: what is beyond it is refused with
+   * 429 `storage_quota_exceeded`.
+   */
+  create(body: params.FileUpload, options?: RequestOptions): APIPromise<types.File> {
+    return this.client.request('POST', '/v1/files', { body, form: true, options });
+  }
+
+  /**
+   * Retrieve a file.
+   *
+   * What is known of it. Files of other projects do not exist for the key (404).
+   */
+  retrieve(file_id: string, options?: RequestOptions): APIPromise<types.File> {
+    return this.client.request('GET', pathOf('/v1/files/{file_id}', { file_id }), { options });
+  }
+
+  /**
+   * Delete a file.
+   *
+   * With its content. A batch that still has to read it fails.
+   */
+  delete(file_id: string, options?: RequestOptions): APIPromise<types.FileDeleted> {
+    return this.client.request('DELETE', pathOf('/v1/files/{file_id}', { file_id }), { options });
+  }
+
+  /**
+   * Download a file.
+   *
+   * Its bytes as they were uploaded, or as a batch wrote them, whatever `Accept` says.
+   */
+  content(file_id: string, options?: RequestOptions): Promise<Response> {
+    return this.client.binary('GET', pathOf('/v1/files/{file_id}/content', { file_id }), { options });
+  }
+}
+
+export class Batches extends Resource {
+  /**
+   * List batches.
+   *
+   * Those of the key's project, the newest first.
+   */
+  list(query: params.BatchesListQuery = {}, options?: RequestOptions): PagePromise<types.Batch, types.BatchList> {
+    return this.client.page('/v1/batches', 'last_id', { query, options });
+  }
+
+  /**
+   * Create a batch.
+   *
+   * Answers every line of a file within 24 hours, in the idle time of the models and at a lower price. Each line of
+   * the file, which was uploaded with the purpose `batch`, is
+   * `{"custom_id": "…", "method": "POST", "url": "/v1/chat/completions", "body": {…}}`, all with the batch's
+   * `endpoint` as their `url`; the `body` is what that endpoint takes, without `stream`. Without a file, `inputs` are
+   * the lines themselves (status 202): bodies, or objects with a `body` and a `custom_id`.
+   *
+   * The lines are looked at first (`validating`). What is wrong with them is in `errors`, with the numbers of the
+   * lines, and the batch has `failed`: nothing ran. Otherwise each line is answered once, in no certain order, and
+   * charged once: in the file `output_file_id`, or, when the request fails, in `error_file_id`. What has not run when
+   * the time is up, or when the batch is cancelled, is there too, with the code `batch_expired` or `batch_cancelled`,
+   * and costs nothing.
+   *
+   * Rate limits do not apply to lines; the tokens of all batches of a project that are not over do have a bound
+   * (`token_limit_exceeded`).
+   */
+  create(body: params.BatchRequest, options?: RequestOptions): APIPromise<types.Batch> {
+    return this.client.request('POST', '/v1/batches', { body, options });
+  }
+
+  /**
+   * Retrieve a batch.
+   *
+   * How far it is. Batches of other projects do not exist for the key (404).
+   */
+  retrieve(batch_id: string, options?: RequestOptions): APIPromise<types.Batch> {
+    return this.client.request('GET', pathOf('/v1/batches/{batch_id}', { batch_id }), { options });
+  }
+
+  /**
+   * Cancel a batch.
+   *
+   * Lines that run are stopped within seconds; the batch is `cancelling` until then. What was answered stays, and is
+   * charged. A batch that is over answers 400; cancelling twice is the same as once.
+   */
+  cancel(batch_id: string, options?: RequestOptions): APIPromise<types.Batch> {
+    return this.client.request('POST', pathOf('/v1/batches/{batch_id}/cancel', { batch_id }), { options });
   }
 }
 

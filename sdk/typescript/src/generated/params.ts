@@ -173,7 +173,13 @@ export interface ImagePart {
 }
 
 export interface ImageUrl {
+  /**
+   * `data:image/png;base64,…`; or, where the server allows the host, an https URL: 10 s and 3 redirects at most.
+   * A PNG, JPEG, WebP or GIF, of which the first frame counts. A request has at most 16 images of 20 MiB together,
+   * each of 50 million pixels.
+   */
   url: string;
+  /** Ignored: the model sees what it can. */
   detail?: string | null | undefined;
 }
 
@@ -442,8 +448,11 @@ export interface ResponseInputText {
 /** Only models that see take it; the others answer 400. */
 export interface ResponseInputImage {
   type: 'input_image';
+  /** As the `url` of a chat completion's image. */
   image_url?: string | null | undefined;
+  /** Refused with 400. Send `image_url`. */
   file_id?: string | null | undefined;
+  /** Ignored: the model sees what it can. */
   detail?: string | null | undefined;
 }
 
@@ -702,12 +711,27 @@ export type MessageAssistantBlock = MessageTextBlock | MessageToolUseBlock | Mes
 /** Only models that see take it; the others answer 400. */
 export interface MessageImageBlock {
   type: 'image';
-  source: Record<string, unknown>;
+  source: MessageImageSource;
   /** Accepted. Prefixes are found in the cache without it. */
   cache_control?: Record<string, unknown> | null | undefined;
 }
 
-/** Only models that see take it; the others answer 400. */
+export type MessageImageSource = MessageBase64Source | MessageUrlSource;
+
+export interface MessageBase64Source {
+  type: 'base64';
+  /** The file says what it is; nothing checks this. */
+  media_type: string;
+  data: string;
+}
+
+export interface MessageUrlSource {
+  type: 'url';
+  /** As the `url` of a chat completion's image. */
+  url: string;
+}
+
+/** Refused with 400. Send the document's text, or its pages as images. */
 export interface MessageDocumentBlock {
   type: 'document';
   source: Record<string, unknown>;
@@ -842,6 +866,35 @@ export interface DetokenizeRequest {
   tokens: ReadonlyArray<number>;
 }
 
+export type BatchEndpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings' | '/v1/responses';
+
+/** A request's body, or an object with a `body` and, if you like, a `custom_id`. */
+export interface BatchInput {
+  /** Without it: `request-` and its number, from 1 on. */
+  custom_id?: string | undefined;
+  /** What the endpoint takes. */
+  body?: Record<string, unknown> | undefined;
+  [field: string]: unknown;
+}
+
+export interface BatchOutputExpiry {
+  anchor: 'created_at';
+  seconds: number;
+}
+
+/** Either `input_file_id` with its `endpoint`, or `inputs`. */
+export interface BatchRequest {
+  input_file_id?: string | null | undefined;
+  /** The requests themselves, instead of a file. They become a file, `input_file_id`. */
+  inputs?: ReadonlyArray<BatchInput> | null | undefined;
+  /** What all lines are sent to. Of `inputs`, chat completions unless it is given. */
+  endpoint?: BatchEndpoint | null | undefined;
+  completion_window?: '24h' | undefined;
+  metadata?: Metadata | null | undefined;
+  /** When the files of answers expire, from their creation on. 30 days unless it is given. */
+  output_expires_after?: BatchOutputExpiry | null | undefined;
+}
+
 export type LimitScope = 'key' | 'project' | 'model';
 
 export type LimitName = 'requests_per_minute' | 'tokens_per_minute' | 'requests_per_day' | 'tokens_per_day' | 'concurrent_requests';
@@ -883,6 +936,8 @@ export interface AdminSetPrice {
   cached_usd_per_mtok: number;
   /** With at most nine decimals. */
   output_usd_per_mtok: number;
+  /** What lines of batches cost of it. */
+  batch_percent?: number | undefined;
   /** Unix seconds. Null or absent: now. */
   valid_from?: number | null | undefined;
 }
@@ -937,6 +992,17 @@ export interface AdminSetTier {
   scope?: LimitScope | undefined;
   model?: string | undefined;
   limits: ReadonlyArray<AdminLimitRule>;
+}
+
+export interface FileUpload {
+  /** The content. Its name is kept without folders. */
+  file: Blob;
+  /** `batch`: the input of a batch; `user_data`: anything else. */
+  purpose: 'batch' | 'user_data';
+  /** What `expires_after[seconds]` are counted from. */
+  'expires_after[anchor]'?: 'created_at' | undefined;
+  /** When the file is removed. Without it, inputs of batches after 30 days, others never. */
+  'expires_after[seconds]'?: number | undefined;
 }
 
 export interface ResponsesInputItemsListQuery {
@@ -1002,6 +1068,24 @@ export interface AdminAuditListQuery {
 export interface ResponsesRetrieveQuery {
   /** Stored responses are not streamed again. */
   stream?: 'false' | undefined;
+}
+
+export interface FilesListQuery {
+  /** Only files for this. */
+  purpose?: 'batch' | 'batch_output' | 'user_data' | undefined;
+  /** Files at most. */
+  limit?: number | undefined;
+  /** `asc`: the oldest first; `desc`: the newest first. */
+  order?: 'asc' | 'desc' | undefined;
+  /** The page begins after the file with this id: `last_id` of the page before. */
+  after?: string | undefined;
+}
+
+export interface BatchesListQuery {
+  /** The page begins after the batch with this id: `last_id` of the page before. */
+  after?: string | undefined;
+  /** Batches at most. */
+  limit?: number | undefined;
 }
 
 export interface UsageListQuery {

@@ -250,8 +250,11 @@ export interface ResponseInputText {
 /** Only models that see take it; the others answer 400. */
 export interface ResponseInputImage {
   type: 'input_image';
+  /** As the `url` of a chat completion's image. */
   image_url?: string | null | undefined;
+  /** Refused with 400. Send `image_url`. */
   file_id?: string | null | undefined;
+  /** Ignored: the model sees what it can. */
   detail?: string | null | undefined;
 }
 
@@ -846,6 +849,87 @@ export interface DetokenizeResponse {
   prompt: string;
 }
 
+export type BatchEndpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings' | '/v1/responses';
+
+export type BatchStatus = 'validating' | 'failed' | 'in_progress' | 'finalizing' | 'completed' | 'expired' | 'cancelling' | 'cancelled';
+
+export interface BatchError {
+  code: string;
+  message: string;
+  param: string | null;
+  /** Of the file, from 1 on. */
+  line: number | null;
+}
+
+export interface BatchErrors {
+  object: 'list';
+  /** The first 100. */
+  data: Array<BatchError>;
+}
+
+export interface BatchCounts {
+  total: number;
+  completed: number;
+  failed: number;
+}
+
+export interface BatchInputTokensDetails {
+  cached_tokens: number;
+}
+
+export interface BatchUsage {
+  input_tokens: number;
+  input_tokens_details: BatchInputTokensDetails;
+  output_tokens: number;
+  output_tokens_details: ResponseOutputTokensDetails;
+  total_tokens: number;
+}
+
+export interface Batch {
+  id: string;
+  object: 'batch';
+  endpoint: BatchEndpoint;
+  /** Of the first line; known when the lines were looked at. */
+  model: string | null;
+  /** Why it `failed`. */
+  errors: BatchErrors | null;
+  input_file_id: string;
+  completion_window: string;
+  status: BatchStatus;
+  /** Of the lines that were answered. Null when none were. */
+  output_file_id: string | null;
+  /** Of the lines that failed or did not run. Null when all did. */
+  error_file_id: string | null;
+  /** Unix seconds. */
+  created_at: number;
+  in_progress_at: number | null;
+  expires_at: number | null;
+  finalizing_at: number | null;
+  completed_at: number | null;
+  failed_at: number | null;
+  expired_at: number | null;
+  cancelling_at: number | null;
+  cancelled_at: number | null;
+  request_counts: BatchCounts;
+  /** Of all its lines, when it is over. */
+  usage: BatchUsage | null;
+  metadata: Metadata | null;
+  /** As in `request_counts`. */
+  total: number;
+  /** As in `request_counts`. */
+  completed: number;
+  /** As in `request_counts`. */
+  failed: number;
+}
+
+export interface BatchList {
+  object: 'list';
+  data: Array<Batch>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface UsagePage {
   object: 'list';
   data: Array<UsageRow>;
@@ -932,6 +1016,8 @@ export interface RequestPrice {
   input_nusd_per_mtok: number;
   cached_nusd_per_mtok: number;
   output_nusd_per_mtok: number;
+  /** Of it that is charged: less than 100 for lines of batches. */
+  percent: number;
 }
 
 export interface RequestUsed {
@@ -1085,6 +1171,8 @@ export interface AdminPrice {
   input_nusd_per_mtok: number;
   cached_nusd_per_mtok: number;
   output_nusd_per_mtok: number;
+  /** What lines of batches cost of it. */
+  batch_percent: number;
 }
 
 export interface AdminCleared {
@@ -1141,6 +1229,36 @@ export interface AuditEntry {
   details: Record<string, unknown>;
 }
 
+export interface File {
+  id: string;
+  object: 'file';
+  bytes: number;
+  /** Unix seconds. */
+  created_at: number;
+  /** Unix seconds; null: it stays until it is deleted. */
+  expires_at: number | null;
+  filename: string;
+  purpose: 'batch' | 'batch_output' | 'user_data';
+  /** `error`: lines of a batch's input are wrong, so that a batch of it would fail. */
+  status: 'uploaded' | 'processed' | 'error';
+  /** Of an `error`: the first line that is wrong, and why. */
+  status_details?: string | null | undefined;
+}
+
+export interface FileList {
+  object: 'list';
+  data: Array<File>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface FileDeleted {
+  id: string;
+  object: 'file';
+  deleted: boolean;
+}
+
 export interface ModelList {
   object: 'list';
   data: Array<Model>;
@@ -1157,6 +1275,8 @@ export interface Model {
   max_model_len?: number | undefined;
   /** Of an embedding model's vectors. */
   dimensions?: number | undefined;
+  /** What a chat model reads. */
+  input_modalities?: Array<'text' | 'image'> | undefined;
   replicas?: number | undefined;
   /** The model's own id. Only of an alias. */
   alias_of?: string | undefined;
