@@ -54,6 +54,9 @@ class Cache(Protocol[Leased]):
     def close(self, lease: Leased, *, keep: bool = True) -> None:
         """The sequence runs no more. `keep`: others may still use it."""
 
+    def pause(self, lease: Leased) -> None:
+        """As `close`, by someone who will come back with the same tokens."""
+
     def reserve(self, cells: int) -> bool:
         """Makes room for so many more tokens; False when running sequences hold too many cells."""
 

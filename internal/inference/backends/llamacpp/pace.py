@@ -54,19 +54,18 @@ class Pace:
             spent = max(step_s - self._decoding_s(decoding) - self._pass_s(), step_s / 10)
         (self._beside if decoding else self._alone).learn(prefilled, spent)
 
-    def prefill_budget(self, decoding: int, settled: int, joining: int) -> int:
-        """Tokens of prefill for the next step, in which `decoding` streams get one each and `joining` prefill.
+    def prefill_budget(self, decoding: int, settled: int, new: int) -> int:
+        """Tokens of prefill for the next step, in which `decoding` streams get one each.
 
-        `settled`: those of the decoding streams that are read, and past their beginning.
+        `settled`: those of them that are read, and past their beginning; `new`: streams that are not, or that prefill.
         """
         room = self._batch - decoding
         token_s = self._token_s(decoding)
         if not token_s or (decoding and not self._decode_s):
             return min(FIRST_CHUNK, room) if decoding else room
         if decoding:
-            new = decoding - settled + joining
             patience = min(max(new / settled, 1), MOST_PATIENCE) if settled else MOST_PATIENCE
-            step_s = STRETCH * patience * self._decoding_s(decoding + joining)
+            step_s = STRETCH * patience * self._decoding_s(settled + new)
             allowed_s = step_s - self._decoding_s(decoding)
             pass_s = self._pass_s()
             allowed_s = max(allowed_s - pass_s, pass_s * LEAST_OF_PASS)

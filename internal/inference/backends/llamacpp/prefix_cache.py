@@ -164,6 +164,10 @@ class PrefixCache:
         if not keep or node.parent is None or node.children or len(node.tails) > 1:
             self._drop(lease)
 
+    def pause(self, lease: Lease) -> None:
+        """As `close`: cells are found again wherever they are."""
+        self.close(lease)
+
     # ------------------------------------------------------------------ room
 
     def reserve(self, cells: int) -> bool:

@@ -100,7 +100,7 @@ class Scheduler:
         """The task is over. What it computed stays for others."""
         if task in self.running:
             self.running.remove(task)
-            self._release(task)
+            self._release(task, self._cache.close)
         elif task in self.waiting:
             self.waiting.remove(task)
 
@@ -112,7 +112,7 @@ class Scheduler:
         """The next step, with its cells reserved; empty when there is nothing to do.
 
         `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are read
-        and past their beginning, and so many tasks are about to join them.
+        and past their beginning, and so many others run of those whom this step is for: who reads, if anyone does.
         """
         self._take_turns()
         if self.waiting:
@@ -122,10 +122,11 @@ class Scheduler:
                 self._start(task)
         singles = self._reserve_singles()
         work = [Work(task, len(task.tokens) - 1, 1, True) for task in singles]
-        joining = len(self.running) - len(singles)
-        if joining:
-            settled = sum(len(task.tokens) >= task.settled_at for task in singles if task.priority == INTERACTIVE)
-            work += self._prefill(len(singles), prefill_budget(len(singles), settled, joining))
+        if len(self.running) > len(singles):
+            readers = [task for task in self.running if task.priority == INTERACTIVE]
+            settled = sum(len(task.tokens) >= task.settled_at and task.remaining == 1 for task in readers)
+            new = len(readers or self.running) - settled
+            work += self._prefill(len(singles), prefill_budget(len(singles), settled, new))
         return work
 
     def commit(self, work: Sequence[Work]) -> None:
@@ -241,13 +242,13 @@ class Scheduler:
 
     def _pause(self, task: Task) -> None:
         self.running.remove(task)
-        self._release(task)
+        self._release(task, self._cache.pause)
         self.add(task)
 
-    def _release(self, task: Task) -> None:
+    def _release(self, task: Task, let_go: Callable[[Any], None]) -> None:
         task.leader = None
         if task.lease is not None:
-            self._cache.close(task.lease)
+            let_go(task.lease)
             task.lease = None
 
 

@@ -32,11 +32,12 @@ WIDTH = array("i").itemsize  # bytes
 class Stream:
     """A sequence and its tokens: who runs holds it until `close`; afterwards the cache keeps it."""
 
-    __slots__ = ("hit", "last_use", "packed", "running", "salt", "sequence")
+    __slots__ = ("hit", "last_use", "packed", "paused", "running", "salt", "sequence")
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
         self.running = False
+        self.paused = False  # idle, and its task comes back
         self.salt = ""
         self.packed = bytearray()  # the tokens, so that comparing thousands of them takes no time
         self.hit = 0  # so many of the first tokens were found by later requests
@@ -80,7 +81,8 @@ class StreamCache:
         """A sequence that begins with as many of the first `limit` tokens as are there already."""
         wanted = _pack(tokens[:limit])
         source, shared = self._find(salt, wanted)
-        stream = self._vacate(self._place(source, shared), source, shared)
+        resumed = source.paused and shared == limit == source.length
+        stream = source if resumed else self._vacate(self._place(source, shared), source, shared)
         kept = stream.shares(salt, wanted)
         if shared >= kept + WORTH_COPYING:
             self._copy(source, stream, shared)
@@ -88,7 +90,7 @@ class StreamCache:
             source.hit = max(source.hit, shared)
         else:
             self._cut(stream, kept)
-        stream.salt, stream.hit, stream.running = salt, stream.length, True
+        stream.salt, stream.hit, stream.running, stream.paused = salt, stream.length, True, False
         self._use(stream)
         return stream
 
@@ -102,6 +104,11 @@ class StreamCache:
         self._use(lease)
         if not keep:
             self._forget(lease)
+
+    def pause(self, lease: Stream) -> None:
+        """As `close`; who opens it again, unless others need the place meanwhile, goes on where it was."""
+        self.close(lease)
+        lease.paused = True
 
     # ------------------------------------------------------------------ between steps
 

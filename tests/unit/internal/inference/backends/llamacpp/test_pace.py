@@ -54,9 +54,9 @@ def test_those_who_join_count_as_streams() -> None:
 def test_few_who_are_read_do_not_keep_many_waiting() -> None:
     pace = learned()
     calm_s = step_s(8, pace.prefill_budget(8, 8, 1))
-    assert step_s(8, pace.prefill_budget(8, 4, 8)) > 2.5 * calm_s  # four of the eight have just begun
-    assert pace.prefill_budget(8, 0, 8) >= pace.prefill_budget(8, 1, 8) > pace.prefill_budget(8, 4, 8)
-    assert step_s(8, pace.prefill_budget(8, 0, 8)) < MOST_PATIENCE * 1.1 * step_s(8, pace.prefill_budget(8, 8, 8))
+    assert step_s(8, pace.prefill_budget(8, 4, 12)) > 2.5 * calm_s  # four of the eight have just begun
+    assert pace.prefill_budget(8, 0, 16) >= pace.prefill_budget(8, 1, 15) > pace.prefill_budget(8, 4, 12)
+    assert step_s(8, pace.prefill_budget(8, 0, 16)) < MOST_PATIENCE * 1.1 * step_s(8, pace.prefill_budget(8, 8, 8))
 
 
 def streams_step_s(decoding: int, prefilled: int) -> float:
