@@ -146,11 +146,12 @@ def chat(options: argparse.Namespace) -> dict[str, Any]:
             file = write_lines(Path(folder) / f"{number}", options.lines, endpoint, fixed, "messages", options.pad)
             batch.append(timed(client, file, endpoint))
         after = memory(stack)
+        file_mb = round(file.stat().st_size / 1e6, 1)
         calm, disturbed = interference(stack, client, options, Path(folder), fixed)
     ratios = [ours / theirs for ours, theirs in zip(batch, alone, strict=True)]
     return {
         "lines": options.lines,
-        "file_mb": round(file.stat().st_size / 1e6, 1) if file.exists() else None,
+        "file_mb": file_mb,
         "batch_lines_per_s": round(statistics.median(batch), 1),
         "engine_requests_per_s": round(statistics.median(alone), 1),
         "ratio": round(statistics.median(ratios), 3),

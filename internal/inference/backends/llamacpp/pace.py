@@ -57,7 +57,7 @@ class Pace:
     def prefill_budget(self, decoding: int, settled: int, new: int) -> int:
         """Tokens of prefill for the next step, in which `decoding` streams get one each.
 
-        `settled`: those of them that are read, and past their beginning; `new`: streams that are not, or that prefill.
+        `settled`: those of them that are past their beginning; `new`: others, and those that prefill.
         """
         room = self._batch - decoding
         token_s = self._token_s(decoding)

@@ -32,6 +32,10 @@ LEAST_FOR_PART = 0.5  # of a step's prefill
 INTERACTIVE = 0  # of the priorities: someone waits
 # So few longer steps that nineteen gaps of twenty between the tokens of a stream are as they would be without batches.
 BATCH_STEPS = 25
+# So many steps batch goes on without prompts when the last one interactive has left: often the next one comes at once.
+LULL_STEPS = 8
+# Of prompts in a step of batch alone, which whoever arrives has to wait for; more would be hardly faster.
+BATCH_PREFILL = 256
 
 
 class Task:
@@ -85,6 +89,7 @@ class Scheduler:
         self._steps = 0
         self._prefills = 0  # steps that did
         self._batch_runs = True  # in this step
+        self._lull = 0  # steps of it that are left
         self.waiting: list[Task] = []  # in order
         self.running: list[Task] = []
         self.preemptions = 0
@@ -111,8 +116,9 @@ class Scheduler:
     def plan(self, prefill_budget: Callable[[int, int, int], int]) -> list[Work]:
         """The next step, with its cells reserved; empty when there is nothing to do.
 
-        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are read
-        and past their beginning, and so many others run of those whom this step is for: who reads, if anyone does.
+        `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are past
+        their beginning, and so many others run. Of both, those of batches count when they are alone, and
+        nobody reads them.
         """
         self._take_turns()
         if self.waiting:
@@ -123,10 +129,7 @@ class Scheduler:
         singles = self._reserve_singles()
         work = [Work(task, len(task.tokens) - 1, 1, True) for task in singles]
         if len(self.running) > len(singles):
-            readers = [task for task in self.running if task.priority == INTERACTIVE]
-            settled = sum(len(task.tokens) >= task.settled_at and task.remaining == 1 for task in readers)
-            new = len(readers or self.running) - settled
-            work += self._prefill(len(singles), prefill_budget(len(singles), settled, new))
+            work += self._prefill(len(singles), self._budget(singles, prefill_budget))
         return work
 
     def commit(self, work: Sequence[Work]) -> None:
@@ -150,6 +153,7 @@ class Scheduler:
 
     def _take_turns(self) -> None:
         present = any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
+        self._lull = LULL_STEPS if present else max(self._lull - 1, 0)
         self._batch_runs = not present or self._steps % BATCH_STEPS == 0
         if not self._batch_runs:
             for task in [task for task in self.running if task.priority != INTERACTIVE]:
@@ -222,6 +226,15 @@ class Scheduler:
         while not self._cache.reserve(len(singles)) and self.give_way():
             singles = self.decoding()
         return singles
+
+    def _budget(self, singles: Sequence[Task], prefill_budget: Callable[[int, int, int], int]) -> int:
+        readers = [task for task in self.running if task.priority == INTERACTIVE]
+        if readers:
+            settled = sum(len(task.tokens) >= task.settled_at for task in readers if task.remaining == 1)
+            return prefill_budget(len(singles), settled, len(readers) - settled)
+        if self._lull and singles:
+            return 0
+        return min(prefill_budget(len(singles), 0, len(self.running)), BATCH_PREFILL)
 
     def _prefill(self, singles: int, budget: int) -> list[Work]:
         while True:

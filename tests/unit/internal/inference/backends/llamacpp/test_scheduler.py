@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
-from internal.inference.backends.llamacpp.scheduler import BATCH_STEPS, Scheduler, Task, Work
+from internal.inference.backends.llamacpp.scheduler import BATCH_STEPS, LULL_STEPS, Scheduler, Task, Work
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from tests.unit.internal.inference.backends.llamacpp.cells import Cells, Streams
 
@@ -222,6 +222,22 @@ def test_batch_stands_aside_while_anyone_reads(house: type[Room]) -> None:
     assert len(shared) == 2 and all(tasks == set(batch) for tasks in shared)
     room.finish()
     assert room.memory.computed <= 4 * (40 + 60) + 10 + 2 * BATCH_STEPS
+
+
+@in_both_layouts
+def test_prompts_of_batch_wait_for_a_lull_to_last(house: type[Room]) -> None:
+    """Who comes next waits for no prompt; who is decoding goes on."""
+    room = house(slots=8, cells=2000)
+    batch = room.add([1] * 10, wanted=200, priority=BATCH)
+    room.step()
+    urgent = room.add([9] * 10, wanted=2)
+    late = room.add([2] * 10, wanted=2, priority=BATCH)
+    while urgent in room.wanted:
+        room.step()
+    for _ in range(LULL_STEPS - 1):
+        assert [part.task for part in room.step()] == [batch]
+    assert {part.task for part in room.step()} == {batch, late}
+    room.finish()
 
 
 def test_batch_never_displaces_anyone() -> None:
