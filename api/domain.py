@@ -79,6 +79,7 @@ class TokenUsage:
     reasoning_tokens: int = 0
 
 
+Provenance = Literal["engine", "provider", "estimated"]  # who counted the tokens
 Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]
 
 
@@ -123,10 +124,10 @@ class UsageRecord:
     principal: Principal
     operation: str  # the operationId of the spec
     model: str
-    replica: str
+    replica: str  # `upstream@address` where an upstream answered
     outcome: Outcome
     finish_reason: str
-    provenance: Literal["engine", "provider", "estimated"]
+    provenance: Provenance
     tokens: TokenUsage
     status: int  # what the client was told; 499 when it left before it was told anything
     streamed: bool

@@ -55,8 +55,8 @@ RATE_LIMITS = [
 ]
 EXPOSED = [
     *("x-request-id", "request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
-    *("x-novai-ignored-params", "x-mapped-model", "idempotent-replayed", "x-novai-degraded", "x-novai-next-after"),
-    "content-disposition",
+    *("x-novai-ignored-params", "x-mapped-model", "x-novai-upstream", "idempotent-replayed"),
+    *("x-novai-degraded", "x-novai-next-after", "content-disposition"),
     *RATE_LIMITS,
 ]
 

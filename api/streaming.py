@@ -120,6 +120,7 @@ class EventStream(Response):
                 first = await stream.first(DECIDE_S)
                 if stream.left:
                     return
+                self.headers.update(stream.upstream_headers)
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await self._body(send, first, scope["state"])
         finally:

@@ -14,6 +14,7 @@ RUNS = [
     ["bench.ledger"],
     ["bench.files"],
     ["bench.sdk"],
+    ["bench.upstream"],
     ["bench.usage"],
 ]
 

@@ -72,5 +72,12 @@ class ModelNotFoundError(WorkerError):
     status = grpc.StatusCode.NOT_FOUND
 
 
+class SilentError(WorkerError):
+    """What this worker asks said nothing for too long."""
+
+    code = pb.TIMEOUT
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 class InternalError(WorkerError):
     """A bug or a broken model: worth a line in the log, not the caller's fault."""

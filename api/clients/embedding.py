@@ -11,6 +11,7 @@ from gen import embedding_pb2_grpc
 
 from api.clients.grpc_errors import from_status
 from api.clients.session import CHANNEL_OPTIONS
+from api.domain import Provenance
 
 Inputs = list[str] | list[list[int]]
 
@@ -22,6 +23,8 @@ class Vectors:
     data: bytes
     dimensions: int
     prompt_tokens: int
+    upstream: str = ""  # that answered, if one did
+    provenance: Provenance = "engine"
 
     def rows(self) -> list[memoryview]:
         width = 4 * self.dimensions
@@ -35,6 +38,8 @@ class Scores:
 
     scores: list[float]
     prompt_tokens: int
+    upstream: str = ""
+    provenance: Provenance = "engine"
 
 
 class EmbeddingClient:
@@ -61,7 +66,7 @@ class EmbeddingClient:
             answer = await self._stub.Embed(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise from_status(error, f"the worker of {self._model}") from None
-        return Vectors(answer.vectors, answer.dimensions, answer.prompt_tokens)
+        return Vectors(answer.vectors, answer.dimensions, answer.prompt_tokens, answer.upstream, provenance_of(answer))
 
     async def rerank(self, request_id: str, query: str, documents: list[str], timeout_s: float) -> Scores:
         """How near each document is to the query. Raises the ApiError that the worker's status stands for."""
@@ -70,7 +75,14 @@ class EmbeddingClient:
             answer = await self._stub.Rerank(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise from_status(error, f"the worker of {self._model}") from None
-        return Scores(list(answer.scores), answer.prompt_tokens)
+        return Scores(list(answer.scores), answer.prompt_tokens, answer.upstream, provenance_of(answer))
 
     async def aclose(self) -> None:
         await self._channel.close()
+
+
+def provenance_of(answer: pb.EmbedResponse | pb.RerankResponse) -> Provenance:
+    """Who counted the tokens."""
+    if not answer.upstream:
+        return "engine"
+    return "estimated" if answer.estimated else "provider"

@@ -28,6 +28,7 @@ FAILURES: dict[int, tuple[type[ApiError], str | None]] = {
     pb.UNAVAILABLE: (OverloadedError, None),
     pb.MODEL_NOT_FOUND: (ModelNotFoundError, None),
     pb.INVALID_IMAGE: (InvalidRequestError, "invalid_image"),
+    pb.TIMEOUT: (UpstreamTimeoutError, None),
 }
 
 STATUSES: dict[grpc.StatusCode, tuple[type[ApiError], str | None]] = {

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
 import grpc.aio
@@ -20,6 +20,7 @@ from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
 from api.clients.grpc_errors import broken, from_status
+from api.domain import Provenance
 from api.errors import ApiError
 
 log = logging.getLogger("novai.session")
@@ -34,6 +35,7 @@ ToolCallDelta = pb.ToolCallDelta
 TokenLogprob = pb.TokenLogprob
 Receipt = pb.Receipt
 Usage = pb.Usage
+PROVENANCES: Mapping[int, Provenance] = {pb.ENGINE: "engine", pb.PROVIDER: "provider", pb.ESTIMATED: "estimated"}
 
 
 def yielding(request: GenerateRequest) -> GenerateRequest:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api import metrics
-from api.domain import Principal, TokenUsage, UsageRecord
+from api.domain import Principal, Provenance, TokenUsage, UsageRecord
 from api.errors import LedgerUnavailableError
 from api.ledger.holds import PAYS, Ledger
 from api.ledger.price_book import PriceBook
@@ -42,6 +42,7 @@ class Receipt:
     replica: str
     tokens: TokenUsage
     client_left: bool  # cancelled by its edge, and not because that edge was gone
+    provenance: Provenance = "engine"
 
 
 class Heard(NamedTuple):
@@ -138,7 +139,7 @@ class Sweeper:
             replica=receipt.replica,
             outcome="client_left" if left else "upstream_broke",
             finish_reason="",
-            provenance="engine",
+            provenance=receipt.provenance,
             tokens=receipt.tokens,
             status=499 if left else 502,
             streamed=False,  # nobody is left who knows

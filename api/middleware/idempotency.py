@@ -24,7 +24,10 @@ PATHS = frozenset(
         "/v1/responses",
     }
 )
-_KEPT_HEADERS = (b"content-type", b"cache-control", b"x-accel-buffering", b"x-novai-ignored-params", b"x-mapped-model")
+_KEPT_HEADERS = (
+    *(b"content-type", b"cache-control", b"x-accel-buffering"),
+    *(b"x-novai-ignored-params", b"x-mapped-model", b"x-novai-upstream"),
+)
 _REPLAYED = (b"idempotent-replayed", b"true")
 
 

@@ -92,6 +92,16 @@ def mapped(asked: str, model: str) -> dict[str, str]:
     return {} if asked == model else {"x-mapped-model": model}
 
 
+def answered_by(upstream: str) -> dict[str, str]:
+    """The header that says which upstream answered, if one did."""
+    return {"x-novai-upstream": upstream} if upstream else {}
+
+
+def ran_at(upstream: str, worker: str) -> str:
+    """Where a request ran, for its row of usage: the worker's address, and which upstream it asked."""
+    return f"{upstream}@{worker}" if upstream else worker
+
+
 def describe(name: str, replicas: list[Replica]) -> Model:
     usable = [replica for replica in replicas if replica.usable]
     state = (usable or replicas)[0].state

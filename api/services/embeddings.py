@@ -13,7 +13,7 @@ from api.domain import LineAnswer, Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
-from api.services.catalog import Catalog, mapped
+from api.services.catalog import Catalog, answered_by, mapped, ran_at
 
 TRIES = 2
 INPUT_TOKENS = 8  # that a model adds to every input, at most
@@ -101,10 +101,10 @@ class EmbeddingService:
             principal=principal,
             operation=operation,
             model=resolved.id,
-            replica=replica,
+            replica=ran_at(found.upstream, replica),
             outcome="finished",
             finish_reason="stop",
-            provenance="engine",
+            provenance=found.provenance,
             tokens=TokenUsage(prompt_tokens=found.prompt_tokens),
             status=200,
             streamed=False,
@@ -113,7 +113,7 @@ class EmbeddingService:
             duration_ms=(time.monotonic() - started_s) * 1e3,
         )
         await asyncio.shield(ticket.settle(record))
-        return resolved.id, found, dict(ticket.headers) | mapped(model, resolved.id)
+        return resolved.id, found, dict(ticket.headers) | mapped(model, resolved.id) | answered_by(found.upstream)
 
     async def _asked(self, model: str, ask: Callable[[EmbeddingClient], Awaitable[Found]]) -> tuple[Found, str]:
         """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: what failed

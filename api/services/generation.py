@@ -17,8 +17,8 @@ from api.clients.generate_request import choices_of, most_prompt_tokens
 from api.clients.grpc_errors import from_failed
 from api.clients.hosts import Hosts, Replica
 from api.clients.images import Images, check_images, images_of, weight
-from api.clients.session import Call, Delta, Failed, Finished, GenerateRequest, length
-from api.domain import LineAnswer, Outcome, Principal, TokenUsage, UsageRecord
+from api.clients.session import PROVENANCES, Call, Delta, Failed, Finished, GenerateRequest, length
+from api.domain import LineAnswer, Outcome, Principal, Provenance, TokenUsage, UsageRecord
 from api.errors import (
     ApiError,
     InsufficientQuotaError,
@@ -29,7 +29,7 @@ from api.errors import (
 )
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
-from api.services.catalog import Catalog, mapped
+from api.services.catalog import Catalog, answered_by, mapped, ran_at
 from api.services.quarantine import Quarantine
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
@@ -143,6 +143,7 @@ class GenerationStream:
         self._left_s = 0.0
         self._accepted = False
         self._prompt_tokens = 0  # known when it is accepted
+        self._upstream = ""  # that answers, if one does; as above
         self._unfinished = set(range(self.choices))
         self._covered = UNBOUNDED  # tokens of output that the hold pays for
         self._extend_at = UNBOUNDED  # tokens after which more is held
@@ -234,6 +235,7 @@ class GenerationStream:
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
                 self.echo = event.accepted.echo
+                self._upstream = event.accepted.upstream
             else:
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:
@@ -266,7 +268,12 @@ class GenerationStream:
     @property
     def headers(self) -> dict[str, str]:
         """How the caller's limits stand, and what answers."""
-        return dict(self._ticket.headers) | mapped(self._asked, self.model)
+        return dict(self._ticket.headers) | mapped(self._asked, self.model) | self.upstream_headers
+
+    @property
+    def upstream_headers(self) -> dict[str, str]:
+        """Which upstream answers, if one does; known when it is accepted."""
+        return answered_by(self._upstream)
 
     async def _take_hold(self) -> None:
         """By the bytes of the prompt, which cost nothing to count; by its tokens when there is no money for that."""
@@ -388,10 +395,10 @@ class GenerationStream:
             principal=self._ticket.principal,
             operation=self._ticket.quote.operation,
             model=self.model,
-            replica=self._tried[-1].target,
+            replica=ran_at(self._upstream, self._tried[-1].target),
             outcome=self._outcome(),
             finish_reason=self._finish_reason,
-            provenance="engine" if self.finished is not None else "estimated",
+            provenance=self._provenance(),
             tokens=self.usage(),
             status=self.error.status if self.error and not self._streamed else 499 if self._left else self.status,
             streamed=self._streamed,
@@ -410,6 +417,9 @@ class GenerationStream:
             tokens.completion_tokens = self._delivered
             tokens.reasoning_tokens = min(tokens.reasoning_tokens, self._delivered)
         return tokens
+
+    def _provenance(self) -> Provenance:
+        return "estimated" if self.finished is None else PROVENANCES[self.finished.usage.provenance]
 
     def _outcome(self) -> Outcome:
         if self.error is not None:
@@ -446,7 +456,8 @@ class GenerationStream:
 
     def _refused(self, failed: Failed) -> list[Delta]:
         error, self._failed = from_failed(failed), None
-        if isinstance(error, OverloadedError) and self._first_token_s is None and not self._left:
+        movable = isinstance(error, OverloadedError) and not failed.exhausted
+        if movable and self._first_token_s is None and not self._left:
             return self._elsewhere(error)
         self.error = error
         raise error

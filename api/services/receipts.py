@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from api.clients.hosts import Hosts
+from api.clients.session import PROVENANCES, Session
 from api.clients.session import Receipt as WorkerReceipt
-from api.clients.session import Session
 from api.domain import TokenUsage
 from api.ledger.sweeper import Heard, Receipt, Receipts
 
@@ -38,4 +38,5 @@ async def _ask_one(session: Session | None, request_ids: Sequence[str]) -> Heard
 def _receipt(replica: str, receipt: WorkerReceipt) -> Receipt:
     usage = receipt.usage
     tokens = TokenUsage(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
-    return Receipt(replica, tokens, client_left=receipt.state == WorkerReceipt.CANCELLED)
+    left = receipt.state == WorkerReceipt.CANCELLED
+    return Receipt(replica, tokens, client_left=left, provenance=PROVENANCES[usage.provenance])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,14 +13,14 @@ import numpy as np
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
-from internal.embedding.backends.base import Backend, Vectors
-from internal.embedding.batching import Batcher, Job
+from internal.embedding.backends.base import Backend, RemoteBackend, Vectors
+from internal.embedding.elsewhere import Elsewhere
+from internal.embedding.local import Encoder
 from internal.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, UnavailableError, WorkerError
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 MAX_INPUTS = 2048
-MAX_REQUEST_TOKENS = 300_000
 MAX_WAITING_TOKENS = 500_000  # about a minute on a small machine; nobody waits longer
 MAX_OPEN_REQUESTS = 1024
 
@@ -32,15 +30,16 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Backend | RemoteBackend,
         max_waiting_tokens: int = MAX_WAITING_TOKENS,
         max_open_requests: int = MAX_OPEN_REQUESTS,
     ) -> None:
         self._backend = backend
-        self._batcher = Batcher(backend, max_waiting_tokens)
+        self._source = (
+            Elsewhere(backend) if isinstance(backend, RemoteBackend) else Encoder(backend, max_waiting_tokens)
+        )
         self._max_open_requests = max_open_requests
         self._open_requests = 0
-        self._tokenizing = ThreadPoolExecutor(1, "tokenize")
         self.draining = False
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 (proto)
@@ -52,30 +51,33 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
             return await self._rerank(request)
 
     async def aclose(self) -> None:
-        """Refuses what waits and stops the threads. Idempotent."""
-        await self._batcher.aclose()
-        self._tokenizing.shutdown()
+        """Refuses what waits and stops what runs. Idempotent."""
+        await self._source.aclose()
 
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         self._check_state(request.model)
         dimensions = self._dimensions(request.dimensions)
-        vectors, prompt_tokens = await self._vectors(request.inputs, request.batch_priority)
+        check_inputs(request.inputs)
+        found = await self._source.embed(request.inputs, request.batch_priority)
         return pb.EmbedResponse(
-            vectors=encode(shorten(vectors, dimensions)), dimensions=dimensions, prompt_tokens=prompt_tokens
+            vectors=encode(shorten(found.vectors, dimensions)),
+            dimensions=dimensions,
+            prompt_tokens=found.prompt_tokens,
+            upstream=found.upstream,
+            estimated=found.estimated,
         )
 
     async def _rerank(self, request: pb.RerankRequest) -> pb.RerankResponse:
         self._check_state(request.model)
         inputs = [pb.EmbedInput(text=text) for text in (request.query, *request.documents)]
-        vectors, prompt_tokens = await self._vectors(inputs, batch_priority=False)
-        return pb.RerankResponse(scores=cosines(vectors).tolist(), prompt_tokens=prompt_tokens)
-
-    async def _vectors(self, inputs: Sequence[pb.EmbedInput], batch_priority: bool) -> tuple[Vectors, int]:
-        """One of each input, and the tokens of all."""
         check_inputs(inputs)
-        loop = asyncio.get_running_loop()
-        texts = await loop.run_in_executor(self._tokenizing, self._tokenize, inputs)
-        return await self._batcher.embed(Job(texts, batch_priority)), sum(len(text) for text in texts)
+        found = await self._source.embed(inputs, batch_priority=False)
+        return pb.RerankResponse(
+            scores=cosines(found.vectors).tolist(),
+            prompt_tokens=found.prompt_tokens,
+            upstream=found.upstream,
+            estimated=found.estimated,
+        )
 
     @asynccontextmanager
     async def _answering(self, context: Context, name: Callable[[str], str] = str) -> AsyncIterator[None]:
@@ -97,7 +99,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
             raise ModelNotFoundError(f"this worker serves {self._backend.info.name!r}, not {model!r}", "model")
         if self._open_requests > self._max_open_requests:
             raise OverloadedError(f"{self._open_requests} requests are open; try again later")
-        self._batcher.check_room()
+        self._source.check_room()
 
     def _dimensions(self, asked: int) -> int:
         info = self._backend.info
@@ -111,43 +113,6 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
         if asked > info.dimensions:
             raise InvalidRequestError(f"the model {info.name!r} has {info.dimensions} dimensions at most", "dimensions")
         return asked
-
-    def _tokenize(self, inputs: Sequence[pb.EmbedInput]) -> list[list[int]]:
-        """Ids of all inputs, in their order, checked. Runs in a thread."""
-        encoded = iter(self._backend.tokenize([item.text for item in inputs if item.WhichOneof("kind") == "text"]))
-        texts = []
-        for position, item in enumerate(inputs):
-            if item.WhichOneof("kind") == "text":
-                ids = next(encoded)
-            else:
-                self._check_ids(position, item.tokens.ids)
-                ids = self._backend.complete(item.tokens.ids)
-            self._check_length(position, len(ids))
-            texts.append(ids)
-        total = sum(len(ids) for ids in texts)
-        if total > MAX_REQUEST_TOKENS:
-            raise InvalidRequestError(
-                f"the inputs have {total} tokens together; one request may have {MAX_REQUEST_TOKENS}", "input"
-            )
-        return texts
-
-    def _check_ids(self, position: int, ids: Sequence[int]) -> None:
-        size = self._backend.info.vocabulary_size
-        if (highest := max(ids)) >= size:
-            raise InvalidRequestError(
-                f"token id {highest} is outside the vocabulary of this model ({size} ids). Token ids must come from "
-                "the model's own tokenizer; send text instead (LangChain: check_embedding_ctx_length=False)",
-                f"input[{position}]",
-            )
-
-    def _check_length(self, position: int, tokens: int) -> None:
-        limit = self._backend.info.context_length
-        if tokens > limit:
-            raise InvalidRequestError(
-                f"this text has {tokens} tokens; the maximum context length of this model is {limit} tokens. "
-                "Shorten it or send it in parts",
-                f"input[{position}]",
-            )
 
 
 def check_inputs(inputs: Sequence[pb.EmbedInput]) -> None:

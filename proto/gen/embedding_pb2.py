@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13gen/embedding.proto\x12\x12novai.embedding.v1\"\x8d\x01\n\x0c\x45mbedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x06inputs\x18\x03 \x03(\x0b\x32\x1e.novai.embedding.v1.EmbedInput\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x16\n\x0e\x62\x61tch_priority\x18\x05 \x01(\x08\"W\n\nEmbedInput\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x31\n\x06tokens\x18\x02 \x01(\x0b\x32\x1f.novai.embedding.v1.InputTokensH\x00\x42\x06\n\x04kind\"\x1a\n\x0bInputTokens\x12\x0b\n\x03ids\x18\x01 \x03(\r\"K\n\rEmbedResponse\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\"T\n\rRerankRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x11\n\tdocuments\x18\x04 \x03(\t\"7\n\x0eRerankResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x15\n\rprompt_tokens\x18\x02 \x01(\r2\xb1\x01\n\x10\x45mbeddingService\x12L\n\x05\x45mbed\x12 .novai.embedding.v1.EmbedRequest\x1a!.novai.embedding.v1.EmbedResponse\x12O\n\x06Rerank\x12!.novai.embedding.v1.RerankRequest\x1a\".novai.embedding.v1.RerankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13gen/embedding.proto\x12\x12novai.embedding.v1\"\x8d\x01\n\x0c\x45mbedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x06inputs\x18\x03 \x03(\x0b\x32\x1e.novai.embedding.v1.EmbedInput\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x16\n\x0e\x62\x61tch_priority\x18\x05 \x01(\x08\"W\n\nEmbedInput\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x31\n\x06tokens\x18\x02 \x01(\x0b\x32\x1f.novai.embedding.v1.InputTokensH\x00\x42\x06\n\x04kind\"\x1a\n\x0bInputTokens\x12\x0b\n\x03ids\x18\x01 \x03(\r\"p\n\rEmbedResponse\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x10\n\x08upstream\x18\x04 \x01(\t\x12\x11\n\testimated\x18\x05 \x01(\x08\"T\n\rRerankRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x11\n\tdocuments\x18\x04 \x03(\t\"\\\n\x0eRerankResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x15\n\rprompt_tokens\x18\x02 \x01(\r\x12\x10\n\x08upstream\x18\x03 \x01(\t\x12\x11\n\testimated\x18\x04 \x01(\x08\x32\xb1\x01\n\x10\x45mbeddingService\x12L\n\x05\x45mbed\x12 .novai.embedding.v1.EmbedRequest\x1a!.novai.embedding.v1.EmbedResponse\x12O\n\x06Rerank\x12!.novai.embedding.v1.RerankRequest\x1a\".novai.embedding.v1.RerankResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INPUTTOKENS']._serialized_start=276
   _globals['_INPUTTOKENS']._serialized_end=302
   _globals['_EMBEDRESPONSE']._serialized_start=304
-  _globals['_EMBEDRESPONSE']._serialized_end=379
-  _globals['_RERANKREQUEST']._serialized_start=381
-  _globals['_RERANKREQUEST']._serialized_end=465
-  _globals['_RERANKRESPONSE']._serialized_start=467
-  _globals['_RERANKRESPONSE']._serialized_end=522
-  _globals['_EMBEDDINGSERVICE']._serialized_start=525
-  _globals['_EMBEDDINGSERVICE']._serialized_end=702
+  _globals['_EMBEDRESPONSE']._serialized_end=416
+  _globals['_RERANKREQUEST']._serialized_start=418
+  _globals['_RERANKREQUEST']._serialized_end=502
+  _globals['_RERANKRESPONSE']._serialized_start=504
+  _globals['_RERANKRESPONSE']._serialized_end=596
+  _globals['_EMBEDDINGSERVICE']._serialized_start=599
+  _globals['_EMBEDDINGSERVICE']._serialized_end=776
 # @@protoc_insertion_point(module_scope)

@@ -105,20 +105,28 @@ class EmbedResponse(_message.Message):
     VECTORS_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
     vectors: _builtins.bytes
     """inputs x dimensions little-endian float32, row by row."""
     dimensions: _builtins.int
     prompt_tokens: _builtins.int
+    upstream: _builtins.str
+    """which one answered, of a model that is not computed here"""
+    estimated: _builtins.bool
+    """the upstream did not say how many tokens there were"""
     def __init__(
         self,
         *,
         vectors: _builtins.bytes = ...,
         dimensions: _builtins.int = ...,
         prompt_tokens: _builtins.int = ...,
+        upstream: _builtins.str = ...,
+        estimated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "prompt_tokens", b"prompt_tokens", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens", "upstream", b"upstream", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,7 +168,13 @@ class RerankResponse(_message.Message):
 
     SCORES_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
+    upstream: _builtins.str
+    """which one answered, of a model that is not computed here"""
+    estimated: _builtins.bool
+    """the upstream did not say how many tokens there were"""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """of the documents in their order, -1 to 1"""
@@ -170,10 +184,12 @@ class RerankResponse(_message.Message):
         *,
         scores: _abc.Iterable[_builtins.float] | None = ...,
         prompt_tokens: _builtins.int = ...,
+        upstream: _builtins.str = ...,
+        estimated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["prompt_tokens", b"prompt_tokens", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated", b"estimated", "prompt_tokens", b"prompt_tokens", "scores", b"scores", "upstream", b"upstream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

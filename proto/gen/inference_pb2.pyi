@@ -62,6 +62,26 @@ CONTENT_FILTER: FinishReason.ValueType  # 4
 CANCELLED: FinishReason.ValueType  # 5
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _Provenance:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProvenanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provenance.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENGINE: _Provenance.ValueType  # 0
+    PROVIDER: _Provenance.ValueType  # 1
+    ESTIMATED: _Provenance.ValueType  # 2
+    """the upstream did not say"""
+
+class Provenance(_Provenance, metaclass=_ProvenanceEnumTypeWrapper):
+    """Who counted the tokens."""
+
+ENGINE: Provenance.ValueType  # 0
+PROVIDER: Provenance.ValueType  # 1
+ESTIMATED: Provenance.ValueType  # 2
+"""the upstream did not say"""
+Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
+
 class _ErrorCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -79,6 +99,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     MODEL_NOT_FOUND: _ErrorCode.ValueType  # 6
     INVALID_IMAGE: _ErrorCode.ValueType  # 7
     """a file that is no picture"""
+    TIMEOUT: _ErrorCode.ValueType  # 8
+    """the upstream said nothing for too long"""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper): ...
 
@@ -93,6 +115,8 @@ UNAVAILABLE: ErrorCode.ValueType  # 5
 MODEL_NOT_FOUND: ErrorCode.ValueType  # 6
 INVALID_IMAGE: ErrorCode.ValueType  # 7
 """a file that is no picture"""
+TIMEOUT: ErrorCode.ValueType  # 8
+"""the upstream said nothing for too long"""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 @_typing.final
@@ -737,8 +761,13 @@ class Accepted(_message.Message):
 
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     ECHO_FIELD_NUMBER: _builtins.int
+    UPSTREAM_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
-    """of all prompts"""
+    """of all prompts; an estimate where the upstream has not said yet"""
+    upstream: _builtins.str
+    """Which upstream answers, of a model that is not computed here. It comes again, before any delta, when another one
+    takes over.
+    """
     @_builtins.property
     def echo(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """text of each prompt, where the request asked for it"""
@@ -748,10 +777,11 @@ class Accepted(_message.Message):
         *,
         prompt_tokens: _builtins.int = ...,
         echo: _abc.Iterable[_builtins.str] | None = ...,
+        upstream: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo", "prompt_tokens", b"prompt_tokens", "upstream", b"upstream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -917,12 +947,14 @@ class Usage(_message.Message):
     CACHED_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     cached_tokens: _builtins.int
     """of the prompt, not computed again"""
     completion_tokens: _builtins.int
     reasoning_tokens: _builtins.int
     """of the completion"""
+    provenance: Global___Provenance.ValueType
     def __init__(
         self,
         *,
@@ -930,10 +962,11 @@ class Usage(_message.Message):
         cached_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
+        provenance: Global___Provenance.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_tokens", b"cached_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_tokens", b"cached_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "provenance", b"provenance", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -973,11 +1006,14 @@ class Failed(_message.Message):
     PARAM_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    EXHAUSTED_FIELD_NUMBER: _builtins.int
     code: Global___ErrorCode.ValueType
     message: _builtins.str
     """says what was wrong and what to do"""
     param: _builtins.str
     retry_after_ms: _builtins.int
+    exhausted: _builtins.bool
+    """every way was tried: another replica has no other"""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """what had been generated until then"""
@@ -990,10 +1026,11 @@ class Failed(_message.Message):
         param: _builtins.str = ...,
         retry_after_ms: _builtins.int = ...,
         usage: Global___Usage | None = ...,
+        exhausted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "param", b"param", "retry_after_ms", b"retry_after_ms", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "exhausted", b"exhausted", "message", b"message", "param", b"param", "retry_after_ms", b"retry_after_ms", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,10 +1,12 @@
-"""The seam between the embedding service and whatever makes the vectors.
+"""The seams between the embedding service and whatever makes the vectors.
 
-A backend holds one encoder. It is plain and blocking: the batcher calls it from threads, at most `lanes` at a time.
+A `Backend` holds one encoder. It is plain and blocking: the batcher calls it from threads, at most `lanes` at a time.
+A `RemoteBackend` asks somebody else, who has a tokenizer and batches of his own.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +24,7 @@ class ModelInfo:
 
     name: str
     backend: str
-    device: str  # "cpu", "cuda:0"
+    device: str  # "cpu", "cuda:0", "upstream"
     context_length: int  # tokens of one text, special tokens included
     vocabulary_size: int
     dimensions: int
@@ -56,3 +58,31 @@ class Backend(Protocol):
 
     def embed(self, texts: Sequence[Sequence[int]]) -> Vectors:
         """One vector for each text of 1 to `context_length` ids, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The vectors of one request."""
+
+    vectors: Vectors
+    prompt_tokens: int
+    upstream: str = ""  # that computed them
+    estimated: bool = False  # it did not say how many tokens there were
+
+
+class RemoteBackend(ABC):
+    """A row of `BACKENDS` that computes nothing itself."""
+
+    info: ModelInfo
+
+    @abstractmethod
+    def load(self) -> None:
+        """Before all else. Raises ConfigError."""
+
+    @abstractmethod
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector for each text, in their order. Raises WorkerError."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Idempotent."""

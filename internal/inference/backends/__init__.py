@@ -10,7 +10,9 @@ from internal.inference.backends.base import Backend
 
 # name in models.yaml → module and its constructor, which takes the ModelConfig. Imported only when used.
 BACKENDS: dict[str, tuple[str, str]] = {
+    "anthropic": ("internal.inference.backends.upstream", "UpstreamBackend"),
     "llamacpp": ("internal.inference.backends.llamacpp", "LlamaCppBackend"),
+    "openai_compatible": ("internal.inference.backends.upstream", "UpstreamBackend"),
     "scripted": ("internal.inference.backends.scripted", "ScriptedBackend"),
 }
 

@@ -40,10 +40,10 @@ from internal.errors import (
     InternalError,
     InvalidRequestError,
     OverloadedError,
-    UnsupportedError,
     WorkerError,
 )
 from internal.inference.backends.base import Generation, ModelInfo, Publish
+from internal.inference.backends.capabilities import LACKS, check
 
 WORDS = re.compile(r"\S+\s*|\s+")
 VOCABULARY = 256
@@ -125,7 +125,7 @@ class ScriptedBackend:
         try:
             if len(self._queue) >= self._options.queue_limit:
                 raise OverloadedError("the queue is full; try again shortly", retry_after_ms=1000)
-            check_supported(generation.request)
+            check(generation.request, LACKS["scripted"])  # whoever says what it is told can be held to nothing
             counts = self._count(generation.request)
             self._check_length(generation.request, max(counts))
             runs = self._runs(generation)
@@ -348,18 +348,6 @@ def echo(request: pb.GenerateRequest) -> list[str]:
 def texts_of(request: pb.GenerateRequest) -> list[str]:
     """The plain prompts. A token is the character with its number."""
     return [prompt.text or "".join(map(chr, prompt.tokens.ids)) for prompt in request.prompts.items]
-
-
-def check_supported(request: pb.GenerateRequest) -> None:
-    """Whoever says what it is told can be held to nothing. Raises UnsupportedError."""
-    chat = request.chat
-    if request.HasField("constraint"):
-        param = request.constraint.param or "response_format"
-        raise UnsupportedError(f"'{param}' is not supported with this model: ask for the form in the prompt", param)
-    if chat.tool_choice.mode == pb.ToolChoice.REQUIRED or chat.tool_choice.allowed:
-        raise UnsupportedError("this model cannot be held to tools: use 'auto' or 'none'", "tool_choice")
-    if chat.reasoning_effort not in ("", "none"):
-        raise UnsupportedError("this model does not reason: leave reasoning_effort out", "reasoning_effort")
 
 
 def last_user_text(chat: pb.Chat) -> str:

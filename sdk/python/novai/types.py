@@ -1032,6 +1032,7 @@ class RequestUsed(Object):
     """The HTTP status that the client was told; 499: it had left."""
     streamed: bool
     replica: str
+    """The worker's address; `upstream@address` where an upstream answered."""
     ttft_ms: float | None
     duration_ms: float
 

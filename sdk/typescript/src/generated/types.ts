@@ -1033,6 +1033,7 @@ export interface RequestUsed {
   /** The HTTP status that the client was told; 499: it had left. */
   status: number;
   streamed: boolean;
+  /** The worker's address; `upstream@address` where an upstream answered. */
   replica: string;
   ttft_ms: number | null;
   duration_ms: number;

@@ -13,7 +13,7 @@ from gen import embedding_pb2_grpc as rpc
 
 from internal.config import ModelConfig, resolve_path
 from internal.embedding.backends import load_backend
-from internal.embedding.backends.base import Backend
+from internal.embedding.backends.base import Backend, RemoteBackend
 from internal.embedding.service import EmbeddingService
 from internal.embedding_server import SERVICE
 from internal.serving import GrpcServer
@@ -25,12 +25,13 @@ def loaded(path: Path = MODEL, **options: Any) -> Backend:
     backend = load_backend(
         ModelConfig(name="minilm", kind="embedding", backend="transformers", path=str(path), options=options)
     )
+    assert not isinstance(backend, RemoteBackend)
     backend.load()
     return backend
 
 
 @asynccontextmanager
-async def listening(backend: Backend, **limits: int) -> AsyncIterator[str]:
+async def listening(backend: Backend | RemoteBackend, **limits: int) -> AsyncIterator[str]:
     """A worker that serves this backend, and where it listens."""
     service = EmbeddingService(backend, **limits)
     server = GrpcServer("127.0.0.1:0", [SERVICE])
@@ -42,7 +43,7 @@ async def listening(backend: Backend, **limits: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving(backend: Backend, **limits: int) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+async def serving(backend: Backend | RemoteBackend, **limits: int) -> AsyncIterator[rpc.EmbeddingServiceStub]:
     """A client of a worker that serves this backend."""
     async with listening(backend, **limits) as target, grpc.aio.insecure_channel(target) as channel:
         yield rpc.EmbeddingServiceStub(channel)

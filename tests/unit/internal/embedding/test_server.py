@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -91,6 +92,6 @@ async def test_a_wrong_row_ends_with_a_sentence() -> None:
     async with worker(model(backend="none")) as process:
         out, err = await asyncio.wait_for(process.communicate(), 60)
         assert out == b""
-        assert b"Known: transformers" in err
+        assert re.search(rb"Known: .*transformers", err)
         assert b"Traceback" not in err
         assert process.returncode == 1

@@ -1,0 +1,101 @@
+"""Vectors of an upstream that speaks OpenAI's form."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from internal.config import ConfigError, ModelConfig
+from internal.embedding.backends.base import Embedded, ModelInfo, RemoteBackend, Vectors
+from internal.upstream.http import BrokenError
+from internal.upstream.options import line
+from internal.upstream.secrets import Secret
+from internal.upstream.upstreams import ChainOptions, Upstreams, Way
+
+CHARACTERS_PER_TOKEN = 4
+
+
+class Options(ChainOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`options` of a row."""
+
+    dimensions: int  # of its vectors
+    context_length: int = 8192  # what the model is published with; the upstream enforces its own
+    truncatable_dimensions: bool = False  # leading dimensions are a good vector by themselves (Matryoshka)
+
+
+class Embedding(msgspec.Struct):
+    index: int
+    embedding: str | list[float]  # base64 of little-endian float32, where it knows that
+
+
+class Usage(msgspec.Struct):
+    prompt_tokens: int
+
+
+class Embeddings(msgspec.Struct):
+    data: list[Embedding]
+    usage: Usage | None = None
+
+
+decode = msgspec.json.Decoder(Embeddings).decode
+
+
+class OpenAICompatibleBackend(RemoteBackend):
+    def __init__(self, config: ModelConfig) -> None:
+        try:
+            self._options = msgspec.convert(config.options, Options)
+            self._upstreams = Upstreams(config.name, config.backend, self._options, {config.backend: bearer})
+        except (msgspec.ValidationError, ConfigError) as error:
+            raise ConfigError(f"model {config.name!r}: {error}") from None
+        self.info = ModelInfo(
+            name=config.name,
+            backend=config.backend,
+            device="upstream",
+            context_length=self._options.context_length,
+            vocabulary_size=0,
+            dimensions=self._options.dimensions,
+            truncatable_dimensions=self._options.truncatable_dimensions,
+            created=config.created,
+        )
+
+    def load(self) -> None:
+        """There is nothing to load."""
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        async def attempt(way: Way, upstream: str, limit_s: float) -> Embedded:
+            body = {"model": way.options.model, "input": texts, "encoding_format": "base64"}
+            answer = await self._upstreams.whole(way, "/embeddings", body, limit_s)
+            return self._read(answer, texts, upstream)
+
+        return await self._upstreams.answered(attempt)
+
+    async def aclose(self) -> None:
+        self._upstreams.close()
+
+    def _read(self, body: bytes, texts: Sequence[str], upstream: str) -> Embedded:
+        """Raises BrokenError for what is no answer to these texts."""
+        vectors = np.empty((len(texts), self._options.dimensions), np.float32)
+        try:
+            answer = decode(body)
+            if sorted(item.index for item in answer.data) != list(range(len(texts))):
+                raise BrokenError("not one vector for each text")
+            for item in answer.data:
+                vectors[item.index] = floats(item.embedding)
+        except (msgspec.MsgspecError, ValueError):
+            raise BrokenError(f"no vectors of {self._options.dimensions} dimensions") from None
+        if answer.usage is None:
+            return Embedded(vectors, sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1, upstream, estimated=True)
+        return Embedded(vectors, answer.usage.prompt_tokens, upstream)
+
+
+def floats(embedding: str | list[float]) -> Vectors:
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4")
+    return np.array(embedding, np.float32)
+
+
+def bearer(key: Secret | None) -> bytes:
+    return line("authorization", f"Bearer {key.reveal()}") if key is not None else b""

@@ -1,0 +1,243 @@
+"""What is sent to upstreams, and how their answers are read, in the shapes that were seen in the wild."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from gen import inference_pb2 as pb
+
+from internal.errors import InvalidRequestError
+from internal.inference.backends.upstream.anthropic import Anthropic
+from internal.inference.backends.upstream.forms import StreamError
+from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
+from internal.upstream.options import UpstreamOptions
+from tests.workers import say
+
+PLAIN = UpstreamOptions(base_url="http://x", model="remote")
+MORE = UpstreamOptions(base_url="http://x", model="remote", extensions=True, max_tokens_field="max_completion_tokens")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def sent(form: Any, request: pb.GenerateRequest, options: UpstreamOptions = PLAIN) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(msgspec.json.encode(form.body(request, options)))
+    return body
+
+
+def conversation() -> pb.GenerateRequest:
+    request = say("What is it?", max_tokens=9, stop=["END"])
+    chat = request.chat
+    chat.messages[0].parts.add(image=pb.Image(data=PNG))
+    chat.messages.insert(0, pb.Message(role="system", parts=[pb.Part(text="Be brief.")]))
+    chat.messages.append(
+        pb.Message(role="assistant", tool_calls=[pb.ToolCall(id="c1", name="look", arguments='{"at": 1}')])
+    )
+    chat.messages.append(pb.Message(role="tool", tool_call_id="c1", parts=[pb.Part(text="a cat")]))
+    chat.messages.append(pb.Message(role="user", parts=[pb.Part(text="Sure?")]))
+    chat.tools.add(name="look", parameters_json='{"type":"object"}', strict=True)
+    chat.tools.add(name="other", description="Else")
+    return request
+
+
+def test_a_conversation_in_openais_form() -> None:
+    body = sent(OpenAICompatible, conversation())
+    assert body["model"] == "remote"
+    assert (body["max_tokens"], body["stop"]) == (9, ["END"])
+    assert body["stream_options"] == {"include_usage": True}
+    system, user, assistant, tool, last = body["messages"]
+    assert system == {"role": "system", "content": "Be brief."}
+    assert user["content"][1] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    assert assistant["content"] is None
+    assert assistant["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at": 1}'}
+    assert tool == {"role": "tool", "content": "a cat", "tool_call_id": "c1"}
+    assert last["content"] == "Sure?"
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["look", "other"]
+    assert body["tools"][0]["function"]["strict"] is True
+    assert body["parallel_tool_calls"] is False
+
+
+def test_a_conversation_in_anthropics_form() -> None:
+    body = sent(Anthropic, conversation())
+    assert (body["max_tokens"], body["stop_sequences"]) == (9, ["END"])
+    assert body["system"] == [{"type": "text", "text": "Be brief."}]
+    user, assistant, results = body["messages"]
+    assert user["content"][1]["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    assert assistant["content"] == [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": 1}}]
+    assert [block["type"] for block in results["content"]] == ["tool_result", "text"]
+    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert body["tools"][1] == {
+        "name": "other",
+        "description": "Else",
+        "input_schema": {"type": "object", "properties": {}},
+    }
+
+
+def test_what_is_as_the_api_has_it_is_not_said() -> None:
+    plain = say("Hi", sampling=pb.Sampling(temperature=1, top_p=1, repetition_penalty=1))
+    assert sent(OpenAICompatible, plain).keys() == {"model", "messages", "stream_options"}
+    assert sent(Anthropic, plain).keys() == {"model", "messages", "max_tokens"}
+    told = say("Hi", sampling=pb.Sampling(temperature=0.7, top_p=0.9, seed=0))
+    body = sent(OpenAICompatible, told)
+    assert (body["temperature"], body["top_p"], body["seed"]) == (0.7, 0.9, 0)
+
+
+def test_additions_are_sent_where_they_are_taken() -> None:
+    request = say(
+        "Hi", max_tokens=5, min_tokens=2, ignore_eos=True, stop_token_ids=[7], sampling=pb.Sampling(top_k=5, min_p=0.1)
+    )
+    request.constraint.CopyFrom(pb.Constraint(regex="[a-z]+"))
+    request.chat.template_kwargs_json = '{"enable_thinking":false}'
+    body = sent(OpenAICompatible, request, MORE)
+    assert body["max_completion_tokens"] == 5
+    assert (body["top_k"], body["min_p"], body["min_tokens"], body["stop_token_ids"]) == (5, 0.1, 2, [7])
+    assert body["structured_outputs"] == {"regex": "[a-z]+"}
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize(("mode", "openai", "anthropic"), [("REQUIRED", "required", "any"), ("NONE", None, None)])
+def test_who_is_held_to_a_tool_is_offered_no_other(mode: str, openai: str | None, anthropic: str | None) -> None:
+    request = say("Hi")
+    request.chat.tools.add(name="look")
+    request.chat.tools.add(name="other")
+    request.chat.tool_choice.mode = pb.ToolChoice.Mode.Value(mode)
+    request.chat.tool_choice.allowed.append("look")
+    body, other = sent(OpenAICompatible, request), sent(Anthropic, request)
+    assert body.get("tool_choice") == openai
+    assert other.get("tool_choice", {}).get("type") == anthropic
+    if openai:
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
+        assert [tool["name"] for tool in other["tools"]] == ["look"]
+
+
+def test_forms_of_output() -> None:
+    request = say("Hi", constraint=pb.Constraint(json_schema='{"type":"object"}'))
+    assert sent(OpenAICompatible, request)["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert sent(Anthropic, request)["output_config"] == {
+        "format": {"type": "json_schema", "schema": {"type": "object"}}
+    }
+    request = say("Hi", constraint=pb.Constraint(json_object=True))
+    assert sent(OpenAICompatible, request)["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize(("effort", "thinking"), [("none", "disabled"), ("minimal", "adaptive"), ("max", "adaptive")])
+def test_how_much_is_thought(effort: str, thinking: str) -> None:
+    request = say("Hi")
+    request.chat.reasoning_effort = effort
+    assert sent(OpenAICompatible, request)["reasoning_effort"] == effort
+    assert sent(Anthropic, request)["thinking"] == {"type": thinking}
+
+
+def test_arguments_that_are_no_object_are_the_callers_fault() -> None:
+    request = conversation()
+    request.chat.messages[2].tool_calls[0].arguments = '{"at": '
+    with pytest.raises(InvalidRequestError, match="c1"):
+        Anthropic.body(request, PLAIN)
+
+
+# ---------------------------------------------------------------- answers
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": finish}], **more}).encode()
+
+
+def call(name: str | None = None, arguments: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"function": {"name": name, "arguments": arguments}} | more
+
+
+def calls_of(*chunks: bytes) -> list[tuple[bool, str, str]]:
+    """(has an id, name, arguments) of each call, put together as clients do."""
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    parts = [part for data in chunks for delta in reader.read(data) for part in delta.tool_calls]
+    assert [part.index for part in parts] == sorted(part.index for part in parts)
+    return [
+        (
+            any(part.id for part in parts if part.index == index),
+            "".join(part.name for part in parts if part.index == index),
+            "".join(part.arguments for part in parts if part.index == index),
+        )
+        for index in sorted({part.index for part in parts})
+    ]
+
+
+def test_calls_as_openai_streams_them() -> None:
+    assert calls_of(
+        chunk({"tool_calls": [call("a", "", index=0, id="x")]}),
+        chunk({"tool_calls": [call(None, '{"k"', index=0)]}),
+        chunk({"tool_calls": [call(None, ":1}", index=0)]}),
+        chunk({"tool_calls": [call("b", "", index=1, id="y")]}),
+        chunk({}, "tool_calls"),
+    ) == [(True, "a", '{"k":1}'), (True, "b", "{}")]
+
+
+def test_calls_as_gemini_sends_them() -> None:
+    """Whole, all under number 0."""
+    assert calls_of(
+        chunk({"tool_calls": [call("a", '{"k":1}', index=0, id="x")]}),
+        chunk({"tool_calls": [call("b", "{}", index=0, id="y")]}),
+        chunk({}, "stop"),
+    ) == [(True, "a", '{"k":1}'), (True, "b", "{}")]
+
+
+def test_calls_without_ids_or_numbers() -> None:
+    assert calls_of(chunk({"tool_calls": [call("a", '{"k":1}')]}), chunk({}, "stop")) == [(True, "a", '{"k":1}')]
+    assert calls_of(
+        chunk({"tool_calls": [call("a", "{}", index=0), call("b", "{}", index=1)]}), chunk({}, "tool_calls")
+    ) == [(True, "a", "{}"), (True, "b", "{}")]
+
+
+def test_an_id_that_is_repeated_is_the_same_call() -> None:
+    assert calls_of(
+        chunk({"tool_calls": [call("a", '{"k"', index=0, id="x")]}),
+        chunk({"tool_calls": [call("", ":1}", index=0, id="x")]}),
+        chunk({}, "tool_calls"),
+    ) == [(True, "a", '{"k":1}')]
+
+
+def test_who_called_ended_with_calls_whatever_the_upstream_says() -> None:
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    list(reader.read(chunk({"tool_calls": [call("a", "{}", index=0, id="x")]}, "stop")))
+    assert reader.finishes[0].finish == pb.TOOL_CALLS
+
+
+def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> None:
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    for tokens in (1, 2, 3):
+        used = {"prompt_tokens": 5, "completion_tokens": tokens, "prompt_tokens_details": {"cached_tokens": 4}}
+        reader.read(chunk({"content": "a"}, usage=used))
+    reader.read(b'{"choices": [], "usage": null}')
+    assert reader.usage == pb.Usage(prompt_tokens=5, cached_tokens=4, completion_tokens=3, provenance=pb.PROVIDER)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"nonsense", b'{"error": {"message": "x"}}', chunk({"content": "a"}, index=3), b'"\xff"']
+)
+def test_what_is_no_chunk_breaks_the_answer(data: bytes) -> None:
+    with pytest.raises(StreamError):
+        OpenAICompatible.reader(pb.GenerateRequest()).read(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"a": 1}', b'{"type": "error", "error": {}}', b"\xff"])
+def test_what_is_no_event_breaks_the_answer(data: bytes) -> None:
+    with pytest.raises(StreamError):
+        Anthropic.reader(pb.GenerateRequest()).read(data)
+
+
+def test_usage_of_a_message_is_put_together() -> None:
+    reader = Anthropic.reader(pb.GenerateRequest())
+    start = {"input_tokens": 3, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 2, "output_tokens": 1}
+    end = {"output_tokens": 20, "output_tokens_details": {"thinking_tokens": 7}}
+    for event in (
+        {"type": "message_start", "message": {"usage": start}},
+        {"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"}, "usage": end},
+        {"type": "something_new", "index": 4},
+        {"type": "message_stop"},
+    ):
+        reader.read(json.dumps(event).encode())
+    assert reader.done
+    assert reader.finishes[0] == pb.Delta(finish=pb.STOP, stop_sequence="END")
+    assert reader.usage == pb.Usage(
+        prompt_tokens=15, cached_tokens=10, completion_tokens=20, reasoning_tokens=7, provenance=pb.PROVIDER
+    )

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+from gen import inference_pb2 as pb
+
+from internal.upstream import faults
+from internal.upstream.faults import Blame, retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("status", "blame", "code"),
+    [
+        (302, Blame.UPSTREAM, pb.INTERNAL),
+        (400, Blame.REQUEST, pb.INVALID_REQUEST),
+        (401, Blame.KEY, pb.INTERNAL),
+        (402, Blame.KEY, pb.INTERNAL),
+        (403, Blame.KEY, pb.INTERNAL),
+        (404, Blame.UPSTREAM, pb.INTERNAL),
+        (408, Blame.UPSTREAM, pb.INTERNAL),
+        (413, Blame.REQUEST, pb.INVALID_REQUEST),
+        (422, Blame.REQUEST, pb.INVALID_REQUEST),
+        (429, Blame.KEY, pb.OVERLOADED),
+        (500, Blame.UPSTREAM, pb.INTERNAL),
+        (503, Blame.UPSTREAM, pb.OVERLOADED),
+        (529, Blame.UPSTREAM, pb.OVERLOADED),
+    ],
+)
+def test_every_status_has_somebody_to_blame(status: int, blame: Blame, code: pb.ErrorCode.ValueType) -> None:
+    fault = faults.of_answer(status, {}, b"not even JSON \xff", "m")
+    assert (fault.blame, fault.error.code) == (blame, code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "too much", "code": "context_length_exceeded", "param": "messages"}}',
+        b'{"type": "error", "error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}',
+        b'{"error": "This model\'s maximum context length is 4096 tokens."}',
+    ],
+)
+def test_an_overflow_is_known_and_said_in_the_words_that_clients_know(body: bytes) -> None:
+    error = faults.of_answer(400, {}, body, "m").error
+    assert error.code == pb.CONTEXT_LENGTH_EXCEEDED
+    assert "prompt is too long" in error.message
+
+
+def test_what_is_told_of_an_upstream_is_bounded() -> None:
+    error = faults.of_answer(400, {}, b'{"error": {"message": "%b"}}' % (b"x" * 10_000), "m").error
+    assert len(error.message) == faults.MOST_TOLD
+
+
+def test_only_faults_of_the_request_are_told_in_the_words_of_the_upstream() -> None:
+    for status in (302, 401, 404, 429, 500, 503):
+        assert "secret" not in faults.of_answer(status, {}, b'{"error": {"message": "secret"}}', "m").error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0.0),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "nan"}, 0.0),
+        ({"retry-after": "soon"}, 0.0),
+        ({"retry-after": "1e12"}, faults.MOST_RETRY_AFTER_S),
+        ({"retry-after": formatdate(time.time() - 60, usegmt=True)}, 0.0),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
+    assert retry_after_s(headers) == seconds
+
+
+def test_how_long_to_wait_until_a_date() -> None:
+    assert 25 < retry_after_s({"retry-after": formatdate(time.time() + 30, usegmt=True)}) <= 30

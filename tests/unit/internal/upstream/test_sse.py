@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from internal.upstream import sse
+from internal.upstream.sse import EventReader, TooLongError
+
+STREAM = (
+    ': hello\n\nevent: message_start\ndata: {"a": "wörld 👋"}\n\n'
+    'id: 7\r\ndata:{"b": 2}\r\n\r\nretry: 5\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n'
+).encode()
+EVENTS = ['{"a": "wörld 👋"}'.encode(), b'{"b": 2}', b"one\ntwo", b"[DONE]"]
+
+
+def test_events_are_the_same_wherever_the_bytes_are_cut() -> None:
+    for size in range(1, len(STREAM) + 1):
+        reader = EventReader()
+        pieces = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
+        assert [event for piece in pieces for event in reader.feed(piece)] == EVENTS
+
+
+def test_an_event_that_is_not_whole_is_not_told() -> None:
+    reader = EventReader()
+    assert reader.feed(b"data: half") == []
+    assert reader.feed(b" of it\n") == []
+    assert reader.feed(b"\n") == [b"half of it"]
+
+
+def test_a_line_without_an_end_is_bounded() -> None:
+    reader = EventReader()
+    with pytest.raises(TooLongError):
+        for _ in range(sse.MOST_EVENT_BYTES // (1 << 20) + 1):
+            reader.feed(b"x" * (1 << 20))
