@@ -147,7 +147,7 @@ class Shards:
             except Exception as error:
                 log.exception("line %d of %s cannot be run", line.number, batch.id)
                 refused = InternalError(f"This line cannot be run: {type(error).__name__}.")
-            died = isinstance(refused, DIED)
+            died |= isinstance(refused, DIED)  # for good: until the worker is back, others may be in its way
             if not isinstance(refused, WAITS):
                 broken += 1
                 if refused.status < 500 or isinstance(refused, PoisonRequestError) or broken == TRIES:
