@@ -14,12 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.cli import WORDS
-
-pytestmark = [
-    pytest.mark.timeout(400),
-    pytest.mark.skipif("worker" not in WORDS, reason="nobody runs batches yet"),
-]
+pytestmark = pytest.mark.timeout(400)
 LINES = 40
 PATIENCE_S = 150.0
 
