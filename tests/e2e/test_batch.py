@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.timeout(400)
-LINES = 40
+LINES = 120  # of enough tokens that a call can be stopped before it is through
 PATIENCE_S = 150.0
 
 
@@ -23,7 +23,7 @@ PATIENCE_S = 150.0
 def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="novai-test-"))
     path.chmod(0o755)  # PostgreSQL may have to run as another user than root
-    body = {"model": "novai-tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "Hi"}]}
+    body = {"model": "novai-tiny", "max_tokens": 40, "messages": [{"role": "user", "content": "Hi"}]}
     line = {"method": "POST", "url": "/v1/chat/completions", "body": body}
     (path / "in.jsonl").write_text("".join(json.dumps({"custom_id": str(n)} | line) + "\n" for n in range(LINES)))
     yield path

@@ -13,7 +13,13 @@ from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
 from internal.inference.backends.llamacpp import LlamaCppBackend
-from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Answer, Engine, Start, plain
+from tests.unit.internal.inference.backends.llamacpp.conftest import (
+    TINY,
+    Engine,
+    Start,
+    plain,
+    same_but_for_ties,
+)
 
 RANDOM = random.Random(7)
 PROMPT = "def hello(name):\n    return"
@@ -260,18 +266,6 @@ async def test_preemption_changes_nothing_but_the_time(start: Start) -> None:
     for answer, expected in zip(together, alone, strict=True):
         same_but_for_ties(await answer.end(), expected)
     assert engine.backend._engine._scheduler.preemptions > 0  # type: ignore[union-attr]
-
-
-def same_but_for_ties(answer: Answer, expected: Answer) -> None:
-    """The same greedy tokens, up to where two were equally likely: what is computed in chunks of other sizes rounds
-    differently, and among hundreds of draws one may fall into such a crack. From there on the texts are strangers."""
-    assert (answer.finish(), answer.usage.completion_tokens) == (expected.finish(), expected.usage.completion_tokens)
-    for mine, other in zip(answer.logprobs(), expected.logprobs(), strict=True):
-        if mine.token != other.token:
-            first, second = other.top
-            assert first.logprob - second.logprob < 1e-3, (mine, other)
-            return
-        assert mine.logprob == pytest.approx(other.logprob, abs=1e-2)
 
 
 async def test_interactive_displaces_batch_which_ends_the_same(start: Start) -> None:
