@@ -17,6 +17,13 @@ import pytest
 pytestmark = pytest.mark.timeout(400)
 LINES = 120  # of enough tokens that a call can be stopped before it is through
 PATIENCE_S = 150.0
+# Whoever runs tests in the background may ignore SIGINT, and children inherit that.
+HEEDING = """
+import signal
+from internal.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def folder() -> Iterator[Path]:
 
 
 def call(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "internal.cli", "batch", "run", "in.jsonl", "-o", "out.jsonl", "--offline"]
+    command = [sys.executable, "-c", HEEDING, "batch", "run", "in.jsonl", "-o", "out.jsonl", "--offline"]
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
 
 
