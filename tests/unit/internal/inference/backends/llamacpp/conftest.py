@@ -175,6 +175,7 @@ async def start(tiny_gguf: Path, layout: str) -> AsyncIterator[Start]:
         yield started
 
 
+ROUNDING = 1e-2  # of log probabilities, which add up what every layer rounds
 # What `same_but_for_ties` wants of both.
 TOLD: dict[str, Any] = {"logprobs": True, "top_logprobs": 2}
 
@@ -186,6 +187,6 @@ def same_but_for_ties(answer: Answer, expected: Answer) -> None:
     for mine, other in zip(answer.logprobs(), expected.logprobs(), strict=True):
         if mine.token != other.token:
             first, second = other.top
-            assert first.logprob - second.logprob < 1e-3, (mine, other)
+            assert first.logprob - second.logprob < ROUNDING, (mine, other)
             return
-        assert mine.logprob == pytest.approx(other.logprob, abs=1e-2)
+        assert mine.logprob == pytest.approx(other.logprob, abs=ROUNDING)
