@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from references import resolve
 
 Node = dict[str, Any]
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -45,8 +46,8 @@ class Comparison:
         yield from self.parameters(where, old, new)
         yield from self.body(where, old, new)
         for status, before in old["responses"].items():
-            after = self.follow(self.new, new["responses"].get(status, {})).get("content", {})
-            for kind, content in self.follow(self.old, before).get("content", {}).items():
+            after = resolve(self.new, new["responses"].get(status, {})).get("content", {})
+            for kind, content in resolve(self.old, before).get("content", {}).items():
                 place = f"{where} {status}"
                 if kind not in after:
                     yield f"{place}: no {kind} any more"
@@ -65,12 +66,12 @@ class Comparison:
                 yield f"{where}: parameter {name} is required now"
 
     def named(self, spec: Node, operation: Node) -> dict[str, Node]:
-        found = [self.follow(spec, each) for each in operation.get("parameters", [])]
+        found = [resolve(spec, each) for each in operation.get("parameters", [])]
         return {each["name"]: each for each in found}
 
     def body(self, where: str, old: Node, new: Node) -> Iterator[str]:
-        before = self.follow(self.old, old.get("requestBody", {})).get("content", {})
-        after = self.follow(self.new, new.get("requestBody", {})).get("content", {})
+        before = resolve(self.old, old.get("requestBody", {})).get("content", {})
+        after = resolve(self.new, new.get("requestBody", {})).get("content", {})
         for kind, content in before.items():
             if kind not in after:
                 yield f"{where}: no {kind} body any more"
@@ -125,28 +126,20 @@ class Comparison:
         if branches(schema):
             return {each for branch in branches(schema) for each in self.kinds(spec, branch)}
         if "$ref" in schema:
-            target = self.follow(spec, schema)
+            target = resolve(spec, schema)
             return self.kinds(spec, target) if "properties" not in target else {schema["$ref"].rsplit("/", 1)[1]}
         kinds = schema.get("type", "any")
         return set(kinds) if isinstance(kinds, list) else {kinds}
 
     def flat(self, spec: Node, schema: Node) -> Node:
         """References followed, `allOf` put together."""
-        schema = self.follow(spec, schema)
+        schema = resolve(spec, schema)
         parts = [self.flat(spec, part) for part in schema.get("allOf", [])]
         if not parts:
             return schema
         properties = {name: each for part in parts for name, each in part.get("properties", {}).items()}
         required = [name for part in parts for name in part.get("required", [])]
         return {"type": "object", **schema, "properties": properties, "required": required}
-
-    def follow(self, spec: Node, node: Node) -> Node:
-        while "$ref" in node:
-            target: Any = spec
-            for part in node["$ref"].removeprefix("#/").split("/"):
-                target = target[part]
-            node = target
-        return node
 
 
 def branches(schema: Node) -> list[Node]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from references import resolve
 from spellings import SPELLINGS, Spelling
 
 Node = dict[str, Any]
@@ -97,9 +98,9 @@ class Sdk:
     # An operation
 
     def method(self, http: str, path: str, operation: Node) -> Node:
-        parameters = [self.resolved(parameter) for parameter in operation["parameters"]]
+        parameters = [resolve(self.spec, parameter) for parameter in operation["parameters"]]
         parameters = [parameter for parameter in parameters if not parameter.get("x-novai-ignored")]
-        content = self.resolved(operation.get("requestBody", {})).get("content", {})
+        content = resolve(self.spec, operation.get("requestBody", {})).get("content", {})
         kind = next((kind for kind in (JSON, FORM) if kind in content), None)
         body = content[kind]["schema"] if kind else {}
         fields = [self.field(*field, "request", "params.") for field in self.fields(body)]
@@ -159,7 +160,7 @@ class Sdk:
     def answer(self, operation: Node) -> Node:
         """The type of a successful answer, and its page if it is one."""
         status = next(code for code in operation["responses"] if code.startswith("2"))
-        content = self.resolved(operation["responses"][status]).get("content", {})
+        content = resolve(self.spec, operation["responses"][status]).get("content", {})
         if JSON not in content:
             kind = self.spelling.binary if content else self.spelling.nothing
             return {"type": kind, "binary": bool(content), "page": False, "roots": []}
@@ -213,7 +214,7 @@ class Sdk:
 
     def fields(self, schema: Node) -> Iterator[tuple[str, Node, bool]]:
         """Name, schema and whether it is required, of the properties of an object and of all it is made of."""
-        schema = self.resolved(schema)
+        schema = resolve(self.spec, schema)
         for part in schema.get("allOf", []):
             yield from self.fields(part)
         for name, each in schema.get("properties", {}).items():
@@ -272,15 +273,6 @@ class Sdk:
         for name in names:
             add(name)
         return [name for name in ordered if name in names]
-
-    def resolved(self, node: Node) -> Node:
-        """Follows a $ref to what it names."""
-        while "$ref" in node:
-            target: Any = self.spec
-            for part in node["$ref"].removeprefix("#/").split("/"):
-                target = target[part]
-            node = target
-        return node
 
     def text(self, prose: str | None) -> str | bool:
         """A description as the language's comments can hold it. Templates take False, never an empty text."""

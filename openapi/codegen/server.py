@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from references import resolve
 
 METHODS = ("get", "put", "post", "delete", "patch")
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -78,16 +79,6 @@ def checked_type(schema: dict[str, Any]) -> str:
 
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def resolve(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """Follows a $ref to what it names."""
-    while "$ref" in node:
-        target: Any = spec
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        node = target
-    return node
 
 
 def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
