@@ -9,8 +9,7 @@ import msgspec
 
 from api.domain import LineAnswer
 from api.errors import ApiError
-
-BOM = b"\xef\xbb\xbf"
+from api.services.lines import said
 
 encode = msgspec.json.Encoder().encode
 
@@ -52,8 +51,8 @@ async def lines_in(chunks: AsyncIterable[bytes], number: int = 1, start: int = 0
 
 def line_at(number: int, start: int, text: bytes) -> Line | None:
     """None for an empty one."""
-    said = text.removeprefix(BOM) if number == 1 else text
-    return None if not said or said.isspace() else Line(number, start, start + len(text), said)
+    whole = said(number, text)
+    return None if whole is None else Line(number, start, start + len(text), whole)
 
 
 def answer_line(batch_id: str, number: int, custom_id: str, request_id: str, status: int, body: bytes) -> bytes:

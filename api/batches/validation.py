@@ -14,6 +14,7 @@ import msgspec
 from api.batches.lines import Line
 from api.errors import ApiError
 from api.limits.dimensions import estimate_tokens
+from api.services.lines import EMPTY, Fields, NotAnObjectError, fields_of
 from api.storage.batches import NewShard
 
 # A shard is what one job runs: what it holds in memory, and what waits when its worker dies.
@@ -24,7 +25,7 @@ MOST_ID_CHARS = 512
 
 Wrong = tuple[str, str, str | None]  # code, message, param
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_object = msgspec.json.Decoder(Fields).decode
 _text = msgspec.json.Decoder(str).decode
 
 
@@ -60,18 +61,17 @@ class Validation:
     def end(self) -> None:
         """There are no more lines."""
         if self.lines == 0:
-            self._wrong("empty_file", "The file has no lines: a batch needs at least one.", None, None)
+            self._wrong("empty_file", EMPTY, None, None)
         self._cut()
 
     def _look(self, text: bytes) -> Wrong | None:
         try:
-            text.decode()
-            fields = _object(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return "invalid_json_line", f"This line is not a JSON object in UTF-8: {error}.", None
+            fields = fields_of(text)
+        except NotAnObjectError as error:
+            return "invalid_json_line", f"This line is {error}", None
         return self._name(fields) or self._address(fields) or self._body(fields)
 
-    def _name(self, fields: dict[str, msgspec.Raw]) -> Wrong | None:
+    def _name(self, fields: Fields) -> Wrong | None:
         custom_id = text_of(fields, "custom_id")
         if not custom_id or len(custom_id) > MOST_ID_CHARS:
             return "missing_custom_id", f"A line needs a 'custom_id' of 1 to {MOST_ID_CHARS} characters.", "custom_id"
@@ -80,14 +80,14 @@ class Validation:
         self._ids.add(custom_id)
         return None
 
-    def _address(self, fields: dict[str, msgspec.Raw]) -> Wrong | None:
+    def _address(self, fields: Fields) -> Wrong | None:
         if text_of(fields, "method") != "POST":
             return "invalid_method", "The 'method' of a line is 'POST'.", "method"
         if text_of(fields, "url") != self._endpoint:
             return "invalid_url", f"The 'url' of every line is the batch's endpoint, '{self._endpoint}'.", "url"
         return None
 
-    def _body(self, fields: dict[str, msgspec.Raw]) -> Wrong | None:
+    def _body(self, fields: Fields) -> Wrong | None:
         try:
             model = text_of(_object(fields.get("body", b"null")), "model")
         except msgspec.MsgspecError:
@@ -126,7 +126,7 @@ class Validation:
         )
 
 
-def text_of(fields: dict[str, msgspec.Raw], name: str) -> str:
+def text_of(fields: Fields, name: str) -> str:
     """Empty when it is missing or no text."""
     try:
         return _text(fields[name])

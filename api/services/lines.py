@@ -6,12 +6,38 @@ are too long for anybody to look at is refused.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from api.errors import InvalidRequestError
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 BOM = b"\xef\xbb\xbf"
+EMPTY = "The file has no lines: a batch needs at least one."
+
+Text = TypeVar("Text", bytes, bytearray)
+Fields = dict[str, msgspec.Raw]
+
+_decode = msgspec.json.Decoder(Fields).decode
+
+
+class NotAnObjectError(ValueError):
+    """The words of its message stand behind "This line is"."""
+
+
+def said(number: int, line: Text) -> Text | None:
+    """What line `number` of a file says: without a byte order mark before the first; None when it is empty."""
+    text = line.removeprefix(BOM) if number == 1 else line
+    return None if not text or text.isspace() else text
+
+
+def fields_of(text: bytes | bytearray) -> Fields:
+    """Of a JSON object, none of them looked at yet. Raises NotAnObjectError."""
+    try:
+        text.decode()
+        return _decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotAnObjectError(f"not a JSON object in UTF-8: {error}.") from None
 
 
 class Lines:
@@ -40,26 +66,24 @@ class Lines:
         """There are no more bytes. Raises InvalidRequestError."""
         self._take(self._rest)
         if self.count == 0:
-            self.fault = "The file has no lines: a batch needs at least one."
+            self.fault = EMPTY
 
     def _take(self, line: bytearray) -> None:
         self._bound(line)
-        if self._number == 1:
-            line = line.removeprefix(BOM)
-        if not line or line.isspace():
+        text = said(self._number, line)
+        if text is None:
             return
         self.count += 1
         if self.fault is None:
-            self.fault = self._look(line)
+            self.fault = self._look(text)
 
-    def _look(self, line: bytearray) -> str | None:
+    def _look(self, text: bytearray) -> str | None:
         if self.count > self._max_lines:
             return f"Line {self._number}: a batch has at most {self._max_lines} lines. Use several files."
         try:
-            line.decode()
-            _object.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return f"Line {self._number} is not a JSON object in UTF-8: {error}."
+            fields_of(text)
+        except NotAnObjectError as error:
+            return f"Line {self._number} is {error}"
         return None
 
     def _bound(self, line: bytearray) -> None:
