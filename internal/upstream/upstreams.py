@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from internal.config import ConfigError
+from internal.config import ConfigError, ModelConfig
 from internal.errors import OverloadedError
 from internal.upstream import faults
 from internal.upstream.chain import Chain, Target, Upstream, backoff_s
@@ -54,6 +54,18 @@ class Way:
     async def post(self, path: str, body: object) -> Answer:
         """The answer, whatever its status; whoever gets it closes it. Raises BrokenError."""
         return await self.connections.post(path, self.headers, encode(body))
+
+
+Given = TypeVar("Given", bound=ChainOptions)
+
+
+def configured(config: ModelConfig, kind: type[Given], forms: Mapping[str, Authorize]) -> tuple[Given, Upstreams]:
+    """The options of a model, and the upstreams that they name. Raises ConfigError, with the model's name."""
+    try:
+        options = msgspec.convert(config.options, kind)
+        return options, Upstreams(config.name, config.backend, options, forms)
+    except (msgspec.ValidationError, ConfigError) as error:
+        raise ConfigError(f"model {config.name!r}: {error}") from None
 
 
 class Upstreams:

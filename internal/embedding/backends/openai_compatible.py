@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from internal.config import ConfigError, ModelConfig
+from internal.config import ModelConfig
 from internal.embedding.backends.base import Embedded, ModelInfo, RemoteBackend, Vectors
 from internal.upstream.http import BrokenError
 from internal.upstream.options import line
 from internal.upstream.secrets import Secret
-from internal.upstream.upstreams import ChainOptions, Upstreams, Way
+from internal.upstream.upstreams import ChainOptions, Way, configured
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -45,11 +45,7 @@ decode = msgspec.json.Decoder(Embeddings).decode
 
 class OpenAICompatibleBackend(RemoteBackend):
     def __init__(self, config: ModelConfig) -> None:
-        try:
-            self._options = msgspec.convert(config.options, Options)
-            self._upstreams = Upstreams(config.name, config.backend, self._options, {config.backend: bearer})
-        except (msgspec.ValidationError, ConfigError) as error:
-            raise ConfigError(f"model {config.name!r}: {error}") from None
+        self._options, self._upstreams = configured(config, Options, {config.backend: bearer})
         self.info = ModelInfo(
             name=config.name,
             backend=config.backend,

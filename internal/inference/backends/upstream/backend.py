@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from gen import inference_pb2 as pb
 
-from internal.config import ConfigError, ModelConfig
+from internal.config import ModelConfig
 from internal.errors import InvalidRequestError, OverloadedError, UnsupportedError, WorkerError
 from internal.inference.backends.base import Generation, ModelInfo, Publish
 from internal.inference.backends.capabilities import LACKS, check
@@ -26,7 +26,7 @@ from internal.upstream import faults
 from internal.upstream.http import Answer, BrokenError
 from internal.upstream.options import UpstreamOptions
 from internal.upstream.sse import EventReader
-from internal.upstream.upstreams import ChainOptions, Upstreams, Way
+from internal.upstream.upstreams import ChainOptions, Way, configured
 
 log = logging.getLogger("novai.upstream")
 
@@ -48,12 +48,8 @@ class UpstreamBackend:
     """Implements `base.Backend`. A task per generation."""
 
     def __init__(self, config: ModelConfig) -> None:
-        try:
-            self._options = msgspec.convert(config.options, Options)
-            authorize = {name: form.authorization for name, form in FORMS.items()}
-            self._upstreams = Upstreams(config.name, config.backend, self._options, authorize)
-        except (msgspec.ValidationError, ConfigError) as error:
-            raise ConfigError(f"model {config.name!r}: {error}") from None
+        authorize = {name: form.authorization for name, form in FORMS.items()}
+        self._options, self._upstreams = configured(config, Options, authorize)
         self._lacks = frozenset().union(*(lacks_of(way.form, way.options) for way in self._upstreams.ways))
         self._runs: dict[Generation, Run] = {}
         self.info = ModelInfo(
