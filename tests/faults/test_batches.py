@@ -8,9 +8,8 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from api.storage.session import Database, open_pool
 from internal.dev.postgres_server import PostgresServer
 from tests.edge import PEPPER, Edge, local_host, open_edge
 from tests.faults.conftest import System
+from tests.processes import program
 
 pytestmark = pytest.mark.timeout(180)
 ENDPOINT = "/v1/chat/completions"
@@ -91,20 +91,14 @@ class Batch:
         return int(row[0])
 
 
-@contextlib.contextmanager
-def batch_worker(edge: Edge) -> Iterator[subprocess.Popen[bytes]]:
+def batch_worker(edge: Edge) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """A worker process on what the edge uses."""
     settings = edge.settings
     env = {
         "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "KEY_PEPPER": PEPPER,
         "INFERENCE_GRPC_HOST": settings.inference_grpc_host, "FILES_URL": settings.files_url, "DRAIN_S": "1",
     }  # fmt: skip
-    command = [sys.executable, "-m", "api.worker"]
-    with subprocess.Popen(command, env=os.environ | env, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return program("api.worker", env)
 
 
 @pytest.fixture

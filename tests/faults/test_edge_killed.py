@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -17,6 +15,7 @@ from api.ledger.reconcile import verify
 from api.storage.session import Database, open_pool
 from internal.dev.processes import free_port
 from tests.edge import PEPPER, Edge, local_host, open_edge
+from tests.processes import program
 from tests.unit.api.tcp_proxy import TcpProxy, proxied
 from tests.workers import MODEL, Worker
 
@@ -77,17 +76,6 @@ class Pair:
             return await client.post(CHAT, json=body, headers={"Idempotency-Key": key})
 
 
-@contextlib.contextmanager
-def api(env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """An edge in a process of its own."""
-    command = [sys.executable, "-m", "api.main"]
-    with subprocess.Popen(command, env=os.environ | env, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 @pytest.fixture
 async def pair(fresh_database: str, redis_url: str) -> AsyncIterator[tuple[Pair, Worker]]:
     async with contextlib.AsyncExitStack() as stack:
@@ -100,7 +88,7 @@ async def pair(fresh_database: str, redis_url: str) -> AsyncIterator[tuple[Pair,
             "DATABASE_URL": url, "REDIS_URL": redis_url, "INFERENCE_GRPC_HOST": address, "KEY_PEPPER": PEPPER,
             "AUTH_MODE": "strict", "API_PORT": str(port), "LEDGER_SWEEP_S": "0",
         }  # fmt: skip
-        process = stack.enter_context(api(env))
+        process = stack.enter_context(program("api.main", env))
         made = Pair(process, f"http://127.0.0.1:{port}", survivor, wire, store)
         await stack.enter_async_context(made.client)
         async with asyncio.timeout(30):
