@@ -117,8 +117,8 @@ class Scheduler:
         """The next step, with its cells reserved; empty when there is nothing to do.
 
         `prefill_budget`: tokens of prefill at most, in a step in which so many streams decode, so many of them are past
-        their beginning, and so many others run. Of both, those of batches count when they are alone, and
-        nobody reads them.
+        their beginning, and so many others run. Those of batches count only when they are alone, and
+        then as others: nobody reads them.
         """
         self._take_turns()
         if self.waiting:
