@@ -69,7 +69,8 @@ class Grant:
 
 
 class Limiter:
-    """One per process; `start()` it before use. `processes()`: how many share the limits while Redis is away."""
+    """One per process; `start()` it before use. `processes()`: how many share the limits while Redis is away;
+    `recount()` is called when it goes, so that they are counted anew."""
 
     def __init__(
         self,
@@ -77,9 +78,11 @@ class Limiter:
         on_failure: OnFailure = "local",
         timeout_s: float = 0.05,
         processes: Callable[[], int] = lambda: 1,
+        recount: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_failure = on_failure
         self._processes = processes
+        self._recount = recount
         self._shared = SharedBuckets(redis_url, timeout_s, self._running_leases, self._last_heard, self._on_change)
         self._heard = LeakyBuckets()  # what Redis said last
         self._local = LeakyBuckets()  # what stands in for it while it is away
@@ -203,6 +206,7 @@ class Limiter:
         if error is not None:
             logger.error("Redis is away (%s). Rate limits: %s.", error, self._on_failure)
             self._local.clear()
+            self._recount()
             return
         logger.warning("Redis is back. Rate limits are shared again.")
         for key, owed_ns in self._unshared.owing().items():

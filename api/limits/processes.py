@@ -1,9 +1,10 @@
 """How many processes share the limits. From PostgreSQL, since it matters when Redis is away; without PostgreSQL too
-the last count holds."""
+the last count holds. Counted every few seconds, and at once when Redis goes away: processes may just have come."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import NoReturn
 
@@ -23,7 +24,12 @@ class LiveProcesses:
         self.count = 1
         self._database = database
         self._every_s = every_s
+        self._due = asyncio.Event()
         self._task: asyncio.Task[NoReturn] | None = None
+
+    def recount(self) -> None:
+        """Now. Does not wait for it."""
+        self._due.set()
 
     async def start(self) -> None:
         """Does not wait for PostgreSQL."""
@@ -38,10 +44,13 @@ class LiveProcesses:
 
     async def _keep_counting(self) -> NoReturn:
         while True:
+            self._due.clear()
             try:
                 self.count = max(1, await rows.living(self._database))
             except LedgerUnavailableError:
                 logger.debug("Processes cannot be counted; there were %d.", self.count)
             except Exception:
                 logger.exception("Processes cannot be counted")
-            await asyncio.sleep(self._every_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s):
+                    await self._due.wait()

@@ -29,3 +29,12 @@ async def test_processes_are_counted_while_they_renew_their_lease(migrated_url: 
             assert processes.count == 2
             await proxy.restore()
             await until(lambda: processes.count == 1)
+
+
+async def test_they_are_counted_anew_at_once_when_asked(store: Database) -> None:
+    async with contextlib.aclosing(LiveProcesses(store, every_s=600)) as processes:
+        await processes.start()
+        for count, process in enumerate(("first", "second", "third"), 1):
+            await holds.renew(store, process, 600)
+            processes.recount()
+            await until(lambda count=count: processes.count == count)
