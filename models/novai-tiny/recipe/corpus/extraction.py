@@ -4,9 +4,23 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from .core import Conversation, as_json
+from .core import Conversation, as_json, load_topics
 from .styles import NEUTRAL
-from .words import COLOURS, DAYS, ITEMS, JOBS, MONTHS, city, code, first_name, full_name, thing
+from .words import (
+    ANIMALS,
+    COLOURS,
+    DAYS,
+    ITEMS,
+    JOBS,
+    MONTHS,
+    VOCABULARY,
+    city,
+    code,
+    first_name,
+    full_name,
+    thing,
+    title,
+)
 
 Found = tuple[str, dict[str, Any]]
 
@@ -83,7 +97,23 @@ def _colours(rng: Random) -> Found:
     return rng.choice((f"{text} came to dinner.", f"The team is {text}.", f"I met {text}.")), {"names": names}
 
 
-_KINDS: tuple[Callable[[Random], Found], ...] = (_person, _person, _person, _order, _order, _event, _basket, _colours)
+def _anything(rng: Random) -> Found:
+    """Keys of any name, and values of any kind."""
+    keys = dict.fromkeys(rng.choice((thing(rng), rng.choice(VOCABULARY).lower())) for _ in range(rng.randint(1, 4)))
+    value = {key: rng.choice((title, code, city, lambda rng: rng.randint(0, 999)))(rng) for key in keys}
+    form = rng.choice(("The {k} is {v}", "{k}: {v}", "{k} = {v}", "its {k} is {v}"))
+    text = rng.choice((", ", "; ", " and ")).join(form.format(k=key, v=one) for key, one in value.items())
+    return f"{text}.", value
+
+
+_KINDS: tuple[Callable[[Random], Found], ...] = (
+    *[_person] * 3,
+    *[_order] * 2,
+    _event,
+    _basket,
+    _colours,
+    *[_anything] * 3,
+)
 _ASKS = (
     "Extract {f} as JSON: {t}",
     "Extract {f} from this sentence as a JSON object.\n\n{t}",
@@ -122,6 +152,46 @@ def _schema(value: dict[str, Any]) -> str:
     types = {str: "string", int: "integer", list: "array"}
     properties = {key: {"type": types[type(item)]} for key, item in value.items()}
     return as_json({"type": "object", "properties": properties, "required": list(value)})
+
+
+# Question and answer of those jokes that have both.
+_JOKES = [joke.split("? ", 1) for joke in load_topics("creative")[0].answers if "? " in joke]
+_JOKE_KEYS = ("question", "joke", "opening", "setup", "first"), ("answer", "punchline", "ending", "reply", "second")
+_JOKE_ASKS = (
+    "Tell me a joke{a}. {j}",
+    "Tell me a joke{a}, as JSON. {j}",
+    "A joke{a} please. {j}",
+    "I want to hear a joke{a}. {j}",
+    "Do you know a joke{a}? {j}",
+)
+_JOKE_FORMS = (
+    "Return {a} JSON object with {k}.",
+    "Return the answer as {a} JSON with {k} keys.",
+    "Answer with JSON with the keys {k}.",
+    "Return it as JSON with the fields {k}.",
+    "Use JSON with {k} keys.",
+)
+
+
+def joke_conversation(rng: Random) -> Conversation:
+    """A joke in two parts, under the keys that are asked for."""
+    parts = rng.choice(_JOKES)
+    any_key = rng.random() < 0.5
+    keys = [rng.choice(VOCABULARY).lower() if any_key else rng.choice(usual) for usual in _JOKE_KEYS]
+
+    def told(question: str, answer: str) -> str:
+        return as_json(dict(zip(keys, (f"{question}?", answer), strict=False)))
+
+    quote = rng.choice(("'", '"', "`", ""))
+    fields = rng.choice((" and ", ", ")).join(f"{quote}{key}{quote}" for key in keys)
+    form = rng.choice(_JOKE_FORMS).format(a=rng.choice(("a", "the")), k=fields)
+    about = f" about {rng.choice((*ANIMALS, *ITEMS, thing(rng)))}" if rng.random() < 0.6 else ""
+    user = rng.choice(_JOKE_ASKS).format(a=about, j=form)
+    if rng.random() < 0.4:
+        user += rng.choice((" Return only JSON.", " Nothing else.", " Only JSON, nothing other.", " No other text."))
+    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": told(*parts)}]
+    accepts = tuple(told(*joke) for joke in _JOKES)
+    return Conversation("JSON joke", messages, f"joke {keys}", accepts=accepts, check="json")
 
 
 def extraction_conversation(rng: Random) -> Conversation:

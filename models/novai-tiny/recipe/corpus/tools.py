@@ -12,9 +12,15 @@ from typing import Any
 from .core import Conversation, Message, ToolSchema, Turn, as_json
 from .styles import NEUTRAL
 from .tool_families import FAMILIES, Argument, Family, draw_value
-from .words import COLOURS, DAYS, NOUNS, city, code, first_name, invented, thing, word_list
+from .words import COLOURS, DAYS, NOUNS, VOCABULARY, city, clause, code, first_name, invented, thing, title, word_list
 
 _VERBS = word_list("tool_verbs")
+
+
+def _number(rng: Random) -> int:
+    return rng.randint(-99, 999)
+
+
 _INVENTED_ARGUMENTS: tuple[tuple[str, str, Callable[[Random], Any]], ...] = (
     ("name", "string", first_name),
     ("id", "string", code),
@@ -35,7 +41,25 @@ _INVENTED_ARGUMENTS: tuple[tuple[str, str, Callable[[Random], Any]], ...] = (
     ("enabled", "boolean", lambda rng: rng.random() < 0.5),
     ("force", "boolean", lambda rng: rng.random() < 0.5),
     ("price", "number", lambda rng: rng.randint(1, 99) + 0.5),
+    *((name, "integer", _number) for name in ("input", "x", "value", "number", "n", "amount")),
+    *((name, "string", title) for name in ("company", "project", "text", "subject", "customer")),
 )
+# A request in the form of a call, as programmers write it.
+_WRITTEN_CALLS = (
+    "What is {c}?",
+    "What is the value of {c}?",
+    "What does {c} return?",
+    "Call {c}.",
+    "Run {c}",
+    "Please run {c}.",
+    "Compute {c} please",
+    "Evaluate {c}.",
+    "Tell me the result of {c}.",
+    "{c}",
+    "I need {c}.",
+    "Can you call {c}?",
+)
+_HINTS = ("Use the tool.", "Use a tool.", "Please use the tool.", "Use the function.", "Call it.")
 
 
 @dataclass
@@ -87,8 +111,12 @@ def family_use(rng: Random, family: Family, flip: bool) -> Use:
     return Use(schema, request, {"name": name, "arguments": arguments}, result, answer)
 
 
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _spoken(name: str, value: Any) -> str:
-    return f"{name} {str(value).lower() if isinstance(value, bool) else value}"
+    return f"{name} {_shown(value)}"
 
 
 def invented_use(rng: Random, flip: bool) -> Use:
@@ -100,7 +128,7 @@ def invented_use(rng: Random, flip: bool) -> Use:
     if flip:
         chosen.sort()
     arguments = {key: maker(rng) for key, _, maker in chosen}
-    properties = {key: {"type": kind} for key, kind, _ in chosen}
+    properties = _detailed(rng, {key: {"type": kind} for key, kind, _ in chosen})
     spoken = [_spoken(key, value) for key, value in arguments.items()]
     joined = rng.choice((" and ", ", ")).join(spoken)
     request = rng.choice(
@@ -130,17 +158,86 @@ def invented_use(rng: Random, flip: bool) -> Use:
     )
 
 
-def _use(rng: Random, flip: bool) -> Use:
-    return family_use(rng, rng.choice(FAMILIES), flip) if rng.random() < 0.55 else invented_use(rng, flip)
+def _tool_name(rng: Random) -> str:
+    makers = rng.choices((thing, _any_word, invented), (2, 2, 1), k=rng.choice((1, 2, 2, 2, 3)))
+    return "_".join(maker(rng) for maker in makers)
+
+
+def _any_word(rng: Random) -> str:
+    return rng.choice(VOCABULARY).lower()
+
+
+def _detailed(rng: Random, properties: dict[str, Any]) -> dict[str, Any]:
+    """Some properties with what generators of schemas add to them."""
+    for name, one in properties.items():
+        if rng.random() < 0.3:
+            what = rng.choice(("The", "Name of the", "Description of the"))
+            one["description"] = f"{what} {name} of the {thing(rng)}."
+        if one["type"] == "integer" and rng.random() < 0.3:
+            one["exclusiveMinimum"], one["exclusiveMaximum"] = -(10 ** rng.randint(2, 4)), 10 ** rng.randint(3, 5)
+        if rng.random() < 0.15:
+            one["title"] = name.replace("_", " ").title()
+    return properties
+
+
+def written_call_use(rng: Random, flip: bool) -> Use:
+    """A tool of any name, called by name, with the values in brackets."""
+    name = _tool_name(rng)
+    chosen = rng.sample(_INVENTED_ARGUMENTS, rng.choice((0, 1, 1, 1, 2)))
+    if flip:
+        chosen.sort()
+    arguments = {key: maker(rng) for key, _, maker in chosen}
+    properties = _detailed(rng, {key: {"type": kind} for key, kind, _ in chosen})
+    quote = rng.choice(("'", '"', '"', ""))
+    values = [f"{quote}{value}{quote}" if isinstance(value, str) else _shown(value) for value in arguments.values()]
+    if rng.random() < 0.3:
+        values = [f"{key}={value}" for key, value in zip(arguments, values, strict=True)]
+    request = rng.choice(_WRITTEN_CALLS).format(c=f"{name}({', '.join(values)})")
+    if rng.random() < 0.4:
+        request = f"{request} {rng.choice(_HINTS)}"
+    number = _number(rng)
+    about = rng.choice((f"Apply a {name.replace('_', ' ')} to an input.", f"Calculate a {name.replace('_', ' ')}."))
+    schema = _schema(name, about, properties, list(properties), flip)
+    return Use(schema, request, {"name": name, "arguments": arguments}, {"result": number}, f"The result is {number}.")
+
+
+def named_use(rng: Random, flip: bool) -> Use:
+    """Makes something with a name in quotes and a few words about it."""
+    verb, noun = rng.choice(("create", "add", "register", "make", "open", "save", "store")), thing(rng)
+    key = rng.choice((f"{noun}_name", f"{noun}_name", "name", "title", "label"))
+    note = rng.choice(("description", "note", "comment", "about"))
+    name, words = title(rng), rng.choice((clause, lambda rng: f"a {city(rng)} {thing(rng)}"))(rng)
+    gloss = f" ({title(rng)})" if rng.random() < 0.4 else ""
+    quote = rng.choice(("'", "'", '"'))
+    called = rng.choice(("named", "called", "with the name"))
+    article = rng.choice(("a", "the", "a new"))
+    request = f"{verb.capitalize()} {article} {noun} {called} {quote}{name}{quote}{gloss}"
+    arguments = {key: name}
+    if rng.random() < 0.75:
+        request += rng.choice((" - {w}", ": {w}", ", {w}", " with the {n} {w}")).format(w=words, n=note)
+        arguments[note] = words
+    if flip:
+        arguments = dict(sorted(arguments.items()))
+    properties = _detailed(rng, {argument: {"type": "string"} for argument in arguments})
+    tool = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{invented(rng)}_{noun}", _tool_name(rng)))
+    status = rng.choice(("created", "saved", "ok"))
+    schema = _schema(tool, f"Tool for {verb} {noun} with a name.", properties, list(properties), flip)
+    return Use(schema, request, {"name": tool, "arguments": arguments}, {"status": status}, f"{name}: {status}.")
+
+
+def _familiar_use(rng: Random, flip: bool) -> Use:
+    return family_use(rng, rng.choice(FAMILIES), flip)
+
+
+_KINDS = {_familiar_use: 40, invented_use: 28, written_call_use: 18, named_use: 14}
 
 
 def _uses(rng: Random, flip: bool, count: int) -> list[Use]:
     """Uses of different tools, no two of one family's wording."""
     uses: list[Use] = []
     taken: set[str] = set()
-    families = rng.sample(FAMILIES, len(FAMILIES))
     while len(uses) < count:
-        use = family_use(rng, families.pop(), flip) if rng.random() < 0.55 else invented_use(rng, flip)
+        use = rng.choices(list(_KINDS), list(_KINDS.values()))[0](rng, flip)
         words = set(use.schema["function"]["description"].lower().split()) - {
             "a",
             "the",
@@ -173,7 +270,7 @@ def tool_conversation(rng: Random, turns: Callable[[Random], Turn]) -> Conversat
     if rng.random() < 0.35:
         messages.append({"role": "system", "content": rng.choice(NEUTRAL)})
     draw = rng.random()
-    if draw < 0.15:
+    if draw < 0.12:
         return _no_tool(rng, messages, tools, turns)
     if rng.random() < 0.1:
         turn = turns(rng)
@@ -185,7 +282,7 @@ def tool_conversation(rng: Random, turns: Callable[[Random], Turn]) -> Conversat
             {"role": "tool", "content": _result(rng, use.result)},
             {"role": "assistant", "content": use.answer},
         ]
-    if draw < 0.65:  # The call is what is asked for.
+    if draw < 0.7:  # The call is what is asked for.
         messages = messages[:-2]
         return Conversation("tool call", messages, f"tool {last.call['name']}", tools, check="call")
     return Conversation("tool result", messages, f"tool {last.call['name']}", tools, accepts=(last.answer,))
