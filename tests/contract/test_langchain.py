@@ -28,14 +28,6 @@ NOWHERE = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-novai-none"}  # u
 # Pydantic 1 is deprecated, the SDK's parsed answers are no plain messages, connections are left open: the clients'.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning")
 
-# What 4.5 million parameters cannot do. Everything but the copied value is still looked at elsewhere.
-BEYOND_THE_DEMO_MODEL = {
-    "test_tool_calling": "copies no number from a prompt into arguments",
-    "test_tool_calling_async": "copies no number from a prompt into arguments",
-    "test_json_mode": "takes no keys from a prompt",
-    "test_unicode_tool_call_integration": "copies no Chinese name from a prompt into arguments",
-}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _left_connections() -> Iterator[None]:
@@ -50,10 +42,8 @@ class Served:
     """Parameters that lead to the running `novai dev`."""
 
     @pytest.fixture(autouse=True)
-    def _find(self, dev: dict[str, str], request: pytest.FixtureRequest) -> None:
+    def _find(self, dev: dict[str, str]) -> None:
         self.served = {"base_url": dev["NOVAI_BASE_URL"], "api_key": dev["NOVAI_API_KEY"]}
-        if reason := BEYOND_THE_DEMO_MODEL.get(request.function.__name__):
-            request.applymarker(pytest.mark.xfail(strict=False, reason=f"the demo model {reason}"))
 
 
 class TestChat(Served, ChatModelIntegrationTests):

@@ -14,7 +14,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonal(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Newton-Schulz iteration towards the nearest orthogonal matrix, in bfloat16: exact enough, and four times as fast."""
+    """Newton-Schulz iteration to the nearest orthogonal matrix, in bfloat16: exact enough, and four times as fast."""
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = (x / (x.norm() + 1e-7)).bfloat16()
     for _ in range(steps):
