@@ -25,8 +25,8 @@ from torch import Tensor
 BATCH_TOKENS = 2048
 LONGEST = 1024
 POOL = 320
-# Beside the mixture: the shares of drills in copying and of single first questions, early and late.
-EARLY, LATE, EARLY_UNTIL = (0.3, 0.15), (0.08, 0.4), 0.3
+# Beside the mixture: the shares of drills in copying and of single first questions, each from a part of the time on.
+STAGES = ((0.0, 0.3, 0.15), (0.3, 0.08, 0.4), (0.5, 0.3, 0.2), (0.8, 0.1, 0.35))
 MATRIX_LR, VECTOR_LR, WEIGHT_DECAY = 4e-3, 2e-3, 0.05
 WARM_UP_STEPS = 200
 LONGEST_STEP_S = 10.0
@@ -52,7 +52,7 @@ Example = tuple[list[int], list[int]]
 
 
 def _draw(rng: Random, share: float) -> Conversation:
-    drills, first_questions = EARLY if share < EARLY_UNTIL else LATE
+    _, drills, first_questions = [stage for stage in STAGES if stage[0] <= share][-1]
     draw = rng.random()
     if draw < drills:
         return drill(rng)

@@ -173,7 +173,7 @@ def _detailed(rng: Random, properties: dict[str, Any]) -> dict[str, Any]:
         if rng.random() < 0.3:
             what = rng.choice(("The", "Name of the", "Description of the"))
             one["description"] = f"{what} {name} of the {thing(rng)}."
-        if one["type"] == "integer" and rng.random() < 0.3:
+        if one["type"] == "integer" and rng.random() < 0.5:
             one["exclusiveMinimum"], one["exclusiveMaximum"] = -(10 ** rng.randint(2, 4)), 10 ** rng.randint(3, 5)
         if rng.random() < 0.15:
             one["title"] = name.replace("_", " ").title()
@@ -229,7 +229,7 @@ def _familiar_use(rng: Random, flip: bool) -> Use:
     return family_use(rng, rng.choice(FAMILIES), flip)
 
 
-_KINDS = {_familiar_use: 40, invented_use: 28, written_call_use: 18, named_use: 14}
+_KINDS = {_familiar_use: 34, invented_use: 20, written_call_use: 34, named_use: 12}
 
 
 def _uses(rng: Random, flip: bool, count: int) -> list[Use]:
@@ -263,7 +263,7 @@ def _call(*calls: dict[str, Any]) -> Message:
 
 def tool_conversation(rng: Random, turns: Callable[[Random], Turn]) -> Conversation:
     flip = rng.random() < 0.3
-    uses = _uses(rng, flip, rng.choices((1, 2, 3, 4), (30, 35, 22, 13))[0])
+    uses = _uses(rng, flip, rng.choices((1, 2, 3, 4), (50, 30, 13, 7))[0])
     tools = [use.schema for use in uses]
     rng.shuffle(uses)
     messages: list[Message] = []
