@@ -44,7 +44,7 @@ def judge(conversation: Conversation, answer: str) -> tuple[bool, bool]:
         wanted, made = _calls(assistant_text(conversation.messages[-1])), _calls(answer)
         names = [call["name"] for call in wanted]
         chosen = [call.get("name") if isinstance(call, dict) else None for call in made]
-        return chosen == names, made == wanted
+        return chosen == names, made in [wanted, *([_json(other)] for other in conversation.accepts)]
     right = answer in conversation.accepts
     return right, right
 

@@ -1,4 +1,4 @@
-"""A byte-level BPE of 4096 pieces, learned from the corpus; any UTF-8 text goes through it and comes back.
+"""A byte-level BPE of 6144 pieces, learned from the corpus; any UTF-8 text goes through it and comes back.
 
 Words are cut by the regular expression that llama.cpp calls ``qwen2`` (every digit alone), so that the GGUF file and
 the transformers folder cut alike. Within it a word is cut the same way wherever it stands, after a space, a quote or an
@@ -16,7 +16,7 @@ from corpus import conversation
 from rendering import SPECIAL_TOKENS, rendered
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-VOCABULARY = 4096
+VOCABULARY = 6144
 LLAMA_CPP_PRE = "qwen2"
 _CUTS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -26,7 +26,7 @@ BATCH_TOKENS = 2048
 LONGEST = 1024
 POOL = 320
 # Beside the mixture: the shares of drills in copying and of single first questions, each from a part of the time on.
-STAGES = ((0.0, 0.3, 0.15), (0.3, 0.08, 0.4), (0.5, 0.3, 0.2), (0.8, 0.1, 0.35))
+STAGES = ((0.0, 0.3, 0.15), (0.4, 0.15, 0.3))
 MATRIX_LR, VECTOR_LR, WEIGHT_DECAY = 4e-3, 2e-3, 0.05
 WARM_UP_STEPS = 200
 LONGEST_STEP_S = 10.0

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from architecture import Student  # noqa: E402
 from priming import prime  # noqa: E402
-from tokenization import twins  # noqa: E402
+from tokenization import VOCABULARY, twins  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 
@@ -37,7 +37,7 @@ def test_a_model_copies_before_it_is_trained(tokenizer: Tokenizer) -> None:
     torch.manual_seed(1)
     student = Student(tokenizer)
     rng = Random(1)
-    text = [rng.randrange(3, 4096) for _ in range(60)]
+    text = [rng.randrange(3, VOCABULARY) for _ in range(60)]
     tokens = torch.tensor([text + text])
 
     def copied() -> float:

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from .core import Conversation, as_json, load_topics
+from .schemas import detailed
 from .styles import NEUTRAL
 from .words import (
     ANIMALS,
@@ -148,21 +149,23 @@ def _listed(rng: Random, keys: list[str]) -> str:
     return rng.choice((", ".join(shown), ", ".join(shown[:-1]) + f" and {shown[-1]}"))
 
 
-def _schema(value: dict[str, Any]) -> str:
+def _schema(rng: Random, value: dict[str, Any]) -> str:
     types = {str: "string", int: "integer", list: "array"}
-    properties = {key: {"type": types[type(item)]} for key, item in value.items()}
+    properties = detailed(rng, {key: {"type": types[type(item)]} for key, item in value.items()}, value)
     return as_json({"type": "object", "properties": properties, "required": list(value)})
 
 
 # Question and answer of those jokes that have both.
-_JOKES = [joke.split("? ", 1) for joke in load_topics("creative")[0].answers if "? " in joke]
+JOKES = [joke.split("? ", 1) for joke in load_topics("creative")[0].answers if "? " in joke]
+_WORDS = sorted({word.lower() for word in VOCABULARY})
 _JOKE_KEYS = ("question", "joke", "opening", "setup", "first"), ("answer", "punchline", "ending", "reply", "second")
-_JOKE_ASKS = (
-    "Tell me a joke{a}. {j}",
-    "Tell me a joke{a}, as JSON. {j}",
-    "A joke{a} please. {j}",
-    "I want to hear a joke{a}. {j}",
-    "Do you know a joke{a}? {j}",
+JOKE_OPENINGS = (
+    "Tell me a joke{a}.",
+    "Tell me a joke{a}.",
+    "A joke{a} please.",
+    "I want to hear a joke{a}.",
+    "Do you know a joke{a}?",
+    "Make a joke{a}!",
 )
 _JOKE_FORMS = (
     "Return {a} JSON object with {k}.",
@@ -173,25 +176,33 @@ _JOKE_FORMS = (
 )
 
 
+def joke_keys(rng: Random) -> list[str]:
+    if rng.random() < 0.35:
+        return rng.sample(_WORDS, 2)
+    return ["setup", "punchline"] if rng.random() < 0.3 else [rng.choice(usual) for usual in _JOKE_KEYS]
+
+
+def joke_subject(rng: Random) -> str:
+    return f" about {rng.choice((*ANIMALS, *ITEMS, thing(rng)))}" if rng.random() < 0.7 else ""
+
+
+def told(keys: list[str], joke: list[str]) -> dict[str, str]:
+    question, answer = joke
+    return dict(zip(keys, (f"{question}?", answer), strict=False))
+
+
 def joke_conversation(rng: Random) -> Conversation:
     """A joke in two parts, under the keys that are asked for."""
-    parts = rng.choice(_JOKES)
-    any_key = rng.random() < 0.5
-    keys = [rng.choice(VOCABULARY).lower() if any_key else rng.choice(usual) for usual in _JOKE_KEYS]
-
-    def told(question: str, answer: str) -> str:
-        return as_json(dict(zip(keys, (f"{question}?", answer), strict=False)))
-
+    keys = joke_keys(rng)
     quote = rng.choice(("'", '"', "`", ""))
     fields = rng.choice((" and ", ", ")).join(f"{quote}{key}{quote}" for key in keys)
     form = rng.choice(_JOKE_FORMS).format(a=rng.choice(("a", "the")), k=fields)
-    about = f" about {rng.choice((*ANIMALS, *ITEMS, thing(rng)))}" if rng.random() < 0.6 else ""
-    user = rng.choice(_JOKE_ASKS).format(a=about, j=form)
+    user = f"{rng.choice(JOKE_OPENINGS).format(a=joke_subject(rng))} {form}"
     if rng.random() < 0.4:
         user += rng.choice((" Return only JSON.", " Nothing else.", " Only JSON, nothing other.", " No other text."))
-    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": told(*parts)}]
-    accepts = tuple(told(*joke) for joke in _JOKES)
-    return Conversation("JSON joke", messages, f"joke {keys}", accepts=accepts, check="json")
+    answers = [as_json(told(keys, joke)) for joke in JOKES]
+    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": rng.choice(answers)}]
+    return Conversation("JSON joke", messages, f"joke {keys}", accepts=tuple(answers), check="json")
 
 
 def extraction_conversation(rng: Random) -> Conversation:
@@ -214,7 +225,7 @@ def extraction_conversation(rng: Random) -> Conversation:
     elif draw < 0.3 and None not in value.values():
         user = rng.choice(
             ("{t}\n\nAnswer with JSON that fits this schema: {s}", "Extract JSON that fits the schema {s}\n\n{t}")
-        ).format(t=text, s=_schema(value))
+        ).format(t=text, s=_schema(rng, value))
     elif draw < 0.5:
         messages.append({"role": "system", "content": rng.choice(_SYSTEMS).format(f=fields)})
         user = text

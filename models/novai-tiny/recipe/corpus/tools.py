@@ -4,21 +4,20 @@ Besides the tools of ``tool_families`` there are thousands of invented ones, so 
 read. A held-out tool name is one that no training conversation ever calls.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from .core import Conversation, Message, ToolSchema, Turn, as_json
+from .extraction import JOKE_OPENINGS, JOKES, joke_keys, joke_subject, told
+from .schemas import detailed, number
 from .styles import NEUTRAL
 from .tool_families import FAMILIES, Argument, Family, draw_value
 from .words import COLOURS, DAYS, NOUNS, VOCABULARY, city, clause, code, first_name, invented, thing, title, word_list
 
 _VERBS = word_list("tool_verbs")
-
-
-def _number(rng: Random) -> int:
-    return rng.randint(-99, 999)
 
 
 _INVENTED_ARGUMENTS: tuple[tuple[str, str, Callable[[Random], Any]], ...] = (
@@ -41,7 +40,7 @@ _INVENTED_ARGUMENTS: tuple[tuple[str, str, Callable[[Random], Any]], ...] = (
     ("enabled", "boolean", lambda rng: rng.random() < 0.5),
     ("force", "boolean", lambda rng: rng.random() < 0.5),
     ("price", "number", lambda rng: rng.randint(1, 99) + 0.5),
-    *((name, "integer", _number) for name in ("input", "x", "value", "number", "n", "amount")),
+    *((name, "integer", number) for name in ("input", "x", "value", "number", "n", "amount")),
     *((name, "string", title) for name in ("company", "project", "text", "subject", "customer")),
 )
 # A request in the form of a call, as programmers write it.
@@ -64,21 +63,21 @@ _HINTS = ("Use the tool.", "Use a tool.", "Please use the tool.", "Use the funct
 
 @dataclass
 class Use:
-    """A tool, a request that needs it, the call, what it returns and what to say then."""
+    """A tool, a request that needs it, the call, what it returns and what to say then; other calls that do as well."""
 
     schema: ToolSchema
     request: str
     call: dict[str, Any]
     result: dict[str, Any]
     answer: str
+    others: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _schema(name: str, about: str, properties: dict[str, Any], required: list[str], flip: bool) -> ToolSchema:
     parameters = {"type": "object", "properties": properties, "required": required}
-    if flip:  # Some servers and templates sort the keys.
-        parameters = {"properties": properties, "required": required, "type": "object"}
-        return {"function": {"description": about, "name": name, "parameters": parameters}, "type": "function"}
-    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+    tool = {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+    # Some servers and templates sort the keys.
+    return json.loads(json.dumps(tool, sort_keys=True)) if flip else tool
 
 
 def _property(rng: Random, argument: Argument) -> dict[str, Any]:
@@ -95,7 +94,9 @@ def family_use(rng: Random, family: Family, flip: bool) -> Use:
     while len(set(names)) < len(names):
         names = [rng.choice(argument.names) for argument in family.arguments]
     values = [draw_value(rng, argument.value) for argument in family.arguments]
-    properties = {name: _property(rng, argument) for name, argument in zip(names, family.arguments, strict=True)}
+    arguments = dict(zip(names, values, strict=True))
+    shown = {name: _property(rng, argument) for name, argument in zip(names, family.arguments, strict=True)}
+    properties = detailed(rng, shown, arguments)
     if flip:
         properties = dict(sorted(properties.items()))
     name = rng.choice(family.names)
@@ -103,7 +104,6 @@ def family_use(rng: Random, family: Family, flip: bool) -> Use:
     request = rng.choice(family.requests).format(*values)
     if rng.random() < 0.1:
         request = rng.choice(("Please ", "Hi, ", "Hello! ")) + request[:1].lower() + request[1:]
-    arguments = dict(zip(names, values, strict=True))
     if flip:
         arguments = dict(sorted(arguments.items()))
     answer = rng.choice(family.answers).format(*values, **result)
@@ -128,7 +128,7 @@ def invented_use(rng: Random, flip: bool) -> Use:
     if flip:
         chosen.sort()
     arguments = {key: maker(rng) for key, _, maker in chosen}
-    properties = _detailed(rng, {key: {"type": kind} for key, kind, _ in chosen})
+    properties = detailed(rng, {key: {"type": kind} for key, kind, _ in chosen}, arguments)
     spoken = [_spoken(key, value) for key, value in arguments.items()]
     joined = rng.choice((" and ", ", ")).join(spoken)
     request = rng.choice(
@@ -167,19 +167,6 @@ def _any_word(rng: Random) -> str:
     return rng.choice(VOCABULARY).lower()
 
 
-def _detailed(rng: Random, properties: dict[str, Any]) -> dict[str, Any]:
-    """Some properties with what generators of schemas add to them."""
-    for name, one in properties.items():
-        if rng.random() < 0.3:
-            what = rng.choice(("The", "Name of the", "Description of the"))
-            one["description"] = f"{what} {name} of the {thing(rng)}."
-        if one["type"] == "integer" and rng.random() < 0.5:
-            one["exclusiveMinimum"], one["exclusiveMaximum"] = -(10 ** rng.randint(2, 4)), 10 ** rng.randint(3, 5)
-        if rng.random() < 0.15:
-            one["title"] = name.replace("_", " ").title()
-    return properties
-
-
 def written_call_use(rng: Random, flip: bool) -> Use:
     """A tool of any name, called by name, with the values in brackets."""
     name = _tool_name(rng)
@@ -187,7 +174,7 @@ def written_call_use(rng: Random, flip: bool) -> Use:
     if flip:
         chosen.sort()
     arguments = {key: maker(rng) for key, _, maker in chosen}
-    properties = _detailed(rng, {key: {"type": kind} for key, kind, _ in chosen})
+    properties = detailed(rng, {key: {"type": kind} for key, kind, _ in chosen}, arguments)
     quote = rng.choice(("'", '"', '"', ""))
     values = [f"{quote}{value}{quote}" if isinstance(value, str) else _shown(value) for value in arguments.values()]
     if rng.random() < 0.3:
@@ -195,10 +182,11 @@ def written_call_use(rng: Random, flip: bool) -> Use:
     request = rng.choice(_WRITTEN_CALLS).format(c=f"{name}({', '.join(values)})")
     if rng.random() < 0.4:
         request = f"{request} {rng.choice(_HINTS)}"
-    number = _number(rng)
+    outcome = number(rng)
+    answer = f"The result is {outcome}."
     about = rng.choice((f"Apply a {name.replace('_', ' ')} to an input.", f"Calculate a {name.replace('_', ' ')}."))
     schema = _schema(name, about, properties, list(properties), flip)
-    return Use(schema, request, {"name": name, "arguments": arguments}, {"result": number}, f"The result is {number}.")
+    return Use(schema, request, {"name": name, "arguments": arguments}, {"result": outcome}, answer)
 
 
 def named_use(rng: Random, flip: bool) -> Use:
@@ -218,18 +206,38 @@ def named_use(rng: Random, flip: bool) -> Use:
         arguments[note] = words
     if flip:
         arguments = dict(sorted(arguments.items()))
-    properties = _detailed(rng, {argument: {"type": "string"} for argument in arguments})
+    properties = detailed(rng, {argument: {"type": "string"} for argument in arguments}, arguments)
     tool = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{invented(rng)}_{noun}", _tool_name(rng)))
     status = rng.choice(("created", "saved", "ok"))
     schema = _schema(tool, f"Tool for {verb} {noun} with a name.", properties, list(properties), flip)
     return Use(schema, request, {"name": tool, "arguments": arguments}, {"status": status}, f"{name}: {status}.")
 
 
+def told_use(rng: Random, flip: bool) -> Use:
+    """A tool that takes what the model has to say, a joke in two parts, and nothing that was not required."""
+    keys = joke_keys(rng)
+    name = rng.choice(("Joke", "Joke", "joke", "tell_joke", "JokeDict", f"{thing(rng).title()}Joke", _tool_name(rng)))
+    about = rng.choice(("Joke to tell user.", "Joke to tell user.", "A joke.", "Tell a joke.", "A joke in two parts."))
+    glosses = ("question to set up a joke", "answer to resolve the joke")
+    properties: dict[str, Any] = {key: {"type": "string"} for key in keys}
+    for key, gloss in zip(keys, glosses, strict=True):
+        if rng.random() < 0.7:
+            properties[key] |= {"description": gloss}
+        if rng.random() < 0.4:
+            properties[key] |= {"title": key.title()}
+    if rng.random() < 0.15:
+        properties[rng.choice(("rating", "level", "topic"))] = {"type": "string", "description": "optional"}
+    calls = [{"name": name, "arguments": told(keys, joke)} for joke in JOKES]
+    rng.shuffle(calls)
+    request = rng.choice(JOKE_OPENINGS).format(a=joke_subject(rng))
+    return Use(_schema(name, about, properties, keys, flip), request, calls[0], {"status": "ok"}, "Done.", calls[1:])
+
+
 def _familiar_use(rng: Random, flip: bool) -> Use:
     return family_use(rng, rng.choice(FAMILIES), flip)
 
 
-_KINDS = {_familiar_use: 34, invented_use: 20, written_call_use: 34, named_use: 12}
+_KINDS = {_familiar_use: 34, invented_use: 20, written_call_use: 34, named_use: 12, told_use: 10}
 
 
 def _uses(rng: Random, flip: bool, count: int) -> list[Use]:
@@ -284,7 +292,8 @@ def tool_conversation(rng: Random, turns: Callable[[Random], Turn]) -> Conversat
         ]
     if draw < 0.7:  # The call is what is asked for.
         messages = messages[:-2]
-        return Conversation("tool call", messages, f"tool {last.call['name']}", tools, check="call")
+        accepts = tuple(as_json(call) for call in last.others)
+        return Conversation("tool call", messages, f"tool {last.call['name']}", tools, accepts, check="call")
     return Conversation("tool result", messages, f"tool {last.call['name']}", tools, accepts=(last.answer,))
 
 
