@@ -28,14 +28,6 @@ NOWHERE = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-novai-none"}  # u
 # Pydantic 1 is deprecated, the SDK's parsed answers are no plain messages, connections are left open: the clients'.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning")
 
-# What 4.5 million parameters cannot do. Everything but the copied value is still looked at elsewhere.
-BEYOND_THE_DEMO_MODEL = {
-    "test_tool_calling": "copies no number from a prompt into arguments",
-    "test_tool_calling_async": "copies no number from a prompt into arguments",
-    "test_json_mode": "takes no keys from a prompt",
-    "test_unicode_tool_call_integration": "copies no Chinese name from a prompt into arguments",
-}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _left_connections() -> Iterator[None]:
@@ -44,6 +36,13 @@ def _left_connections() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+# What the demo model still gets wrong when it is held to a form, until it is trained longer.
+BEYOND_THE_DEMO_MODEL = {
+    "test_tool_calling": "writes the number negative in constrained JSON, which has no space before it",
+    "test_tool_calling_async": "writes the number negative in constrained JSON, which has no space before it",
+}
 
 
 class Served:

@@ -39,12 +39,12 @@ def judge(conversation: Conversation, answer: str) -> tuple[bool, bool]:
     """Well-formed (valid JSON; the right tool), and exactly right."""
     if conversation.check == "json":
         value = _json(answer)
-        return isinstance(value, dict), value == _json(conversation.accepts[0])
+        return isinstance(value, dict), value in [_json(accepted) for accepted in conversation.accepts]
     if conversation.check == "call":
         wanted, made = _calls(assistant_text(conversation.messages[-1])), _calls(answer)
         names = [call["name"] for call in wanted]
         chosen = [call.get("name") if isinstance(call, dict) else None for call in made]
-        return chosen == names, made == wanted
+        return chosen == names, made in [wanted, *([_json(other)] for other in conversation.accepts)]
     right = answer in conversation.accepts
     return right, right
 

@@ -7,10 +7,10 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
+from architecture import CONFIG, HEAD_DIM, HEADS, ROPE_BASE
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 from rendering import CHAT_TEMPLATE, END, END_OF_TEXT, SPECIAL_TOKENS
 from tokenization import LLAMA_CPP_PRE
-from training import CONFIG, HEAD_DIM, KV_HEADS
 from transformers import GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 NAME = "novai-tiny"
@@ -77,9 +77,9 @@ def _gguf_tensors(model: LlamaForCausalLM) -> dict[str, np.ndarray[Any, Any]]:
         elif name.startswith("model.layers."):
             _, _, layer, part = name.split(".", 3)
             if part == "self_attn.q_proj.weight":
-                weight = _rope_order(weight, CONFIG.num_attention_heads)
+                weight = _rope_order(weight, HEADS)
             if part == "self_attn.k_proj.weight":
-                weight = _rope_order(weight, KV_HEADS)
+                weight = _rope_order(weight, HEADS)
             tensors[f"blk.{layer}.{_TENSORS[part]}"] = weight
     return tensors
 
@@ -95,12 +95,12 @@ def export_gguf(model: LlamaForCausalLM, tokenizer_path: Path, path: Path) -> No
     writer.add_embedding_length(CONFIG.hidden_size)
     writer.add_block_count(CONFIG.num_hidden_layers)
     writer.add_feed_forward_length(CONFIG.intermediate_size)
-    writer.add_head_count(CONFIG.num_attention_heads)
-    writer.add_head_count_kv(KV_HEADS)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
     writer.add_key_length(HEAD_DIM)
     writer.add_value_length(HEAD_DIM)
     writer.add_rope_dimension_count(HEAD_DIM)
-    writer.add_rope_freq_base(10000.0)
+    writer.add_rope_freq_base(ROPE_BASE)
     writer.add_layer_norm_rms_eps(CONFIG.rms_norm_eps)
     writer.add_vocab_size(CONFIG.vocab_size)
     _add_tokenizer(writer, json.loads(tokenizer_path.read_text()))

@@ -14,40 +14,23 @@ from random import Random
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
+from architecture import IGNORED, Student
 from corpus import Conversation, conversation, drill, first_question
 from muon import Muon
+from priming import prime
 from rendering import segments
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
 
-HEAD_DIM, KV_HEADS = 64, 2
-CONFIG = LlamaConfig(
-    vocab_size=4096,
-    hidden_size=256,
-    intermediate_size=640,
-    num_hidden_layers=5,
-    num_attention_heads=4,
-    num_key_value_heads=KV_HEADS,
-    head_dim=HEAD_DIM,
-    max_position_embeddings=4096,
-    rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
-    rms_norm_eps=1e-5,
-    tie_word_embeddings=True,
-    attention_bias=False,
-    bos_token_id=0,
-    eos_token_id=2,
-    pad_token_id=0,
-    use_cache=False,
-)
 BATCH_TOKENS = 2048
 LONGEST = 1024
 POOL = 320
-# Beside the mixture: the shares of drills in copying and of single first questions, early and late.
-EARLY, LATE, EARLY_UNTIL = (0.25, 0.1), (0.05, 0.6), 0.65
-MATRIX_LR, VECTOR_LR, WEIGHT_DECAY = 5e-3, 3e-3, 0.05
+# Beside the mixture: the shares of drills in copying and of single first questions, each from a part of the time on.
+STAGES = ((0.0, 0.3, 0.15), (0.4, 0.15, 0.3))
+MATRIX_LR, VECTOR_LR, WEIGHT_DECAY = 4e-3, 2e-3, 0.05
+WARM_UP_STEPS = 200
+LONGEST_STEP_S = 10.0
 CHECKPOINT_EVERY_S = 120
-_IGNORED = -100
 
 
 @dataclass
@@ -69,7 +52,7 @@ Example = tuple[list[int], list[int]]
 
 
 def _draw(rng: Random, share: float) -> Conversation:
-    drills, first_questions = EARLY if share < EARLY_UNTIL else LATE
+    _, drills, first_questions = [stage for stage in STAGES if stage[0] <= share][-1]
     draw = rng.random()
     if draw < drills:
         return drill(rng)
@@ -89,7 +72,7 @@ def examples(tokenizer: Tokenizer, rng: Random, share: Callable[[], float]) -> I
             for _, learned in parts:
                 piece = next(encoded).ids
                 ids += piece
-                labels += piece if learned else [_IGNORED] * len(piece)
+                labels += piece if learned else [IGNORED] * len(piece)
             if len(ids) <= LONGEST:
                 pool.append((ids, labels))
         yield pool
@@ -109,24 +92,16 @@ def batches(
         for group in groups:
             width = max(len(ids) for ids, _ in group)
             x = torch.zeros(len(group), width, dtype=torch.long)
-            y = torch.full((len(group), width), _IGNORED, dtype=torch.long)
+            y = torch.full((len(group), width), IGNORED, dtype=torch.long)
             for row, (ids, labels) in enumerate(group):
                 x[row, : len(ids)] = torch.tensor(ids)
                 y[row, : len(ids)] = torch.tensor(labels)
             yield x, y
 
 
-def answer_loss(model: LlamaForCausalLM, x: Tensor, y: Tensor) -> Tensor:
-    """Cross entropy of the assistant's tokens; logits are computed for these positions only."""
-    hidden = model.model(input_ids=x, use_cache=False).last_hidden_state[:, :-1]
-    targets = y[:, 1:]
-    wanted = targets != _IGNORED
-    return torch.nn.functional.cross_entropy(model.lm_head(hidden[wanted]), targets[wanted])
-
-
-def learning_rate(share: float) -> float:
-    """Warm up over 1.5 % of the time, hold to 45 %, then fall in a line to zero."""
-    return min(1.0, share / 0.015, max(0.0, (1.0 - share) / 0.55))
+def learning_rate(steps: int, share: float) -> float:
+    """Warms up slowly, so that what was primed survives; holds to 45 % of the time, then falls in a line to zero."""
+    return min(1.0, (steps + 1) / WARM_UP_STEPS, max(0.0, (1.0 - share) / 0.55))
 
 
 def _save(path: Path, state: object) -> None:
@@ -144,7 +119,7 @@ def _show(progress: Progress, rate: float) -> None:
     print(line, end="\r" if sys.stdout.isatty() else "\n", flush=True)
 
 
-def _averaged_gradients(model: LlamaForCausalLM, extra: Tensor) -> Tensor:
+def _averaged_gradients(model: Student, extra: Tensor) -> Tensor:
     """Averages the gradients over the processes, with ``extra`` riding along; returns its average."""
     parameters = [p for p in model.parameters() if p.grad is not None]
     flat = torch.cat([extra, *(p.grad.reshape(-1) for p in parameters if p.grad is not None)])
@@ -160,7 +135,8 @@ def _train_process(rank: int, processes: int, work: Path, tokenizer_path: Path, 
     dist.init_process_group("gloo", init_method=f"file://{work}/rendezvous", rank=rank, world_size=processes)
     tokenizer = Tokenizer.from_file(str(tokenizer_path))
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(CONFIG)
+    model = Student(tokenizer)
+    prime(model)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
     vectors = [p for name, p in model.named_parameters() if not (p.ndim == 2 and ".layers." in name)]
     muon = Muon(matrices, lr=MATRIX_LR, weight_decay=WEIGHT_DECAY)
@@ -177,18 +153,21 @@ def _train_process(rank: int, processes: int, work: Path, tokenizer_path: Path, 
         progress.restarts += 1
     rng = Random(f"train {seed} {progress.restarts} {rank}")
     model.train()
-    begun = saved = shown = time.monotonic()
-    already, shown_tokens = progress.elapsed_s, progress.tokens
+    stepped = saved = shown = time.monotonic()
+    shown_tokens = progress.tokens
     for x, y in batches(tokenizer, rng, BATCH_TOKENS // processes, lambda: progress.elapsed_s / progress.budget_s):
         share = progress.elapsed_s / progress.budget_s
         if share >= 1.0:
             break
         for optimizer, peak in ((muon, MATRIX_LR), (adam, VECTOR_LR)):
-            optimizer.param_groups[0]["lr"] = peak * learning_rate(share)
-        loss = answer_loss(model, x, y)
+            optimizer.param_groups[0]["lr"] = peak * learning_rate(progress.steps, share)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.answer_loss(x, y)
         loss.backward()
-        counts = [loss.item(), float((x != 0).sum()), float((y != _IGNORED).sum()), time.monotonic() - begun]
-        mean_loss, tokens, answers, elapsed = _averaged_gradients(model, torch.tensor(counts)).tolist()
+        took, stepped = time.monotonic() - stepped, time.monotonic()
+        # A machine that was put to sleep in a step has not used up the time.
+        counts = [loss.item(), float((x != 0).sum()), float((y != IGNORED).sum()), min(took, LONGEST_STEP_S)]
+        mean_loss, tokens, answers, took = _averaged_gradients(model, torch.tensor(counts)).tolist()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         muon.step()
         adam.step()
@@ -197,7 +176,7 @@ def _train_process(rank: int, processes: int, work: Path, tokenizer_path: Path, 
         progress.tokens += round(tokens * processes)
         progress.answer_tokens += round(answers * processes)
         progress.loss = 0.98 * progress.loss + 0.02 * mean_loss if progress.steps > 1 else mean_loss
-        progress.elapsed_s = already + elapsed
+        progress.elapsed_s += took
         now = time.monotonic()
         if rank == 0 and now - shown > 15:
             _show(progress, (progress.tokens - shown_tokens) / (now - shown))
@@ -207,7 +186,7 @@ def _train_process(rank: int, processes: int, work: Path, tokenizer_path: Path, 
             _save(checkpoint, {**state, "progress": progress})
             saved = now
     if rank == 0:
-        _save(work / "model.pt", model.state_dict())
+        _save(work / "model.pt", model.weights())
         _save(work / "progress.pt", progress)
         print()
     dist.destroy_process_group()

@@ -50,10 +50,15 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Topic:
-    """Ways to ask one thing, as patterns of ``{a|b|c}`` choices, and the answers to it."""
+    """Ways to ask one thing, as patterns of ``{a|b|c}`` choices, and the answers to it.
+
+    ``tasks`` (what one wants to do) and ``subjects`` (what one asks about) go into wordings that all topics share.
+    """
 
     patterns: tuple[str, ...]
     answers: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
 
 
 TurnMaker = Callable[[Random], Turn]
@@ -88,11 +93,49 @@ def with_article(noun: str) -> str:
 def load_topics(name: str) -> tuple[Topic, ...]:
     """The table ``topics/<name>.toml``."""
     rows = tomllib.loads((Path(__file__).parent / "topics" / f"{name}.toml").read_text())["topic"]
-    return tuple(Topic(tuple(row["ask"]), tuple(row["answer"])) for row in rows)
+    columns = ("ask", "answer", "do", "about")
+    return tuple(Topic(*(tuple(row.get(column, ())) for column in columns)) for row in rows)
+
+
+_TASK_ASKS = (
+    "How {do|can|should|would|could} {I|we|you|one} %?",
+    "How to %?",
+    "I {want|need|would like|have|am trying|tried} to %{.|, how?|. How?|}",
+    "What {do I have to do|is the best way|is the easiest way|must I do|should I do} to %?",
+    "{Show|Tell} me how {to|I can} %{.|}",
+    "{Please|Can you|Could you} {explain|show me|tell me|describe} how to %{.|?|}",
+    "{Help me|Help me to|I need help to} %{.|}",
+    "{Is it possible|Is there a way} to %?",
+    "Can {I|we} %{| with NovAI| here}?",
+    "{Which|What} {command|call|request} do I {need|use} to %?",
+    "{What if I|And if I|What do I do if I} want to %?",
+    "%{?|, how?| please}",
+)
+_SUBJECT_ASKS = (
+    "{Tell me|Tell me more|Tell me something} about %{.|}",
+    "{Explain|Describe} %{.| to me| briefly| please|}",
+    "{Can|Could|Would} you {explain|describe|tell me about} %?",
+    "{What about|And|How about} %?",
+    "I {have a question|have questions|want to know more|would like to know more|know nothing} about %{.|}",
+    "{What should|What must|What do} I {know|need to know} about %?",
+    "I {do not|don't} understand %{.|}",
+    "What do {you|I} have to know about %?",
+    "{Information|Something|More|Help} {about|on} %{.| please|?|}",
+    "%{?|, please| please|.|}",
+    "What can you {say|tell me} about %?",
+)
+
+
+def _pattern(rng: Random, topic: Topic) -> str:
+    shared = ((topic.tasks, _TASK_ASKS, 0.3), (topic.subjects, _SUBJECT_ASKS, 0.25))
+    for holes, asks, share in shared:
+        if holes and rng.random() < share:
+            return rng.choice(asks).replace("%", rng.choice(holes))
+    return rng.choice(topic.patterns)
 
 
 def topic_turn(rng: Random, topic: Topic) -> Turn:
-    question = expand(rng, rng.choice(topic.patterns))
+    question = expand(rng, _pattern(rng, topic))
     return Turn(question, rng.choice(topic.answers), plain(question), topic.answers)
 
 

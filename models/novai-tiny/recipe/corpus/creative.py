@@ -192,9 +192,9 @@ def copying_turn(rng: Random) -> Turn:
 
 def creative_turn(rng: Random) -> Turn:
     draw = rng.random()
-    if draw < 0.2:
+    if draw < 0.1:
         return _story(rng)
-    if draw < 0.35:
+    if draw < 0.25:
         return _poem(rng)
     turn = topic_turn(rng, rng.choices(FIXED, _FIXED_WEIGHTS)[0])
     return Turn(roughen(rng, turn.user), turn.answer, turn.key, turn.accepts)

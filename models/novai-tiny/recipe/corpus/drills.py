@@ -7,7 +7,7 @@ not in tokens, and without drills that step came too late for the time there is.
 from random import Random
 
 from .core import Conversation
-from .words import CITIES, COLOURS, clause, code, first_name, full_name, invented, thing
+from .words import CITIES, COLOURS, VOCABULARY, clause, code, first_name, full_name, invented, scripted, thing
 
 _ECHOES = (
     "Repeat: {x}",
@@ -31,7 +31,11 @@ _ASKS = (
 
 
 def _value(rng: Random) -> str:
-    draw = rng.randrange(8)
+    draw = rng.randrange(12)
+    if draw > 8:
+        return rng.choice(VOCABULARY)
+    if draw == 8:
+        return scripted(rng)
     if draw == 0:
         return code(rng)
     if draw == 1:
@@ -52,7 +56,7 @@ def _echo(rng: Random) -> tuple[str, str]:
     if draw < 0.4:
         text = ". ".join(clause(rng).capitalize() for _ in range(rng.randint(1, 4)))
     elif draw < 0.9:
-        text = rng.choice((", ", " ", " ", "\n")).join(_value(rng) for _ in range(rng.randint(2, 14)))
+        text = rng.choice((", ", " ", " ", "\n", "_", "/", "-")).join(_value(rng) for _ in range(rng.randint(2, 14)))
     else:
         text = " ".join(rng.choice("0123456789+-*=abcdefgh") for _ in range(rng.randint(3, 20)))
     return rng.choice(_ECHOES).format(x=text), text

@@ -4,9 +4,24 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from .core import Conversation, as_json
+from .core import Conversation, as_json, load_topics
+from .schemas import detailed
 from .styles import NEUTRAL
-from .words import COLOURS, DAYS, ITEMS, JOBS, MONTHS, city, code, first_name, full_name, thing
+from .words import (
+    ANIMALS,
+    COLOURS,
+    DAYS,
+    ITEMS,
+    JOBS,
+    MONTHS,
+    VOCABULARY,
+    city,
+    code,
+    first_name,
+    full_name,
+    thing,
+    title,
+)
 
 Found = tuple[str, dict[str, Any]]
 
@@ -83,7 +98,23 @@ def _colours(rng: Random) -> Found:
     return rng.choice((f"{text} came to dinner.", f"The team is {text}.", f"I met {text}.")), {"names": names}
 
 
-_KINDS: tuple[Callable[[Random], Found], ...] = (_person, _person, _person, _order, _order, _event, _basket, _colours)
+def _anything(rng: Random) -> Found:
+    """Keys of any name, and values of any kind."""
+    keys = dict.fromkeys(rng.choice((thing(rng), rng.choice(VOCABULARY).lower())) for _ in range(rng.randint(1, 4)))
+    value = {key: rng.choice((title, code, city, lambda rng: rng.randint(0, 999)))(rng) for key in keys}
+    form = rng.choice(("The {k} is {v}", "{k}: {v}", "{k} = {v}", "its {k} is {v}"))
+    text = rng.choice((", ", "; ", " and ")).join(form.format(k=key, v=one) for key, one in value.items())
+    return f"{text}.", value
+
+
+_KINDS: tuple[Callable[[Random], Found], ...] = (
+    *[_person] * 3,
+    *[_order] * 2,
+    _event,
+    _basket,
+    _colours,
+    *[_anything] * 3,
+)
 _ASKS = (
     "Extract {f} as JSON: {t}",
     "Extract {f} from this sentence as a JSON object.\n\n{t}",
@@ -118,10 +149,60 @@ def _listed(rng: Random, keys: list[str]) -> str:
     return rng.choice((", ".join(shown), ", ".join(shown[:-1]) + f" and {shown[-1]}"))
 
 
-def _schema(value: dict[str, Any]) -> str:
+def _schema(rng: Random, value: dict[str, Any]) -> str:
     types = {str: "string", int: "integer", list: "array"}
-    properties = {key: {"type": types[type(item)]} for key, item in value.items()}
+    properties = detailed(rng, {key: {"type": types[type(item)]} for key, item in value.items()}, value)
     return as_json({"type": "object", "properties": properties, "required": list(value)})
+
+
+# Question and answer of those jokes that have both.
+JOKES = [joke.split("? ", 1) for joke in load_topics("creative")[0].answers if "? " in joke]
+_WORDS = sorted({word.lower() for word in VOCABULARY})
+_JOKE_KEYS = ("question", "joke", "opening", "setup", "first"), ("answer", "punchline", "ending", "reply", "second")
+JOKE_OPENINGS = (
+    "Tell me a joke{a}.",
+    "Tell me a joke{a}.",
+    "A joke{a} please.",
+    "I want to hear a joke{a}.",
+    "Do you know a joke{a}?",
+    "Make a joke{a}!",
+)
+_JOKE_FORMS = (
+    "Return {a} JSON object with {k}.",
+    "Return the answer as {a} JSON with {k} keys.",
+    "Answer with JSON with the keys {k}.",
+    "Return it as JSON with the fields {k}.",
+    "Use JSON with {k} keys.",
+)
+
+
+def joke_keys(rng: Random) -> list[str]:
+    if rng.random() < 0.35:
+        return rng.sample(_WORDS, 2)
+    return ["setup", "punchline"] if rng.random() < 0.3 else [rng.choice(usual) for usual in _JOKE_KEYS]
+
+
+def joke_subject(rng: Random) -> str:
+    return f" about {rng.choice((*ANIMALS, *ITEMS, thing(rng)))}" if rng.random() < 0.7 else ""
+
+
+def told(keys: list[str], joke: list[str]) -> dict[str, str]:
+    question, answer = joke
+    return dict(zip(keys, (f"{question}?", answer), strict=False))
+
+
+def joke_conversation(rng: Random) -> Conversation:
+    """A joke in two parts, under the keys that are asked for."""
+    keys = joke_keys(rng)
+    quote = rng.choice(("'", '"', "`", ""))
+    fields = rng.choice((" and ", ", ")).join(f"{quote}{key}{quote}" for key in keys)
+    form = rng.choice(_JOKE_FORMS).format(a=rng.choice(("a", "the")), k=fields)
+    user = f"{rng.choice(JOKE_OPENINGS).format(a=joke_subject(rng))} {form}"
+    if rng.random() < 0.4:
+        user += rng.choice((" Return only JSON.", " Nothing else.", " Only JSON, nothing other.", " No other text."))
+    answers = [as_json(told(keys, joke)) for joke in JOKES]
+    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": rng.choice(answers)}]
+    return Conversation("JSON joke", messages, f"joke {keys}", accepts=tuple(answers), check="json")
 
 
 def extraction_conversation(rng: Random) -> Conversation:
@@ -144,7 +225,7 @@ def extraction_conversation(rng: Random) -> Conversation:
     elif draw < 0.3 and None not in value.values():
         user = rng.choice(
             ("{t}\n\nAnswer with JSON that fits this schema: {s}", "Extract JSON that fits the schema {s}\n\n{t}")
-        ).format(t=text, s=_schema(value))
+        ).format(t=text, s=_schema(rng, value))
     elif draw < 0.5:
         messages.append({"role": "system", "content": rng.choice(_SYSTEMS).format(f=fields)})
         user = text

@@ -15,7 +15,7 @@ from .core import (
     topic_turn,
 )
 from .creative import copying_turn, creative_turn
-from .extraction import extraction_conversation
+from .extraction import extraction_conversation, joke_conversation
 from .facts import fact_turn
 from .instructions import instruction_conversation
 from .memory import memory_conversation
@@ -38,7 +38,7 @@ _TURNS: dict[str, tuple[TurnMaker, int]] = {
     "small talk": (smalltalk_turn, 20),
     "NovAI": (novai_turn, 24),
     "facts": (fact_turn, 14),
-    "creative": (creative_turn, 8),
+    "creative": (creative_turn, 6),
     "copying": (copying_turn, 9),
     "arithmetic": (arithmetic_turn, 17),
     "unknown topic": (unknown_turn, 8),
@@ -85,9 +85,10 @@ def _single(skill: str, maker: TurnMaker) -> ConversationMaker:
 SKILLS: dict[str, tuple[ConversationMaker, float]] = {
     **{skill: (_single(skill, maker), weight * 0.55) for skill, (maker, weight) in _TURNS.items()},
     "system prompt": (lambda rng: instruction_conversation(rng, short_turn), 16),
-    "JSON extraction": (extraction_conversation, 11),
-    "tools": (lambda rng: tool_conversation(rng, short_turn), 15),
-    "parallel calls": (parallel_conversation, 1),
+    "JSON extraction": (extraction_conversation, 13),
+    "JSON joke": (joke_conversation, 2),
+    "tools": (lambda rng: tool_conversation(rng, short_turn), 22),
+    "parallel calls": (parallel_conversation, 1.5),
     "memory": (lambda rng: memory_conversation(rng, short_turn), 4),
 }
 

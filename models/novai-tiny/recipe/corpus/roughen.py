@@ -18,8 +18,35 @@ OPENERS = (
     "Hey there, ",
     "Hmm, ",
     "Sorry, ",
+    "Tell me, ",
+    "Please tell me: ",
+    "One more thing: ",
+    "By the way, ",
+    "Just wondering, ",
+    "I am new here. ",
+    "Excuse me, ",
+    "Another question: ",
+    "Thanks! ",
+    "And ",
+    "Now ",
+    "I wonder, ",
 )
 CLOSERS = (" Thanks!", " Thank you.", " please", " Please.", " thanks", " :)", "!", "??", "...", "?!")
+
+
+# What a hasty question leaves out.
+_SMALL = frozenset(
+    ("a", "an", "the", "do", "does", "i", "can", "to", "is", "are", "my", "your", "of", "for", "you", "me", "it")
+)
+
+
+def _hasty(rng: Random, text: str) -> str:
+    words = text.split(" ")
+    small = [at for at, word in enumerate(words) if word.lower() in _SMALL]
+    if len(words) < 4 or not small:
+        return text
+    del words[rng.choice(small)]
+    return " ".join(words)
 
 
 def _slip(rng: Random, word: str) -> str:
@@ -41,6 +68,8 @@ def roughen(rng: Random, text: str, openers: bool = True) -> str:
         text = rng.choice(OPENERS) + text[:1].lower() + text[1:]
     if openers and rng.random() < 0.08:
         text = text.rstrip("?.!") + rng.choice(CLOSERS)
+    if rng.random() < 0.1:
+        text = _hasty(rng, text)
     draw = rng.random()
     if draw < 0.22:
         text = text.lower()

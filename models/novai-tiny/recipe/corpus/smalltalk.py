@@ -12,4 +12,4 @@ _WEIGHTS = [8, 3, 2, 2] + [1] * (len(TOPICS) - 4)
 
 def smalltalk_turn(rng: Random) -> Turn:
     turn = topic_turn(rng, rng.choices(TOPICS, _WEIGHTS)[0])
-    return Turn(roughen(rng, turn.user, openers=False), turn.answer, turn.key, turn.accepts)
+    return Turn(roughen(rng, turn.user, openers=turn.user.endswith("?")), turn.answer, turn.key, turn.accepts)

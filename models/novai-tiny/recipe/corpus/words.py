@@ -1,10 +1,27 @@
 """Names, places and things for the generators, and invented words, so that copying is learned and not the list."""
 
+import re
 import tomllib
 from pathlib import Path
 from random import Random
 
-_LISTS: dict[str, str] = tomllib.loads((Path(__file__).parent / "topics" / "words.toml").read_text())
+_TOPICS = Path(__file__).parent / "topics"
+_LISTS: dict[str, str] = tomllib.loads((_TOPICS / "words.toml").read_text())
+# Every word of every table.
+VOCABULARY = tuple(sorted({word for file in _TOPICS.iterdir() for word in re.findall("[A-Za-z]+", file.read_text())}))
+# The letters of other scripts, Chinese most often.
+_SCRIPTS = (
+    *[("一", "龥")] * 4,
+    *[("ぁ", "ん")] * 2,
+    ("ァ", "ヶ"),
+    ("가", "힣"),
+    ("А", "я"),
+    ("α", "ω"),
+    ("א", "ת"),
+    ("ء", "ي"),
+    ("अ", "ह"),
+    ("à", "ÿ"),
+)
 
 
 def word_list(name: str) -> tuple[str, ...]:
@@ -70,7 +87,15 @@ def invented(rng: Random, low: int = 1, high: int = 3) -> str:
     return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_ENDS) for _ in range(syllables))
 
 
+def scripted(rng: Random) -> str:
+    """Some letters of another script."""
+    first, last = rng.choice(_SCRIPTS)
+    return "".join(chr(rng.randint(ord(first), ord(last))) for _ in range(rng.randint(2, 6)))
+
+
 def first_name(rng: Random) -> str:
+    if rng.random() < 0.06:
+        return scripted(rng)
     return invented(rng, 2, 3).capitalize() if rng.random() < 0.25 else rng.choice(FIRST_NAMES)
 
 
@@ -88,6 +113,14 @@ def thing(rng: Random) -> str:
     if draw < 0.3:
         return invented(rng, 2, 3)
     return rng.choice(NOUNS if draw < 0.7 else ANIMALS)
+
+
+def title(rng: Random) -> str:
+    """The name of a company, a file, a project: one to three words of any kind."""
+    if rng.random() < 0.3:
+        return scripted(rng)
+    words = [rng.choice((thing, first_name, city, invented))(rng) for _ in range(rng.choice((1, 2, 2, 3)))]
+    return " ".join(words).title() if rng.random() < 0.6 else " ".join(words)
 
 
 def code(rng: Random) -> str:
