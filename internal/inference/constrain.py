@@ -25,7 +25,8 @@ from internal.inference.schema_limits import SchemaError, check_grammar, check_p
 from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN
 
 MAX_GRAMMARS = 64  # kept per model
-JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":", "lenient": False}
+# At most one blank behind a separator, as the model has learned it: a weak model cannot fill an answer with blanks.
+JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?", "lenient": False}
 
 
 def _limits(items_in_row: int, items_in_step: int) -> llguidance.LLParserLimits:
@@ -203,7 +204,7 @@ def lark_source(rules: str, *more: dict[str, Any]) -> str:
 
 
 def json_grammar(schema: dict[str, Any], name: str, *, lenient: bool = False) -> dict[str, Any]:
-    """One of `more` in `lark_source`: compact JSON of a schema."""
+    """One of `more` in `lark_source`: JSON of a schema, compact but for blanks behind separators."""
     return {"name": name, "json_schema": schema | {"x-guidance": JSON_OPTIONS | {"lenient": lenient}}}
 
 

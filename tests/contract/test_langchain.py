@@ -38,21 +38,12 @@ def _left_connections() -> Iterator[None]:
         gc.collect()
 
 
-# What the demo model still gets wrong when it is held to a form, until it is trained longer.
-BEYOND_THE_DEMO_MODEL = {
-    "test_tool_calling": "writes the number negative in constrained JSON, which has no space before it",
-    "test_tool_calling_async": "writes the number negative in constrained JSON, which has no space before it",
-}
-
-
 class Served:
     """Parameters that lead to the running `novai dev`."""
 
     @pytest.fixture(autouse=True)
-    def _find(self, dev: dict[str, str], request: pytest.FixtureRequest) -> None:
+    def _find(self, dev: dict[str, str]) -> None:
         self.served = {"base_url": dev["NOVAI_BASE_URL"], "api_key": dev["NOVAI_API_KEY"]}
-        if reason := BEYOND_THE_DEMO_MODEL.get(request.function.__name__):
-            request.applymarker(pytest.mark.xfail(strict=False, reason=f"the demo model {reason}"))
 
 
 class TestChat(Served, ChatModelIntegrationTests):

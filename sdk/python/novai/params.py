@@ -68,9 +68,10 @@ others are as good as the model, unless `tool_choice` asks for calls."""
     """Whether an answer may hold several calls, 16 at most where calls are enforced; else one
 at most."""
     response_format: NotRequired[ResponseFormat | None]
-    """What the answer must be. JSON is enforced while it is generated: without white space,
-and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one
-of them instead. Reasoning comes before it and is free."""
+    """What the answer must be. JSON is enforced while it is generated: with no white space but
+one blank behind a comma or colon where the model writes it, and valid whenever
+`finish_reason` is `stop`. With `tools` the model may still call one of them instead.
+Reasoning comes before it and is free."""
     structured_outputs: NotRequired[StructuredOutputs | None]
     """More forms of an answer, enforced as `response_format` is. Not together with that."""
     reasoning_effort: NotRequired[ReasoningEffort | None]

@@ -116,9 +116,10 @@ class ChatCompletionsInputTokens(Resource[SyncClient]):
                 `allowed_tools` no other tool can be called. `auto` where tools are given.
             parallel_tool_calls: Whether an answer may hold several calls, 16 at most where calls are enforced; else one
                 at most.
-            response_format: What the answer must be. JSON is enforced while it is generated: without white space,
-                and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one
-                of them instead. Reasoning comes before it and is free.
+            response_format: What the answer must be. JSON is enforced while it is generated: with no white space but
+                one blank behind a comma or colon where the model writes it, and valid whenever
+                `finish_reason` is `stop`. With `tools` the model may still call one of them instead.
+                Reasoning comes before it and is free.
             structured_outputs: More forms of an answer, enforced as `response_format` is. Not together with that.
             reasoning_effort: Models with levels of reasoning take `low`, `medium` and `high`; models that can be told
                 whether to reason do not with `none`, and do with all others. What a model cannot do is
@@ -283,9 +284,10 @@ class AsyncChatCompletionsInputTokens(Resource[AsyncClient]):
                 `allowed_tools` no other tool can be called. `auto` where tools are given.
             parallel_tool_calls: Whether an answer may hold several calls, 16 at most where calls are enforced; else one
                 at most.
-            response_format: What the answer must be. JSON is enforced while it is generated: without white space,
-                and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one
-                of them instead. Reasoning comes before it and is free.
+            response_format: What the answer must be. JSON is enforced while it is generated: with no white space but
+                one blank behind a comma or colon where the model writes it, and valid whenever
+                `finish_reason` is `stop`. With `tools` the model may still call one of them instead.
+                Reasoning comes before it and is free.
             structured_outputs: More forms of an answer, enforced as `response_format` is. Not together with that.
             reasoning_effort: Models with levels of reasoning take `low`, `medium` and `high`; models that can be told
                 whether to reason do not with `none`, and do with all others. What a model cannot do is
@@ -599,9 +601,10 @@ class ChatCompletions(ChatCompletionsHelpers, Resource[SyncClient]):
                 `allowed_tools` no other tool can be called. `auto` where tools are given.
             parallel_tool_calls: Whether an answer may hold several calls, 16 at most where calls are enforced; else one
                 at most.
-            response_format: What the answer must be. JSON is enforced while it is generated: without white space,
-                and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one
-                of them instead. Reasoning comes before it and is free.
+            response_format: What the answer must be. JSON is enforced while it is generated: with no white space but
+                one blank behind a comma or colon where the model writes it, and valid whenever
+                `finish_reason` is `stop`. With `tools` the model may still call one of them instead.
+                Reasoning comes before it and is free.
             structured_outputs: More forms of an answer, enforced as `response_format` is. Not together with that.
             reasoning_effort: Models with levels of reasoning take `low`, `medium` and `high`; models that can be told
                 whether to reason do not with `none`, and do with all others. What a model cannot do is
@@ -917,9 +920,10 @@ class AsyncChatCompletions(AsyncChatCompletionsHelpers, Resource[AsyncClient]):
                 `allowed_tools` no other tool can be called. `auto` where tools are given.
             parallel_tool_calls: Whether an answer may hold several calls, 16 at most where calls are enforced; else one
                 at most.
-            response_format: What the answer must be. JSON is enforced while it is generated: without white space,
-                and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one
-                of them instead. Reasoning comes before it and is free.
+            response_format: What the answer must be. JSON is enforced while it is generated: with no white space but
+                one blank behind a comma or colon where the model writes it, and valid whenever
+                `finish_reason` is `stop`. With `tools` the model may still call one of them instead.
+                Reasoning comes before it and is free.
             structured_outputs: More forms of an answer, enforced as `response_format` is. Not together with that.
             reasoning_effort: Models with levels of reasoning take `low`, `medium` and `high`; models that can be told
                 whether to reason do not with `none`, and do with all others. What a model cannot do is

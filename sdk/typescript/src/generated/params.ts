@@ -60,8 +60,8 @@ export interface ChatCompletionRequest {
   /** Whether an answer may hold several calls, 16 at most where calls are enforced; else one at most. */
   parallel_tool_calls?: boolean | null | undefined;
   /**
-   * What the answer must be. JSON is enforced while it is generated: without white space, and valid whenever
-   * `finish_reason` is `stop`. With `tools` the model may still call one of them instead. Reasoning comes before
+   * What the answer must be. JSON is enforced while it is generated: with no white space but one blank behind a
+   * comma or colon where the model writes it, and valid whenever `finish_reason` is `stop`. With `tools` the model may still call one of them instead. Reasoning comes before
    * it and is free.
    */
   response_format?: ResponseFormat | null | undefined;

@@ -67,7 +67,7 @@ async def test_one_that_cannot_be_written_is_in_the_log_and_sinks_no_other(
 async def test_an_outage_delays_settlements_and_holds_no_answer(
     how: str, migrated_url: str, store: Database, price: Price, verified: Verified
 ) -> None:
-    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_ledger_pool(url, 2.5)) as database:
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_ledger_pool(url, 5.0)) as database:
         async with contextlib.aclosing(Ledger(database)) as ledger:
             holds = await asyncio.gather(*(ledger.hold(request(COST)) for _ in range(300)))
             if how == "cut":
@@ -76,7 +76,7 @@ async def test_an_outage_delays_settlements_and_holds_no_answer(
                 proxy.silence()
             started = time.monotonic()
             await asyncio.gather(*(ledger.settle(hold, record(hold)) for hold in holds))
-            assert time.monotonic() - started < 1.8
+            assert time.monotonic() - started < 4.0  # ANSWER_WAIT_S, and not as long as a statement may take
             async with asyncio.timeout(10):
                 while ledger.unwritten < len(holds):
                     await asyncio.sleep(0.02)
