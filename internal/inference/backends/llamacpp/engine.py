@@ -36,6 +36,7 @@ MOST_FAILURES = 3
 WARM_UP_TOKENS = 64
 WARM_UP_STEPS = 5
 LEARNING_RATE = 0.1
+REST_S = 0.015  # longer than a client takes to read the end of an answer and to ask again
 
 
 class Engine:
@@ -153,6 +154,8 @@ class Engine:
         if self._cancelling:
             self._cancelling = False
             self._drop_cancelled()
+        if self._scheduler.deserted:
+            self._rest()
         started = time.perf_counter()
         work = self._scheduler.plan(self._pace.prefill_budget)
         if not work:
@@ -167,6 +170,14 @@ class Engine:
         decoding = sum(part.count == 1 for part in work)
         self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
         return True
+
+    def _rest(self) -> None:
+        """Often the next one interactive comes as the last one leaves. It would have to wait for a step of batches."""
+        rested_s = time.monotonic() + REST_S
+        while self._scheduler.deserted and not self._stopping and (left_s := rested_s - time.monotonic()) > 0:
+            self._wake.wait(left_s)
+            self._wake.clear()
+            self._take_arrivals()
 
     def _take_arrivals(self) -> None:
         while self._arrived:

@@ -98,6 +98,12 @@ class Scheduler:
     def idle_slots(self) -> int:
         return self._slots - len(self.running)
 
+    @property
+    def deserted(self) -> bool:
+        """Whether the last one interactive has left since the last step, and batch would go on now."""
+        tasks = bool(self.running or self.waiting)
+        return tasks and self._lull == LULL_STEPS and not self._someone_waits()
+
     def add(self, task: Task) -> None:
         insort(self.waiting, task, key=Task.order)
 
@@ -152,12 +158,15 @@ class Scheduler:
     # ------------------------------------------------------------------ admission
 
     def _take_turns(self) -> None:
-        present = any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
+        present = self._someone_waits()
         self._lull = LULL_STEPS if present else max(self._lull - 1, 0)
         self._batch_runs = not present or self._steps % BATCH_STEPS == 0
         if not self._batch_runs:
             for task in [task for task in self.running if task.priority != INTERACTIVE]:
                 self._pause(task)
+
+    def _someone_waits(self) -> bool:
+        return any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
 
     def _admit(self) -> None:
         while self.waiting:

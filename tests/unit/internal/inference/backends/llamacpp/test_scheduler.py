@@ -240,6 +240,26 @@ def test_prompts_of_batch_wait_for_a_lull_to_last(house: type[Room]) -> None:
     room.finish()
 
 
+def test_it_is_deserted_once_when_only_batch_is_left() -> None:
+    room = Room(slots=8, cells=2000)
+    urgent = room.add([9] * 10, wanted=2)
+    while urgent in room.wanted:
+        room.step()
+    assert not room.scheduler.deserted  # nobody at all is left
+    room.add([1] * 10, wanted=20, priority=BATCH)
+    assert room.scheduler.deserted
+    room.step()
+    assert not room.scheduler.deserted
+    urgent = room.add([8] * 10, wanted=2)
+    while urgent in room.wanted:
+        assert not room.scheduler.deserted
+        room.step()
+    assert room.scheduler.deserted
+    room.add([7] * 10, wanted=2)
+    assert not room.scheduler.deserted
+    room.finish()
+
+
 def test_batch_never_displaces_anyone() -> None:
     room = Room(slots=1)
     room.add([1] * 10, wanted=3)
