@@ -10,7 +10,8 @@ Each prints one JSON line.
                 slot busy (`bench.load` at the engine's slots), in rounds that take turns
   interference  TTFT p95 and inter-token p95 of 4 interactive streams beside the batch, over those without it
   memory        growth of resident memory, in MB, of api, worker and engine from before the upload to the end
-  crash         lines answered, charges, and custom_ids that came twice, after so many kill -9 of the batch worker
+  crash         lines answered, charges, and custom_ids that came twice, after so many kill -9 of the batch worker and
+                one of PostgreSQL
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ def embeddings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def crash(options: argparse.Namespace) -> dict[str, Any]:
-    """The worker is killed again and again; `novai dev` starts it anew."""
+    """The worker is killed again and again, and PostgreSQL once, in the middle; `novai dev` starts them anew."""
     endpoint = "/v1/chat/completions"
     models = Path(__file__).parent / "models.scripted.yaml"
     with running(models=models) as stack, tempfile.TemporaryDirectory() as folder:
@@ -219,8 +220,9 @@ def crash(options: argparse.Namespace) -> dict[str, Any]:
             seen = client.until(options.lines * (number + 1) // (options.kills + 2))
             if seen["status"] in OVER:
                 raise SystemExit("the batch was over too soon: give more lines")
-            for process in stack.find(PROCESSES["worker"]):
-                process.kill()
+            stack.kill(PROCESSES["worker"])
+            if number == options.kills // 2:
+                stack.kill("bin/postgres")
         seen = client.over()
         took_s = time.monotonic() - began_s
         files = (seen["output_file_id"], seen["error_file_id"])

@@ -34,7 +34,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-import psutil
 from tqdm import tqdm
 
 from bench.stack import Stack, running
@@ -86,16 +85,6 @@ async def stream(client: httpx.AsyncClient, words: int, leaves_after: int | None
                 seen.answered_s = max(seen.answered_s, came_s)
             if leaves_after is not None and tokens >= leaves_after:
                 return
-
-
-def kill(stack: Stack, victim: str) -> bool:
-    """SIGKILL to the first process of that kind; its supervisor brings it back."""
-    for process in stack.process.children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if any(VICTIMS[victim] in word for word in process.cmdline()):
-                process.kill()
-                return True
-    return False
 
 
 async def recovered(seen: Seen, since_s: float) -> float:
@@ -156,7 +145,7 @@ async def chaos(stack: Stack, a: argparse.Namespace) -> dict[str, Any]:
     for _ in tqdm(range(a.kills), "kills", disable=not sys.stderr.isatty()):
         await asyncio.sleep(a.every * (0.5 + rng.random()))
         victim = rng.choice(a.victims)
-        while not kill(stack, victim):
+        while not stack.kill(VICTIMS[victim]):
             await asyncio.sleep(0.1)  # it is being started
         times[victim].append(await recovered(seen, time.monotonic()))
     stop.set()

@@ -39,6 +39,15 @@ class Stack:
                     found.append(process)
         return found
 
+    def kill(self, word: str) -> bool:
+        """-9 for one process with a word in its command line; false when there is none at the moment."""
+        for process in self.process.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if any(word in part for part in process.cmdline()):
+                    process.kill()
+                    return True
+        return False
+
     def rss_mb(self, module: str) -> float:
         """Resident memory of the processes of a module, in MB."""
         return float(round(sum(p.memory_info().rss for p in self.find(module)) / 1e6, 1))
