@@ -5,7 +5,10 @@ Any number of them may run, on any number of machines.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
 import sys
 from dataclasses import replace
 
@@ -33,8 +36,16 @@ def main() -> None:
 
 async def run(settings: Settings) -> None:
     patient = replace(settings, first_token_timeout_s=PATIENCE_S, inter_token_timeout_s=PATIENCE_S)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with open_state(patient, batch=True) as app:
-        await BatchWorker(app).run()
+        working, told = asyncio.create_task(BatchWorker(app).run()), asyncio.create_task(stopped.wait())
+        await asyncio.wait((working, told), return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, told):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
 
 
 if __name__ == "__main__":

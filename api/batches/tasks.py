@@ -10,18 +10,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
+from procrastinate.worker import Worker
 from psycopg import OperationalError
 
 from api.auth.keys import holder
 from api.batches.endpoints import ENDPOINTS
 from api.batches.files import finalize
 from api.batches.lines import lines_in
-from api.batches.shards import Shards
+from api.batches.shards import WAITS, Shards
 from api.batches.slots import Slots, most_lines
 from api.batches.validation import Validation
 from api.config import Settings
@@ -43,15 +44,23 @@ RECONNECT_S = 1.0
 
 
 class Again(BaseRetryStrategy):
-    """For ever, after ever longer pauses."""
+    """For ever: soon when only something has to come back, else after ever longer pauses."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        pause_s = min(2 ** min(job.attempts, 10), LONGEST_PAUSE_S)
+        pause_s = RECONNECT_S if isinstance(exception, WAITS) else min(2 ** min(job.attempts, 10), LONGEST_PAUSE_S)
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=pause_s))
 
 
+class QueueWorker(Worker):
+    """Ends when its heartbeats or its ear fail. procrastinate's own looks after those only until the first of what runs
+    beside it returns, and what defers periodic tasks returns at once when there are none."""
+
+    async def _periodic_deferrer(self) -> None:
+        await asyncio.Event().wait()
+
+
 class BatchWorker:
-    """One per process. `run` returns when it is cancelled or told to stop."""
+    """One per process. `run` works until it is cancelled."""
 
     def __init__(self, app: AppState) -> None:
         self._app = app
@@ -68,34 +77,36 @@ class BatchWorker:
         for name, job in run.items():
             self._queue.task(name=name, queue=jobs.QUEUE, retry=Again())(job)
 
-    async def run(self, install_signal_handlers: bool = True) -> None:
-        """Whatever becomes of PostgreSQL, it goes on when that is back."""
+    async def run(self) -> NoReturn:
+        """Whatever becomes of PostgreSQL, it goes on when that is back. When it is cancelled, jobs have the drain's
+        seconds to end; others take what is left."""
         looking = asyncio.create_task(self._look_after())
         try:
-            while not await self._work(install_signal_handlers):  # noqa: ASYNC110 (nobody says when PostgreSQL is back)
+            while True:
+                await self._work()
                 await asyncio.sleep(RECONNECT_S)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             await self._shards.aclose()
 
-    async def _work(self, install_signal_handlers: bool) -> bool:
-        """False when PostgreSQL went away."""
+    async def _work(self) -> None:
+        """Returns when PostgreSQL goes away: procrastinate ends by itself then, with or without an error."""
         try:
             async with self._queue.open_async():
-                await self._queue.run_worker_async(
+                worker = QueueWorker(
+                    self._queue,
                     queues=[jobs.QUEUE],
                     concurrency=JOBS_AT_ONCE,
                     delete_jobs="successful",
                     update_heartbeat_interval=HEARTBEAT_S,
                     stalled_worker_timeout=SILENT_S,
                     shutdown_graceful_timeout=self._app.settings.drain_s,
-                    install_signal_handlers=install_signal_handlers,
+                    install_signal_handlers=False,
                 )
+                await worker.run()  # type: ignore[no-untyped-call]
         except (ConnectorException, OperationalError) as error:
             log.warning("the queue is away: %s", error)
-            return False
-        return True
 
     # ------------------------------------------------------------------ jobs
 

@@ -35,7 +35,7 @@ def worker(edge: Edge) -> Iterator[None]:
     @contextlib.asynccontextmanager
     async def working() -> Any:
         async with open_state(replace(edge.settings, drain_s=0.1), batch=True) as app:
-            task = asyncio.create_task(BatchWorker(app).run(install_signal_handlers=False))
+            task = asyncio.create_task(BatchWorker(app).run())
             yield
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

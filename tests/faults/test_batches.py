@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
+import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -34,6 +34,10 @@ DEAD = (
     "UPDATE jobs.procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'",
     "UPDATE holds SET created_at = created_at - interval '1 hour' WHERE state = 'open'",
     "UPDATE ledger_processes SET lease_until = lease_until - interval '1 hour' WHERE id <> $1",
+)
+NO_HEARTBEATS = (
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'",
+    "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.procrastinate_workers EXECUTE FUNCTION refuse()",
 )
 
 
@@ -81,6 +85,9 @@ class Batch:
         for statement in DEAD:
             await self.store.execute(statement, *([self.edge.state.ledger.owner] if "$1" in statement else []))
 
+    async def workers(self) -> set[int]:
+        return {row["id"] for row in await self.store.fetch("SELECT id FROM jobs.procrastinate_workers")}
+
     async def charges(self) -> int:
         """When all is swept, and every invariant holds."""
         async with asyncio.timeout(60):
@@ -104,7 +111,7 @@ def batch_worker(edge: Edge) -> contextlib.AbstractContextManager[subprocess.Pop
 @pytest.fixture
 async def batch(server_folder: Path, tmp_path: Path, redis_url: str) -> AsyncIterator[tuple[Batch, PostgresServer]]:
     """On a PostgreSQL of its own, which can be restarted."""
-    with PostgresServer(server_folder / f"batches-{os.getpid()}") as server:
+    with PostgresServer(server_folder / f"batches-{secrets.token_hex(4)}") as server:
         async with contextlib.AsyncExitStack() as stack:
             address, _ = await stack.enter_async_context(local_host(1, {"slots": 16}))
             edge = await stack.enter_async_context(
@@ -136,6 +143,23 @@ async def test_killed_again_and_again(batch: tuple[Batch, PostgresServer]) -> No
         assert await begun.charges() == LINES
         rows = await begun.store.fetch("SELECT request_id FROM transfers WHERE kind = 'post'")
         assert {row["request_id"] for row in rows} == {line["response"]["request_id"] for line in lines}
+
+
+async def test_procrastinate_ends_by_itself(batch: tuple[Batch, PostgresServer]) -> None:
+    """As it does when a heartbeat fails, without an error: the process goes on with another worker."""
+    begun, _ = batch
+    await begun.begin([f"{SLOW}" for _ in range(60)])
+    with batch_worker(begun.edge) as process:
+        await begun.until(lambda seen: seen["completed"] >= 10)
+        former = await begun.workers()
+        for statement in NO_HEARTBEATS:
+            await begun.store.execute(statement)
+        async with asyncio.timeout(60):
+            while not await begun.workers() - former:
+                await asyncio.sleep(0.05)
+        await begun.store.execute("DROP TRIGGER refuse ON jobs.procrastinate_workers")
+        seen = await begun.over()
+        assert (seen["status"], seen["completed"], process.poll()) == ("completed", 60, None)
 
 
 def test_a_line_that_kills_its_workers(start_system: Callable[[int], AbstractContextManager[System]]) -> None:
