@@ -226,7 +226,8 @@ class Sdk:
         if "$ref" in schema:
             return prefix + named(schema)
         if branches := schema.get("oneOf") or schema.get("anyOf"):
-            spelled = [self.type(branch, usage, prefix) for branch in branches]
+            met = [branch for branch in branches if not branch.get("x-novai-unpacked")]  # the SDKs unpack the others
+            spelled = [self.type(branch, usage, prefix) for branch in met]
             return spell.union(spelled + ([also] if also else []))
         if "const" in schema:
             return spell.literal([schema["const"]])

@@ -1,12 +1,11 @@
 // What `client.batches` can do beside its operations.
 import * as operations from '../generated/operations.js';
 import type * as types from '../generated/types.js';
-import { pause } from '../runtime/attempt.js';
 import type { RequestOptions } from '../runtime/options.js';
+import { type PollOptions, poll } from '../runtime/polling.js';
 import { pathOf } from '../runtime/request.js';
 import { jsonLines } from '../runtime/streaming.js';
 
-const POLL_MS = 5_000;
 const OVER: ReadonlySet<types.BatchStatus> = new Set(['completed', 'failed', 'expired', 'cancelled'] as const);
 
 /** A line of what came of a batch. `Body` is what its endpoint answers. */
@@ -20,13 +19,9 @@ export interface BatchResult<Body = unknown> {
 }
 
 export class Batches extends operations.Batches {
-  /** The batch, when it is over, whatever came of it. Asks every `interval` milliseconds, 5 000 unless it is given. */
-  async wait(batch_id: string, options: RequestOptions & { interval?: number } = {}): Promise<types.Batch> {
-    for (;;) {
-      const batch = await this.retrieve(batch_id, options);
-      if (OVER.has(batch.status)) return batch;
-      await pause(options.interval ?? POLL_MS, options.signal);
-    }
+  /** The batch, when it is over, whatever came of it. */
+  wait(batch_id: string, options: RequestOptions & PollOptions = {}): Promise<types.Batch> {
+    return poll(async () => await this.retrieve(batch_id, options), ({ status }) => OVER.has(status), options);
   }
 
   /** The lines that were answered, then those that failed or did not run, in no certain order: go by `custom_id`. */

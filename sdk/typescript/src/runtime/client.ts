@@ -2,6 +2,7 @@ import { type Answer, readWhole } from './answer.js';
 import { APIPromise, type Read } from './api_promise.js';
 import { Attempt, pause } from './attempt.js';
 import { env, runtime } from './environment.js';
+import * as errors from './errors.js';
 import { APIConnectionError, type APIError, APIStatusError, errorOf, NovAIError } from './errors.js';
 import { Log, type LogLevel } from './log.js';
 import type { ClientOptions, HeaderOptions, RequestOptions } from './options.js';
@@ -16,6 +17,27 @@ const STREAM_IDLE_TIMEOUT_MS = 300_000;
 
 /** What every operation shares: headers, tries, timeouts, errors, and the forms that answers take. */
 export class APIClient {
+  // Every error, so that `error instanceof NovAI.RateLimitError` needs no import.
+  static readonly NovAIError = errors.NovAIError;
+  static readonly APIError = errors.APIError;
+  static readonly APIConnectionError = errors.APIConnectionError;
+  static readonly APITimeoutError = errors.APITimeoutError;
+  static readonly APIUserAbortError = errors.APIUserAbortError;
+  static readonly APIResponseValidationError = errors.APIResponseValidationError;
+  static readonly APIStatusError = errors.APIStatusError;
+  static readonly BadRequestError = errors.BadRequestError;
+  static readonly ContextLengthExceededError = errors.ContextLengthExceededError;
+  static readonly AuthenticationError = errors.AuthenticationError;
+  static readonly PermissionDeniedError = errors.PermissionDeniedError;
+  static readonly NotFoundError = errors.NotFoundError;
+  static readonly ConflictError = errors.ConflictError;
+  static readonly UnprocessableEntityError = errors.UnprocessableEntityError;
+  static readonly RateLimitError = errors.RateLimitError;
+  static readonly InsufficientQuotaError = errors.InsufficientQuotaError;
+  static readonly InternalServerError = errors.InternalServerError;
+  static readonly LengthFinishReasonError = errors.LengthFinishReasonError;
+  static readonly ContentFilterFinishReasonError = errors.ContentFilterFinishReasonError;
+
   readonly baseURL: string;
   readonly timeout: number;
   readonly streamIdleTimeout: number;
