@@ -104,3 +104,11 @@ test('nobody there', async () => {
     return true;
   });
 });
+
+test('every error is on the client, too', () => {
+  const errors = Object.entries(novai).filter(
+    ([, each]) => each === novai.NovAIError || each.prototype instanceof novai.NovAIError,
+  );
+  assert.ok(errors.length > 15);
+  for (const [name, error] of errors) assert.equal(novai.NovAI[name], error, name);
+});

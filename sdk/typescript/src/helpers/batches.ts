@@ -21,7 +21,11 @@ export interface BatchResult<Body = unknown> {
 export class Batches extends operations.Batches {
   /** The batch, when it is over, whatever came of it. */
   wait(batch_id: string, options: RequestOptions & PollOptions = {}): Promise<types.Batch> {
-    return poll(async () => await this.retrieve(batch_id, options), ({ status }) => OVER.has(status), options);
+    return poll(
+      async () => await this.retrieve(batch_id, options),
+      ({ status }) => OVER.has(status),
+      options,
+    );
   }
 
   /** The lines that were answered, then those that failed or did not run, in no certain order: go by `custom_id`. */

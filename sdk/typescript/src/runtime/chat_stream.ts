@@ -51,9 +51,11 @@ interface Part {
 }
 
 /** Puts chunks together. */
-export class ChatCompletionAccumulator
-  implements Accumulator<types.ChatCompletionChunk, ChatStreamEvent, types.ChatCompletion>
-{
+export class ChatCompletionAccumulator implements Accumulator<
+  types.ChatCompletionChunk,
+  ChatStreamEvent,
+  types.ChatCompletion
+> {
   #completion: types.ChatCompletion | undefined;
   readonly #open = new Map<number, Part>(); // by choice
 

@@ -31,9 +31,11 @@ export async function parseResponse<T>(
 }
 
 /** Puts the events of a response together. They are handed on as they came. */
-export class ResponseAccumulator
-  implements Accumulator<types.ResponseStreamEvent, types.ResponseStreamEvent, types.Response>
-{
+export class ResponseAccumulator implements Accumulator<
+  types.ResponseStreamEvent,
+  types.ResponseStreamEvent,
+  types.Response
+> {
   #response: types.Response | undefined;
 
   get snapshot(): types.Response | undefined {
