@@ -209,6 +209,9 @@ test('logs tell of calls, never a key nor what was said', async (t) => {
   assert.equal(lines.length, 1);
   await client({ logger }).models.retrieve('m');
   assert.equal(lines.length, 1);
+  env(t, { NOVAI_LOG: 'debug' });
+  await client({ logger }).models.retrieve('m');
+  assert.equal(lines.length, 3);
 });
 
 test('lists turn their own pages', async (t) => {

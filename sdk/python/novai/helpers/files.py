@@ -24,10 +24,12 @@ def looks(file_id: str, poll_interval: float, max_wait_seconds: float) -> Looks:
 class FilesHelpers:
     retrieve: Any
 
-    def wait_for_processing(self, id: str, *, poll_interval: float = 5.0, max_wait_seconds: float = LONGEST_S) -> File:
+    def wait_for_processing(
+        self, file_id: str, *, poll_interval: float = 5.0, max_wait_seconds: float = LONGEST_S
+    ) -> File:
         """The file, when it can be used or has failed; here that is at once. Raises TimeoutError."""
-        times = looks(id, poll_interval, max_wait_seconds)
-        while (file := self.retrieve(id)).status not in ENDS:
+        times = looks(file_id, poll_interval, max_wait_seconds)
+        while (file := self.retrieve(file_id)).status not in ENDS:
             time.sleep(times.next_s())
         ended: File = file
         return ended
@@ -39,12 +41,12 @@ class AsyncFilesHelpers:
     retrieve: Any
 
     async def wait_for_processing(
-        self, id: str, *, poll_interval: float = 5.0, max_wait_seconds: float = LONGEST_S
+        self, file_id: str, *, poll_interval: float = 5.0, max_wait_seconds: float = LONGEST_S
     ) -> File:
         import asyncio
 
-        times = looks(id, poll_interval, max_wait_seconds)
-        while (file := await self.retrieve(id)).status not in ENDS:  # noqa: ASYNC110  it cannot be awaited
+        times = looks(file_id, poll_interval, max_wait_seconds)
+        while (file := await self.retrieve(file_id)).status not in ENDS:  # noqa: ASYNC110  it cannot be awaited
             await asyncio.sleep(times.next_s())
         ended: File = file
         return ended

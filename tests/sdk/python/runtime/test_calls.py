@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,23 @@ def test_time_out(faults: FaultServer, misled: NovAI) -> None:
     assert faults.requests[0].headers["x-novai-read-timeout"] == "0.05"
     faults.answers = [Answer(never=True), Answer(200, OK)]
     assert misled.with_options(timeout=0.05).models.list().data == []
+
+
+@pytest.mark.parametrize("given", ["client", "options", "call"])
+def test_a_time_out_of_httpx(faults: FaultServer, misled: NovAI, given: str) -> None:
+    faults.answers = [Answer(never=True)]
+    timeout = httpx.Timeout(None, read=0.05)
+    made = {
+        "client": lambda: NovAI(base_url=faults.url, api_key="k", timeout=timeout, max_retries=0).models.list(),
+        "options": lambda: misled.with_options(timeout=timeout, max_retries=0).models.list(),
+        "call": lambda: misled.models.list(timeout=timeout, max_retries=0),
+    }
+    with pytest.raises(novai.APITimeoutError):
+        made[given]()
+    assert faults.requests[0].headers["x-novai-read-timeout"] == "0.05"
+    faults.answers = [Answer(200, OK)]
+    misled.models.list(timeout=None)
+    assert "x-novai-read-timeout" not in faults.requests[-1].headers
 
 
 def test_nobody_there() -> None:
@@ -338,6 +358,17 @@ def test_secrets_are_not_logged(faults: FaultServer, misled: NovAI, caplog: pyte
     assert "<redacted>" in caplog.text
     assert "secret" not in caplog.text
     assert "private" not in caplog.text
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 1), ("debug", 3), ("", 0)])
+def test_the_log_of_a_program(faults: FaultServer, level: str, lines: int) -> None:
+    faults.answers = [Answer(200, OK)]
+    program = f"from novai import NovAI; NovAI(base_url={faults.url!r}, api_key='sk-secret').models.list()"
+    environment = os.environ | {"NOVAI_LOG": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stderr
+    assert len(re.findall(r"novai (?:INFO|DEBUG)", said)) == lines
+    assert "secret" not in said
 
 
 async def test_pages_of_a_server_that_says_only_ids(faults: FaultServer, misled: NovAI, amisled: AsyncNovAI) -> None:
