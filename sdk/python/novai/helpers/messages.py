@@ -56,13 +56,6 @@ class StopEvent(types.MessageStopEvent):
 
 
 MessageHelperEvent = types.MessageStreamEvent | TextEvent | ThinkingEvent | InputJsonEvent
-# By the type of a delta: its field, and the event of what it brought.
-GROWS: dict[str, tuple[str, type[TextEvent | ThinkingEvent | InputJsonEvent] | None]] = {
-    "text_delta": ("text", TextEvent),
-    "thinking_delta": ("thinking", ThinkingEvent),
-    "input_json_delta": ("partial_json", InputJsonEvent),
-    "signature_delta": ("signature", None),
-}
 
 
 class MessageState:
@@ -78,23 +71,24 @@ class MessageState:
         match data["type"]:
             case "message_start":
                 self._message = data["message"]
+                yield event
             case "content_block_start":
                 self._message["content"].append(data["content_block"])
+                yield event
             case "content_block_delta":
                 yield event
                 yield from self._grow(data["index"], data["delta"])
-                return
             case "content_block_stop":
                 yield BlockStopEvent.from_dict(data | {"content_block": plain(self._whole(data["index"]))})
-                return
             case "message_delta":
                 self._message.update(data["delta"])
                 self._message["usage"].update(data["usage"])
+                yield event
             case "message_stop":
                 self._ended = True
                 yield StopEvent.from_dict(data | {"message": plain(self._message)})
-                return
-        yield event
+            case _:  # of a newer server
+                yield event
 
     def snapshot(self) -> types.Message:
         return types.Message.from_dict(plain(self._message))
@@ -105,14 +99,22 @@ class MessageState:
         return self.snapshot()
 
     def _grow(self, index: int, delta: dict[str, Any]) -> Iterator[MessageHelperEvent]:
-        name, event = GROWS.get(delta["type"], ("", None))
-        if name == "partial_json":
-            self._inputs[index] = snapshot = self._inputs.get(index, "") + delta[name]
-        elif name:
-            block = self._message["content"][index]
-            block[name] = snapshot = (block.get(name) or "") + delta[name]
-        if event:
-            yield event(delta[name], snapshot)
+        """What a delta brought to its block."""
+        block = self._message["content"][index]
+        match delta["type"]:
+            case "text_delta":
+                block["text"] += delta["text"]
+                yield TextEvent(delta["text"], block["text"])
+            case "thinking_delta":
+                block["thinking"] += delta["thinking"]
+                yield ThinkingEvent(delta["thinking"], block["thinking"])
+            case "signature_delta":
+                block["signature"] += delta["signature"]
+            case "input_json_delta":
+                self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
+                yield InputJsonEvent(delta["partial_json"], self._inputs[index])
+            case _:
+                pass
 
     def _whole(self, index: int) -> dict[str, Any]:
         block: dict[str, Any] = self._message["content"][index]

@@ -138,13 +138,10 @@ def test_time_out(faults: FaultServer, misled: NovAI) -> None:
 def test_a_time_out_of_httpx(faults: FaultServer, misled: NovAI, given: str) -> None:
     faults.answers = [Answer(never=True)]
     timeout = httpx.Timeout(None, read=0.05)
-    made = {
-        "client": lambda: NovAI(base_url=faults.url, api_key="k", timeout=timeout, max_retries=0).models.list(),
-        "options": lambda: misled.with_options(timeout=timeout, max_retries=0).models.list(),
-        "call": lambda: misled.models.list(timeout=timeout, max_retries=0),
-    }
+    once: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
+    clients = {"client": NovAI(base_url=faults.url, api_key="k", **once), "options": misled.with_options(**once)}
     with pytest.raises(novai.APITimeoutError):
-        made[given]()
+        clients.get(given, misled).models.list(**(once if given == "call" else {}))
     assert faults.requests[0].headers["x-novai-read-timeout"] == "0.05"
     faults.answers = [Answer(200, OK)]
     misled.models.list(timeout=None)
