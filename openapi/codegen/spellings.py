@@ -171,7 +171,7 @@ class TypeScript(Spelling):
         "boolean": "boolean",
         "null": "null",
     }
-    formats: ClassVar = {"binary": "Blob"}
+    formats: ClassVar = {"binary": "Uploadable"}
 
     def helpers(self, out: Path) -> dict[str, list[Helper]]:
         return {place(file): self._written(file) for file in (out / "src" / "helpers").glob("*.ts")}

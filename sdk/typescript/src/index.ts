@@ -29,7 +29,7 @@ export type { ClientOptions, HeaderOptions, Query, RequestOptions } from './runt
 export { Page, PagePromise } from './runtime/pagination.js';
 export type { PollOptions } from './runtime/polling.js';
 export { Stream } from './runtime/streaming.js';
-export { type FileSource, toFile } from './runtime/uploads.js';
+export { type FileSource, toFile, type Uploadable } from './runtime/uploads.js';
 export { type ParseRequest, type StreamRequest } from './helpers/chat__completions.js';
 export type { Accumulator, AssembledStream } from './runtime/assembled_stream.js';
 export { ChatCompletionAccumulator, ChatCompletionStream, type ChatStreamEvent } from './runtime/chat_stream.js';

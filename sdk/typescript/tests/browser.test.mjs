@@ -62,5 +62,5 @@ test('a browser', { skip, timeout: 120_000 }, async (t) => {
   const { port, seen } = await pages(t, html);
   const [saw] = await Promise.race([seen, browse(t, port)]);
   assert.deepEqual(saw[KNOWN], []);
-  assert.match(saw[UNKNOWN], /^APIConnectionError: Connection error: Failed to fetch/);
+  assert.match(saw[UNKNOWN], /^APIConnectionError: Connection to http:.* failed: Failed to fetch/);
 });

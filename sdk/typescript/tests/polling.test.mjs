@@ -61,6 +61,11 @@ test('results are the lines of both files', async (t) => {
   );
 });
 
+test('before its end a batch has no results', async (t) => {
+  const { client } = await serve(t, batch('in_progress'));
+  await assert.rejects(collect(client().batches.results('batch_1')), /in_progress: wait\(\)/);
+});
+
 test('a batch without files has no results', async (t) => {
   const { client } = await serve(t, batch('failed'));
   assert.deepEqual(await collect(client().batches.results('batch_1')), []);

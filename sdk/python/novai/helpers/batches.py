@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .._runtime.call import Call
 from .._runtime.client import AsyncClient, Presentation, SyncClient
 from .._runtime.encoding import path
+from .._runtime.errors import NovAIError
 from .._runtime.objects import Object
 from .._runtime.polling import Looks
 
@@ -45,7 +46,9 @@ class BatchResult(Object):
 
 
 def files_of(batch: Any) -> list[Call]:
-    """Of the lines that were answered, and of the others."""
+    """Of the lines that were answered, and of the others. Raises NovAIError before the batch has ended."""
+    if batch.status not in ENDS:
+        raise NovAIError(f"Batch {batch.id} is {batch.status}: `batches.wait()` for its end first.")
     ids = [file for file in (batch.output_file_id, batch.error_file_id) if file]
     return [Call("GET", path("/v1/files/{file_id}/content", file_id=file)) for file in ids]
 

@@ -1,6 +1,7 @@
 // What `client.batches` can do beside its operations.
 import * as operations from '../generated/operations.js';
 import type * as types from '../generated/types.js';
+import { NovAIError } from '../runtime/errors.js';
 import type { RequestOptions } from '../runtime/options.js';
 import { type PollOptions, poll } from '../runtime/polling.js';
 import { pathOf } from '../runtime/request.js';
@@ -30,7 +31,8 @@ export class Batches extends operations.Batches {
 
   /** The lines that were answered, then those that failed or did not run, in no certain order: go by `custom_id`. */
   async *results<Body = unknown>(batch_id: string, options?: RequestOptions): AsyncGenerator<BatchResult<Body>> {
-    const { output_file_id, error_file_id } = await this.retrieve(batch_id, options);
+    const { status, output_file_id, error_file_id } = await this.retrieve(batch_id, options);
+    if (!OVER.has(status)) throw new NovAIError(`The batch is ${status}: wait() for its end first.`);
     for (const file_id of [output_file_id, error_file_id]) {
       if (file_id === null) continue;
       const path = pathOf('/v1/files/{file_id}/content', { file_id });

@@ -7,7 +7,7 @@ import { APIConnectionError, type APIError, APIStatusError, errorOf, NovAIError 
 import { Log, type LogLevel } from './log.js';
 import type { ClientOptions, HeaderOptions, RequestOptions } from './options.js';
 import { type List, type NextAfter, Page, PagePromise } from './pagination.js';
-import { type Call, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
+import { type Call, checked, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
 import { delayMs, MAX_RETRIES, statusIsRetried } from './retries.js';
 import { Stream } from './streaming.js';
 
@@ -54,9 +54,12 @@ export class APIClient {
     this.#options = options;
     this.#apiKey = apiKey;
     this.baseURL = options.baseURL ?? env('NOVAI_BASE_URL') ?? BASE_URL;
+    if (!/^https?:\/\//.test(this.baseURL)) {
+      throw new NovAIError(`baseURL is '${this.baseURL}': it must begin with http:// or https://`);
+    }
     this.timeout = options.timeout ?? TIMEOUT_MS;
     this.streamIdleTimeout = options.streamIdleTimeout ?? STREAM_IDLE_TIMEOUT_MS;
-    this.maxRetries = wholeNumber('maxRetries', options.maxRetries ?? MAX_RETRIES);
+    this.maxRetries = checked(options.maxRetries ?? MAX_RETRIES);
     this.#headers = [
       platformHeaders(version),
       {
@@ -151,19 +154,20 @@ export class APIClient {
 
   /** Waits until the call may be tried again, and throws the error if it may not. */
   async #beforeNext({ method, path, body, options }: Request, error: unknown, retries: number): Promise<void> {
-    const most = wholeNumber('maxRetries', options.maxRetries ?? this.maxRetries);
-    if (retries >= most || !isRetried(error) || body instanceof ReadableStream) throw error;
+    if (retries >= (options.maxRetries ?? this.maxRetries) || !isRetried(error) || body instanceof ReadableStream)
+      throw error;
     const wait = delayMs(retries, error instanceof APIStatusError ? error.headers : undefined);
     this.#log.outcome(`${method} ${path}: ${error.message}; again in ${Math.round(wait)} ms`);
     await pause(wait, options.signal);
   }
 
   async #try(request: Request, retries: number): Promise<Answer> {
-    const { method, path, body, options } = request;
+    const { method, path, options } = request;
+    const body = await request.body;
     const timeout = options.timeout ?? this.timeout;
     const url = urlOf(this.baseURL, path, { ...this.#options.defaultQuery, ...request.query });
     const headers = await this.#headersOf(request, retries, timeout);
-    const attempt = new Attempt(options.signal);
+    const attempt = new Attempt(options.signal, url.origin);
     try {
       attempt.expect(timeout);
       this.#log.sending(`${method} ${url}`, headers);
@@ -205,9 +209,4 @@ function platformHeaders(version: string): HeaderOptions {
     'x-novai-package-version': version,
     'x-novai-runtime': runtime(),
   };
-}
-
-function wholeNumber(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 0) throw new NovAIError(`${name} must be a whole number, 0 or more`);
-  return value;
 }

@@ -150,7 +150,7 @@ def test_a_time_out_of_httpx(faults: FaultServer, misled: NovAI, given: str) -> 
 
 def test_nobody_there() -> None:
     client = NovAI(api_key="k", base_url="http://127.0.0.1:9", max_retries=0)
-    with client, pytest.raises(novai.APIConnectionError):
+    with client, pytest.raises(novai.APIConnectionError, match=r"Connection to http://127\.0\.0\.1:9 failed: "):
         client.models.list()
 
 
@@ -328,6 +328,19 @@ def test_what_a_file_may_be(faults: FaultServer, misled: NovAI, tmp_path: Path) 
             misled.request(Call("POST", "/v1/files", body={"file": file}, form=True), types.Model)
             assert sent in faults.requests[-1].body
             assert b"\r\n\r\ndata\r\n" in faults.requests[-1].body
+
+
+def test_what_cannot_be_meant(misled: NovAI) -> None:
+    """Mistakes are told before anything is sent."""
+    sent: Any = misled
+    for match, call in (
+        ("http://", lambda: NovAI(api_key="k", base_url="localhost:8000/v1")),
+        ("max_retries", lambda: sent.models.list(max_retries=None)),
+        ("pathlib.Path", lambda: sent.files.create(file="lines.jsonl", purpose="batch")),
+        ("parse", lambda: sent.chat.completions.create(**ASK, response_format=types.Model)),
+    ):
+        with pytest.raises((novai.NovAIError, TypeError), match=match):
+            call()
 
 
 def test_what_cannot_be_read_twice_is_sent_once(faults: FaultServer, misled: NovAI, tmp_path: Path) -> None:
