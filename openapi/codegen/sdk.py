@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 from references import resolve
-from spellings import SPELLINGS, Spelling
+from spellings import SPELLINGS, Helper, Spelling
 
 Node = dict[str, Any]
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ FLAGS = ("stream-flag", "format")  # properties that helpers set themselves
 class Sdk:
     """What one language's templates print, made from a spec."""
 
-    def __init__(self, spec: Node, spelling: Spelling, helpers: set[str], mixed: set[str]) -> None:
+    def __init__(self, spec: Node, spelling: Spelling, helpers: dict[str, list[Helper]], mixed: set[str]) -> None:
         """`helpers`: the resources, `mixed`: the models that have something hand-written beside what is generated."""
         self.spec, self.spelling, self.helpers, self.mixed = spec, spelling, helpers, mixed
         self.schemas: Node = spec["components"]["schemas"]
@@ -87,6 +87,7 @@ class Sdk:
                 ],
                 "has_methods": len(methods[path]) > 0,
                 "module": path.replace(".", "__") if path in self.helpers else False,
+                "helpers": self.helpers.get(path, []),
             }
             for path in paths
         ]
@@ -226,7 +227,8 @@ class Sdk:
         if "$ref" in schema:
             return prefix + named(schema)
         if branches := schema.get("oneOf") or schema.get("anyOf"):
-            spelled = [self.type(branch, usage, prefix) for branch in branches]
+            met = [branch for branch in branches if not branch.get("x-novai-unpacked")]  # the SDKs unpack the others
+            spelled = [self.type(branch, usage, prefix) for branch in met]
             return spell.union(spelled + ([also] if also else []))
         if "const" in schema:
             return spell.literal([schema["const"]])

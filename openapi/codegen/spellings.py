@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import keyword
 import re
@@ -10,7 +11,14 @@ import sys
 import textwrap
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
+
+
+class Helper(TypedDict):
+    """A hand-written method. `doc`: the first sentence of its description."""
+
+    name: str
+    doc: str
 
 
 class Spelling(ABC):
@@ -25,8 +33,8 @@ class Spelling(ABC):
     formats: ClassVar[dict[str, str]]
 
     @abstractmethod
-    def helpers(self, out: Path) -> set[str]:
-        """The resources that have hand-written methods."""
+    def helpers(self, out: Path) -> dict[str, list[Helper]]:
+        """The resources that have hand-written methods, and those."""
 
     @abstractmethod
     def mixed(self, out: Path) -> set[str]:
@@ -93,8 +101,16 @@ class Python(Spelling):
     scalars: ClassVar = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
     formats: ClassVar = {"date": "date | str", "binary": "FileInput"}
 
-    def helpers(self, out: Path) -> set[str]:
-        return {path.stem.replace("__", ".") for path in (out / "novai" / "helpers").glob("[!_]*.py")}
+    def helpers(self, out: Path) -> dict[str, list[Helper]]:
+        return {place(file): self._written(file) for file in (out / "novai" / "helpers").glob("[!_]*.py")}
+
+    @staticmethod
+    def _written(file: Path) -> list[Helper]:
+        classes = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)]
+        own = next(node for node in classes if node.name.endswith("Helpers"))
+        methods = [node for node in own.body if isinstance(node, ast.FunctionDef)]
+        described = [(method.name, ast.get_docstring(method)) for method in methods]
+        return [Helper(name=name, doc=sentence(doc)) for name, doc in described if doc]
 
     def mixed(self, out: Path) -> set[str]:
         mixins = out / "novai" / "_runtime" / "mixins.py"
@@ -155,10 +171,15 @@ class TypeScript(Spelling):
         "boolean": "boolean",
         "null": "null",
     }
-    formats: ClassVar = {"binary": "Blob"}
+    formats: ClassVar = {"binary": "Uploadable"}
 
-    def helpers(self, out: Path) -> set[str]:
-        return {path.stem.replace("__", ".") for path in (out / "src" / "helpers").glob("*.ts")}
+    def helpers(self, out: Path) -> dict[str, list[Helper]]:
+        return {place(file): self._written(file) for file in (out / "src" / "helpers").glob("*.ts")}
+
+    @staticmethod
+    def _written(file: Path) -> list[Helper]:
+        described = re.findall(r"^  /\*\*((?:(?!\*/).)*)\*/\n  (?:async )?\*?(\w+)[<(]", file.read_text(), re.M | re.S)
+        return [Helper(name=name, doc=sentence(re.sub(r"^ *\* ?", "", doc, flags=re.M))) for doc, name in described]
 
     def mixed(self, out: Path) -> set[str]:
         return set()
@@ -207,6 +228,16 @@ class TypeScript(Spelling):
         if len(lines) > 1 and lines[0] != "/**":
             lines = ["/**", f"* {lines[0][4:]}", *lines[1:-1], lines[-1].removesuffix(" */"), "*/"]
         return f"\n{indent} ".join([f"{indent}{lines[0]}", *(line.strip() for line in lines[1:])])
+
+
+def place(file: Path) -> str:
+    """The resource of a file of helpers: `chat__completions.py` has those of `chat.completions`."""
+    return file.stem.replace("__", ".")
+
+
+def sentence(doc: str) -> str:
+    """The first one of a description."""
+    return re.split(r"\.(?=\s|$)", " ".join(doc.split()))[0]
 
 
 SPELLINGS: dict[str, Spelling] = {"python": Python(), "typescript": TypeScript()}

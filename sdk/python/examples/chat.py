@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from novai import NovAI, params, pydantic_function_tool
 
@@ -16,14 +16,14 @@ MODEL = os.environ.get("NOVAI_MODEL", "novai-tiny")
 
 
 class Ticket(BaseModel):
-    title: str
+    title: str = Field(max_length=60)
     priority: Literal["low", "high"]
 
 
 class Weather(BaseModel):
     """The weather of a city."""
 
-    city: str
+    city: str = Field(max_length=40)
 
 
 def main() -> None:
@@ -59,7 +59,6 @@ def tickets() -> None:
             messages=[{"role": "user", "content": "How is the weather in Oslo?"}],
             tools=[pydantic_function_tool(Weather)],
             tool_choice="required",
-            max_tokens=64,
         )
         for call in asked.choices[0].message.tool_calls or []:
             print(call.function.name, call.function.parsed_arguments)

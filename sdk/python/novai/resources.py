@@ -18,6 +18,9 @@ from ._runtime.responses import BinaryResponse, async_raw, async_streamed, raw, 
 from ._runtime.streaming import AsyncStream, Stream
 from .helpers.batches import AsyncBatchesHelpers, BatchesHelpers
 from .helpers.chat__completions import AsyncChatCompletionsHelpers, ChatCompletionsHelpers
+from .helpers.embeddings import AsyncEmbeddingsHelpers, EmbeddingsHelpers
+from .helpers.files import AsyncFilesHelpers, FilesHelpers
+from .helpers.messages import AsyncMessagesHelpers, MessagesHelpers
 from .helpers.responses import AsyncResponsesHelpers, ResponsesHelpers
 
 if TYPE_CHECKING:
@@ -669,7 +672,7 @@ class ChatCompletions(ChatCompletionsHelpers, Resource[SyncClient]):
         )
         if stream:
             return self._client.stream(call, types.ChatCompletionChunk)
-        return self._client.request(call, types.ChatCompletion)
+        return self._client.request(*self._asked(call, types.ChatCompletion))
 
 
 class ChatCompletionsWithRawResponse:
@@ -988,7 +991,7 @@ class AsyncChatCompletions(AsyncChatCompletionsHelpers, Resource[AsyncClient]):
         )
         if stream:
             return await self._client.stream(call, types.ChatCompletionChunk)
-        return await self._client.request(call, types.ChatCompletion)
+        return await self._client.request(*self._asked(call, types.ChatCompletion))
 
 
 class AsyncChatCompletionsWithRawResponse:
@@ -3486,7 +3489,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         )
         if stream:
             return self._client.stream(call, types.ResponseStreamEvent)
-        return self._client.request(call, types.Response)
+        return self._client.request(*self._asked(call, types.Response))
 
     def retrieve(
         self,
@@ -3511,7 +3514,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
             },
             **options,
         )
-        return self._client.request(call, types.Response)
+        return self._client.request(*self._asked(call, types.Response))
 
     def delete(
         self,
@@ -3528,7 +3531,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
             path("/v1/responses/{response_id}", response_id=response_id),
             **options,
         )
-        return self._client.request(call, types.ResponseDeleted)
+        return self._client.request(*self._asked(call, types.ResponseDeleted))
 
     def cancel(
         self,
@@ -3547,7 +3550,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
             path("/v1/responses/{response_id}/cancel", response_id=response_id),
             **options,
         )
-        return self._client.request(call, types.Response)
+        return self._client.request(*self._asked(call, types.Response))
 
 
 class ResponsesWithRawResponse:
@@ -3825,7 +3828,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         )
         if stream:
             return await self._client.stream(call, types.ResponseStreamEvent)
-        return await self._client.request(call, types.Response)
+        return await self._client.request(*self._asked(call, types.Response))
 
     async def retrieve(
         self,
@@ -3850,7 +3853,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
             },
             **options,
         )
-        return await self._client.request(call, types.Response)
+        return await self._client.request(*self._asked(call, types.Response))
 
     async def delete(
         self,
@@ -3867,7 +3870,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
             path("/v1/responses/{response_id}", response_id=response_id),
             **options,
         )
-        return await self._client.request(call, types.ResponseDeleted)
+        return await self._client.request(*self._asked(call, types.ResponseDeleted))
 
     async def cancel(
         self,
@@ -3886,7 +3889,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
             path("/v1/responses/{response_id}/cancel", response_id=response_id),
             **options,
         )
-        return await self._client.request(call, types.Response)
+        return await self._client.request(*self._asked(call, types.Response))
 
 
 class AsyncResponsesWithRawResponse:
@@ -3905,7 +3908,7 @@ class AsyncResponsesWithStreamingResponse:
         self.cancel = async_streamed(resource.cancel)
 
 
-class Embeddings(Resource[SyncClient]):
+class Embeddings(EmbeddingsHelpers, Resource[SyncClient]):
     """`client.embeddings`"""
 
     @cached_property
@@ -3950,7 +3953,7 @@ class Embeddings(Resource[SyncClient]):
             },
             **options,
         )
-        return self._client.request(call, types.EmbeddingResponse)
+        return self._client.request(*self._asked(call, types.EmbeddingResponse))
 
 
 class EmbeddingsWithRawResponse:
@@ -3963,7 +3966,7 @@ class EmbeddingsWithStreamingResponse:
         self.create = streamed(resource.create)
 
 
-class AsyncEmbeddings(Resource[AsyncClient]):
+class AsyncEmbeddings(AsyncEmbeddingsHelpers, Resource[AsyncClient]):
     """`client.embeddings`"""
 
     @cached_property
@@ -4008,7 +4011,7 @@ class AsyncEmbeddings(Resource[AsyncClient]):
             },
             **options,
         )
-        return await self._client.request(call, types.EmbeddingResponse)
+        return await self._client.request(*self._asked(call, types.EmbeddingResponse))
 
 
 class AsyncEmbeddingsWithRawResponse:
@@ -4317,7 +4320,7 @@ class AsyncTokensWithStreamingResponse:
         self.detokenize = async_streamed(resource.detokenize)
 
 
-class Messages(Resource[SyncClient]):
+class Messages(MessagesHelpers, Resource[SyncClient]):
     """`client.messages`"""
 
     @cached_property
@@ -4477,7 +4480,7 @@ class Messages(Resource[SyncClient]):
         )
         if stream:
             return self._client.stream(call, types.MessageStreamEvent)
-        return self._client.request(call, types.Message)
+        return self._client.request(*self._asked(call, types.Message))
 
     def count_tokens(
         self,
@@ -4522,7 +4525,7 @@ class Messages(Resource[SyncClient]):
             },
             **options,
         )
-        return self._client.request(call, types.MessageTokens)
+        return self._client.request(*self._asked(call, types.MessageTokens))
 
 
 class MessagesWithRawResponse:
@@ -4537,7 +4540,7 @@ class MessagesWithStreamingResponse:
         self.count_tokens = streamed(resource.count_tokens)
 
 
-class AsyncMessages(Resource[AsyncClient]):
+class AsyncMessages(AsyncMessagesHelpers, Resource[AsyncClient]):
     """`client.messages`"""
 
     @cached_property
@@ -4697,7 +4700,7 @@ class AsyncMessages(Resource[AsyncClient]):
         )
         if stream:
             return await self._client.stream(call, types.MessageStreamEvent)
-        return await self._client.request(call, types.Message)
+        return await self._client.request(*self._asked(call, types.Message))
 
     async def count_tokens(
         self,
@@ -4742,7 +4745,7 @@ class AsyncMessages(Resource[AsyncClient]):
             },
             **options,
         )
-        return await self._client.request(call, types.MessageTokens)
+        return await self._client.request(*self._asked(call, types.MessageTokens))
 
 
 class AsyncMessagesWithRawResponse:
@@ -4757,7 +4760,7 @@ class AsyncMessagesWithStreamingResponse:
         self.count_tokens = async_streamed(resource.count_tokens)
 
 
-class Files(Resource[SyncClient]):
+class Files(FilesHelpers, Resource[SyncClient]):
     """`client.files`"""
 
     @cached_property
@@ -4839,7 +4842,7 @@ class Files(Resource[SyncClient]):
             form=True,
             **options,
         )
-        return self._client.request(call, types.File)
+        return self._client.request(*self._asked(call, types.File))
 
     def retrieve(
         self,
@@ -4856,7 +4859,7 @@ class Files(Resource[SyncClient]):
             path("/v1/files/{file_id}", file_id=file_id),
             **options,
         )
-        return self._client.request(call, types.File)
+        return self._client.request(*self._asked(call, types.File))
 
     def delete(
         self,
@@ -4873,7 +4876,7 @@ class Files(Resource[SyncClient]):
             path("/v1/files/{file_id}", file_id=file_id),
             **options,
         )
-        return self._client.request(call, types.FileDeleted)
+        return self._client.request(*self._asked(call, types.FileDeleted))
 
     def content(
         self,
@@ -4911,7 +4914,7 @@ class FilesWithStreamingResponse:
         self.content = streamed(resource.content)
 
 
-class AsyncFiles(Resource[AsyncClient]):
+class AsyncFiles(AsyncFilesHelpers, Resource[AsyncClient]):
     """`client.files`"""
 
     @cached_property
@@ -4993,7 +4996,7 @@ class AsyncFiles(Resource[AsyncClient]):
             form=True,
             **options,
         )
-        return await self._client.request(call, types.File)
+        return await self._client.request(*self._asked(call, types.File))
 
     async def retrieve(
         self,
@@ -5010,7 +5013,7 @@ class AsyncFiles(Resource[AsyncClient]):
             path("/v1/files/{file_id}", file_id=file_id),
             **options,
         )
-        return await self._client.request(call, types.File)
+        return await self._client.request(*self._asked(call, types.File))
 
     async def delete(
         self,
@@ -5027,7 +5030,7 @@ class AsyncFiles(Resource[AsyncClient]):
             path("/v1/files/{file_id}", file_id=file_id),
             **options,
         )
-        return await self._client.request(call, types.FileDeleted)
+        return await self._client.request(*self._asked(call, types.FileDeleted))
 
     async def content(
         self,
@@ -5152,7 +5155,7 @@ class Batches(BatchesHelpers, Resource[SyncClient]):
             },
             **options,
         )
-        return self._client.request(call, types.Batch)
+        return self._client.request(*self._asked(call, types.Batch))
 
     def retrieve(
         self,
@@ -5169,7 +5172,7 @@ class Batches(BatchesHelpers, Resource[SyncClient]):
             path("/v1/batches/{batch_id}", batch_id=batch_id),
             **options,
         )
-        return self._client.request(call, types.Batch)
+        return self._client.request(*self._asked(call, types.Batch))
 
     def cancel(
         self,
@@ -5188,7 +5191,7 @@ class Batches(BatchesHelpers, Resource[SyncClient]):
             path("/v1/batches/{batch_id}/cancel", batch_id=batch_id),
             **options,
         )
-        return self._client.request(call, types.Batch)
+        return self._client.request(*self._asked(call, types.Batch))
 
 
 class BatchesWithRawResponse:
@@ -5294,7 +5297,7 @@ class AsyncBatches(AsyncBatchesHelpers, Resource[AsyncClient]):
             },
             **options,
         )
-        return await self._client.request(call, types.Batch)
+        return await self._client.request(*self._asked(call, types.Batch))
 
     async def retrieve(
         self,
@@ -5311,7 +5314,7 @@ class AsyncBatches(AsyncBatchesHelpers, Resource[AsyncClient]):
             path("/v1/batches/{batch_id}", batch_id=batch_id),
             **options,
         )
-        return await self._client.request(call, types.Batch)
+        return await self._client.request(*self._asked(call, types.Batch))
 
     async def cancel(
         self,
@@ -5330,7 +5333,7 @@ class AsyncBatches(AsyncBatchesHelpers, Resource[AsyncClient]):
             path("/v1/batches/{batch_id}/cancel", batch_id=batch_id),
             **options,
         )
-        return await self._client.request(call, types.Batch)
+        return await self._client.request(*self._asked(call, types.Batch))
 
 
 class AsyncBatchesWithRawResponse:

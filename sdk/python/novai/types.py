@@ -642,7 +642,7 @@ class EmbeddingResponse(Object):
 class Embedding(Object):
     object: Literal["embedding"]
     index: int
-    embedding: list[float] | str
+    embedding: list[float]
 
 
 class EmbeddingUsage(Object):

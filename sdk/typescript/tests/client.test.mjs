@@ -150,6 +150,26 @@ test('files are sent as forms', async (t) => {
   assert.match(requests.at(-1).body, /Settings, headers, queries/);
 });
 
+test('a stream, a response or a File may be given as it is', async (t) => {
+  const { client, requests } = await serve(t, refusal(503, {}, { 'retry-after-ms': '1' }), json({}));
+  for (const [file, sent] of [
+    [createReadStream(new URL(import.meta.url)), /filename="client.test.mjs"[^]*Settings, headers, queries/],
+    [new Response('t'), /filename="upload"\r\n[^]*\r\n\r\nt\r\n/],
+    [new File(['t'], 'a.txt'), /filename="a.txt"\r\n[^]*\r\n\r\nt\r\n/],
+  ]) {
+    await client().files.create({ file, purpose: 'batch' });
+    assert.match(requests.at(-1).body, sent);
+  }
+  assert.equal(requests[0].body.length, requests[1].body.length);
+  await assert.rejects(client().files.create({ file: 'lines.jsonl', purpose: 'batch' }), /toFile/);
+});
+
+test('settings that cannot be meant', () => {
+  assert.throws(() => new NovAI({ apiKey: 'k', baseURL: 'localhost:8000/v1' }), /must begin with http/);
+  const client = new NovAI({ apiKey: 'k' });
+  assert.throws(() => client.models.list({ maxRetries: -1 }), /whole number/);
+});
+
 test('the answer, with its response, or the response alone', async (t) => {
   const { client } = await serve(t, json({ id: 'm' }));
   const { data, response, request_id } = await client().models.retrieve('m').withResponse();
@@ -209,6 +229,9 @@ test('logs tell of calls, never a key nor what was said', async (t) => {
   assert.equal(lines.length, 1);
   await client({ logger }).models.retrieve('m');
   assert.equal(lines.length, 1);
+  env(t, { NOVAI_LOG: 'debug' });
+  await client({ logger }).models.retrieve('m');
+  assert.equal(lines.length, 3);
 });
 
 test('lists turn their own pages', async (t) => {

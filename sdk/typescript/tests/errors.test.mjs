@@ -99,8 +99,16 @@ test('nobody there', async () => {
   const client = new novai.NovAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'k', maxRetries: 0 });
   await assert.rejects(client.models.list(), (error) => {
     assert.ok(error instanceof novai.APIConnectionError && !(error instanceof novai.APITimeoutError));
-    assert.match(error.message, /ECONNREFUSED/);
+    assert.match(error.message, new RegExp(`^Connection to http://127.0.0.1:${port} failed: .*ECONNREFUSED`));
     assert.ok(error.cause);
     return true;
   });
+});
+
+test('every error is on the client, too', () => {
+  const errors = Object.entries(novai).filter(
+    ([, each]) => each === novai.NovAIError || each.prototype instanceof novai.NovAIError,
+  );
+  assert.ok(errors.length > 15);
+  for (const [name, error] of errors) assert.equal(novai.NovAI[name], error, name);
 });

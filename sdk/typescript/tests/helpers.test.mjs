@@ -3,20 +3,30 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
+  APIConnectionError,
   APIError,
   APIResponseValidationError,
   ChatCompletionAccumulator,
   ContentFilterFinishReasonError,
   LengthFinishReasonError,
+  MessageAccumulator,
   NovAIError,
   outputText,
+  ResponseAccumulator,
   responseFormat,
   tool,
 } from 'novai';
 import { z } from 'zod';
 import { chunk, collect, DONE, event, HELLO, json, serve, stream } from './fault_server.mjs';
 
-const golden = (name) => stream([readFileSync(new URL(`../../../tests/sdk/golden/${name}.sse`, import.meta.url))]);
+const read = (name) => readFileSync(new URL(`../../../tests/sdk/golden/${name}.sse`, import.meta.url), 'utf8');
+const golden = (name) => stream([read(name)]);
+/** Its events. */
+const transcript = (name) =>
+  read(name)
+    .split('\n')
+    .filter((line) => line.startsWith('data: {'))
+    .map((line) => JSON.parse(line.slice(6)));
 const completion = (message, finish_reason = 'stop') => ({
   id: 'chatcmpl-1',
   choices: [
@@ -246,6 +256,125 @@ test('a response as events, and what it comes to', async (t) => {
   const response = await answer.finalResponse();
   assert.equal(response.status, 'completed');
   assert.ok(outputText(response).length > 0);
+});
+
+for (const name of ['response_text', 'response_function_call', 'response_reasoning']) {
+  test(`${name} is put together as the server puts it together`, () => {
+    const accumulator = new ResponseAccumulator();
+    const last = transcript(name).pop();
+    for (const one of transcript(name).slice(0, -1)) assert.deepEqual(accumulator.add(one), [one]);
+    assert.deepEqual(accumulator.snapshot.output, last.response.output);
+  });
+}
+
+test('a stream of a response is made into what the schema says', async (t) => {
+  const output = [{ type: 'message', content: [{ type: 'output_text', text: '{"city":"Oslo","size":7}' }] }];
+  const response = { output, incomplete_details: null, error: null };
+  const failed = { ...response, error: { code: 'server_error', message: 'broken' } };
+  const { client, requests } = await serve(
+    t,
+    stream([event({ type: 'response.completed', response }), DONE]),
+    stream([event({ type: 'response.failed', response: failed }), DONE]),
+  );
+  const asked = { model: 'm', input: 'x', text: { format: City } };
+  assert.deepEqual((await client().responses.stream(asked).finalResponse()).output_parsed, { city: 'Oslo', size: 7 });
+  const { stream: streamed, text } = JSON.parse(requests[0].body);
+  assert.deepEqual([streamed, text.format.type], [true, 'json_schema']);
+  await assert.rejects(
+    client().responses.stream(asked).finalResponse(),
+    (error) => error instanceof APIError && /broken/.test(error.message),
+  );
+});
+
+test('a message as events, and what it comes to', async (t) => {
+  const { client, requests } = await serve(t, golden('message'));
+  const answer = client().messages.stream({ ...HELLO, max_tokens: 9 });
+  const listened = [];
+  answer.on('text', ({ text }) => listened.push(text));
+  const events = await collect(answer);
+  const delta = ['content_block_delta', 'text'];
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    [
+      'message_start',
+      'content_block_start',
+      ...delta,
+      ...delta,
+      ...delta,
+      'content_block_stop',
+      'message_delta',
+      'message_stop',
+    ],
+  );
+  const final = await answer.finalMessage();
+  assert.equal(listened.join(''), 'Hello, wörld 👋');
+  assert.equal(await answer.finalText(), 'Hello, wörld 👋');
+  assert.deepEqual(events.at(-3).content_block, final.content[0]);
+  assert.deepEqual(events.at(-1).message, final);
+  assert.deepEqual([final.stop_reason, final.usage.output_tokens], ['end_turn', 3]);
+  assert.equal(JSON.parse(requests[0].body).stream, true);
+});
+
+test('thinking and calls of tools of a message are put together', () => {
+  const accumulator = new MessageAccumulator();
+  const start = (index, content_block) => ({ type: 'content_block_start', index, content_block });
+  const part = (index, type, fields) => ({ type: 'content_block_delta', index, delta: { type, ...fields } });
+  const stop = (index) => ({ type: 'content_block_stop', index });
+  const call = { type: 'tool_use', id: 'toolu_1', name: 'weather', input: {} };
+  const events = [
+    { type: 'message_start', message: { id: 'msg_1', content: [], usage: {} } },
+    start(0, { type: 'thinking', thinking: '', signature: '' }),
+    part(0, 'thinking_delta', { thinking: 'h' }),
+    part(0, 'thinking_delta', { thinking: 'm' }),
+    part(0, 'signature_delta', { signature: 's' }),
+    stop(0),
+    start(1, call),
+    part(1, 'input_json_delta', { partial_json: '{"city": ' }),
+    part(1, 'input_json_delta', { partial_json: '"Oslo"}' }),
+    stop(1),
+    start(2, call),
+    stop(2),
+  ].flatMap((one) => accumulator.add(one));
+  const snapshots = (wanted) => events.filter(({ type }) => type === wanted).map(({ snapshot }) => snapshot);
+  assert.deepEqual(
+    [snapshots('thinking'), snapshots('input_json')],
+    [
+      ['h', 'hm'],
+      ['{"city": ', '{"city": "Oslo"}'],
+    ],
+  );
+  assert.deepEqual(accumulator.snapshot.content, [
+    { type: 'thinking', thinking: 'hm', signature: 's' },
+    { ...call, input: { city: 'Oslo' } },
+    call,
+  ]);
+});
+
+test('a message that breaks off has no final one', async (t) => {
+  const [first, second] = transcript('message');
+  const { client } = await serve(t, stream([event(first), event(second)]));
+  const answer = client().messages.stream({ ...HELLO, max_tokens: 9 });
+  await assert.rejects(answer.finalMessage(), APIConnectionError);
+  assert.equal(answer.snapshot.id, 'msg-0');
+});
+
+test('vectors travel as base64, unless the caller names a format', async (t) => {
+  const vector = [0.5, -1.25, 3];
+  const packed = Buffer.from(new Float32Array(vector).buffer).toString('base64');
+  const answer = (embedding) => json({ data: [{ index: 0, embedding }] });
+  const { client, requests } = await serve(t, answer(packed), answer(vector), answer(packed), answer(vector));
+  const ask = { model: 'm', input: 'x' };
+  const call = client().embeddings.create(ask);
+  assert.deepEqual((await call).data[0].embedding, vector);
+  assert.equal((await call.withResponse()).request_id, 'req_1');
+  assert.deepEqual((await client().embeddings.create(ask)).data[0].embedding, vector); // a server without base64
+  const own = await client().embeddings.create({ ...ask, encoding_format: 'base64' });
+  assert.equal(own.data[0].embedding, packed);
+  await client().embeddings.create({ ...ask, encoding_format: 'float' });
+  assert.deepEqual(
+    requests.map(({ body }) => JSON.parse(body).encoding_format),
+    ['base64', 'base64', 'base64', 'float'],
+  );
 });
 
 test('a response is made into what the schema says', async (t) => {

@@ -73,8 +73,6 @@ live('every resource of a key', async () => {
       .object,
     'text_completion',
   );
-  const { data } = await client.embeddings.create({ model: VECTORS, input: ['a cat', 'a feline'] });
-  assert.equal(data.length, 2);
   const { results } = await client.rerank.create({ model: VECTORS, query: 'a cat', documents: ['a car', 'a feline'] });
   assert.equal(results[0].index, 1);
   assert.ok(
@@ -88,6 +86,87 @@ live('every resource of a key', async () => {
   assert.equal((await client.messages.create(message)).type, 'message');
   assert.equal((await collect(await client.messages.create({ ...message, stream: true }))).at(-1).type, 'message_stop');
   assert.ok((await client.messages.countTokens(message)).input_tokens > 0);
+  const { content } = await client.messages.stream(message).finalMessage();
+  assert.equal(content[0].type, 'text');
+});
+
+live('vectors that travel as base64 are the same as those that do not', async () => {
+  const ask = { model: VECTORS, input: ['a cat', 'a feline'] };
+  const { data } = await client.embeddings.create(ask);
+  const plain = await client.embeddings.create({ ...ask, encoding_format: 'float' });
+  assert.equal(data.length, 2);
+  for (const [n, { embedding }] of data.entries()) {
+    assert.equal(embedding.length, 384);
+    embedding.forEach((value, at) => assert.ok(Math.abs(value - plain.data[n].embedding[at]) < 1e-6));
+  }
+});
+
+live('files: there, listed, read, gone', async () => {
+  const file = await novai.toFile('wörds', 'a.txt');
+  const { id, filename, bytes } = await client.files.create({ file, purpose: 'user_data' });
+  assert.deepEqual([filename, bytes], ['a.txt', 6]);
+  assert.deepEqual(await client.files.waitForProcessing(id), await client.files.retrieve(id));
+  assert.ok((await collect(client.files.list({ purpose: 'user_data', limit: 1 }))).some((each) => each.id === id));
+  assert.equal(await (await client.files.content(id)).text(), 'wörds');
+  assert.equal((await client.files.delete(id)).deleted, true);
+  await assert.rejects(client.files.retrieve(id), novai.NotFoundError);
+});
+
+live('batches: lines from a file, their results, and one that is cancelled', async () => {
+  const line = (custom_id, say) => ({ custom_id, method: 'POST', url: '/v1/chat/completions', body: scripted(say) });
+  const lines = [line('a', { say: 'one' }), line('b', { say: 'two' })].map((each) => JSON.stringify(each)).join('\n');
+  const { id: input_file_id } = await client.files.create({
+    file: await novai.toFile(lines, 'lines.jsonl'),
+    purpose: 'batch',
+  });
+  const made = await client.batches.create({
+    input_file_id,
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+  });
+  assert.ok((await collect(client.batches.list({ limit: 1 }))).some(({ id }) => id === made.id));
+  const ended = await client.batches.wait(made.id, { interval: 100, maxWait: 100_000 });
+  assert.deepEqual(ended, await client.batches.retrieve(made.id));
+  assert.deepEqual([ended.status, ended.request_counts.completed], ['completed', 2]);
+  const said = {};
+  for await (const { custom_id, response } of client.batches.results(made.id))
+    said[custom_id] = response.body.choices[0].message.content;
+  assert.deepEqual(said, { a: 'one', b: 'two' });
+  const hanging = await client.batches.create({ inputs: [{ body: scripted({ hang: true }) }] });
+  assert.match((await client.batches.cancel(hanging.id)).status, /^cancell/);
+});
+
+live('administration of keys, money and limits', async () => {
+  const { projects, keys, prices, budgets, credits, limits, tiers } = admin.admin;
+  const name = `sdk-${crypto.randomUUID()}`;
+  const { id } = await projects.create({ name });
+  const { info } = await keys.create({ project: id, name: 'alice' });
+  const successor = await keys.rotate(info.id, { overlap_s: 60 });
+  const ids = (await collect(keys.list({ project: id }))).map((key) => key.id);
+  assert.deepEqual(ids.toSorted(), [info.id, successor.info.id].toSorted());
+  assert.equal((await keys.revoke(info.id)).state, 'revoked');
+
+  const usd = { input_usd_per_mtok: 1, cached_usd_per_mtok: 0.5, output_usd_per_mtok: 4.000000001 };
+  const price = await prices.set({ model: name, ...usd });
+  assert.deepEqual(
+    (await collect(prices.list())).find(({ model }) => model === name),
+    price,
+  );
+  assert.equal((await budgets.set({ project: id, kind: 'month', limit_usd: 5 })).left_usd, 5);
+  assert.equal((await collect(budgets.list({ project: id }))).length, 1);
+  assert.equal((await budgets.clear({ project: id })).cleared, true);
+  assert.equal((await credits.add({ project: id, amount_usd: 3 })).left_usd, 3);
+  assert.equal((await collect(credits.list({ project: id }))).length, 1);
+
+  const rules = [{ name: 'requests_per_minute', limit: 60 }];
+  const limited = (all) => all.some(({ limit }) => limit === 60);
+  assert.equal((await tiers.set(name, { limits: [{ name: 'requests_per_minute', limit: 7 }] })).name, name);
+  assert.ok((await collect(tiers.list())).some((tier) => tier.name === name));
+  assert.equal((await projects.assignTier(id, { tier: name })).tier, name);
+  assert.ok(limited((await limits.set({ project: id, limits: rules })).data));
+  assert.ok(limited(await collect(limits.list({ project: id }))));
+  assert.ok(!limited((await limits.clear({ project: id })).data));
+  assert.equal((await projects.archive(id)).id, id);
 });
 
 live('responses: a conversation, its items by the page, its end', async () => {
@@ -112,6 +191,7 @@ live('responses: a conversation, its items by the page, its end', async () => {
     pages.map(({ data }) => data.length),
     [2, 1],
   );
+  await assert.rejects(client.responses.cancel(id), novai.BadRequestError); // it has ended
   for (const each of [first.id, id]) assert.equal((await client.responses.delete(each)).deleted, true);
   await assert.rejects(client.responses.retrieve(id), novai.NotFoundError);
 });

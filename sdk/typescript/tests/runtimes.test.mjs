@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createContext, runInContext } from 'node:vm';
-import { build } from 'esbuild';
+import { bundled } from './everywhere.mjs';
 import { chunk, DONE, event, json, refusal, serve, silence, stream } from './fault_server.mjs';
 
-const HERE = fileURLToPath(new URL('..', import.meta.url));
+const { NOVAI_BASE_URL: LIVE, NOVAI_API_KEY } = process.env;
 const PROGRAM = (baseURL) => `
 import { APITimeoutError, APIUserAbortError, NovAI, toFile } from 'novai';
 const client = new NovAI({ baseURL: '${baseURL}', apiKey: 'k' });
@@ -54,27 +53,31 @@ const answers = (t) =>
     silence,
   );
 
-const bundled = async (baseURL) => {
-  const stdin = { contents: PROGRAM(baseURL), resolveDir: HERE };
-  return (await build({ stdin, bundle: true, format: 'esm', platform: 'browser', target: 'es2022', write: false }))
-    .outputFiles[0].text;
-};
-
 const RUNTIMES = { node: ['--input-type=module', '-e'], deno: ['eval'], bun: ['-e'] };
 
 for (const [name, options] of Object.entries(RUNTIMES)) {
   test(name, { skip: !exists(name) && 'not installed' }, async (t) => {
     const { baseURL, requests } = await answers(t);
-    const { stdout } = await promisify(execFile)(name, [...options, await bundled(baseURL)]);
+    const { stdout } = await promisify(execFile)(name, [...options, await bundled('', PROGRAM(baseURL))]);
     assert.deepEqual(JSON.parse(stdout), EXPECTED);
     await requests[3].left;
     assert.match(requests[0].headers['x-novai-runtime'], new RegExp(`^${name}/\\d`));
   });
 }
 
+for (const [name, options] of Object.entries(RUNTIMES)) {
+  const skip = (!LIVE && 'no NOVAI_BASE_URL') || (!exists(name) && 'not installed');
+  test(`${name}, with a NovAI`, { skip }, async () => {
+    const given = JSON.stringify({ baseURL: LIVE, apiKey: NOVAI_API_KEY });
+    const program = await bundled(`console.log(JSON.stringify(await everywhere(${given})));`);
+    const { stdout } = await promisify(execFile)(name, [...options, program]);
+    assert.deepEqual(JSON.parse(stdout), []);
+  });
+}
+
 test('what the web has', async (t) => {
   const { baseURL, requests } = await answers(t);
-  const program = `(async () => { ${await bundled(baseURL)} })()`;
+  const program = `(async () => { ${await bundled('', PROGRAM(baseURL))} })()`;
   const printed = [];
   const globals = Object.fromEntries(WEB.map((name) => [name, globalThis[name]]));
   await runInContext(

@@ -1,15 +1,27 @@
-"""Every method, against a running NovAI with a scripted model that repeats what it is told."""
+"""Every method, against a running NovAI with a scripted model that repeats what it is told; what needs vectors or the
+worker of batches, against `novai dev`."""
 
 from __future__ import annotations
 
+import math
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from novai import AsyncNovAI, NotFoundError, NovAI, types
+from novai import AsyncNovAI, BadRequestError, NotFoundError, NovAI, types
 
+from tests.dev_stack import CHAT, VECTORS
 from tests.workers import MODEL
 
 HELLO = "Hello there, how are you?"
+
+
+@pytest.fixture
+def novai_dev(dev: dict[str, str]) -> Iterator[NovAI]:
+    with NovAI(base_url=dev["NOVAI_BASE_URL"], api_key=dev["NOVAI_API_KEY"]) as client:
+        yield client
 
 
 def test_chat(client: NovAI) -> None:
@@ -60,6 +72,8 @@ def test_responses(client: NovAI) -> None:
     assert client.responses.retrieve(first.id).output_text == first.output_text
     assert [item.type for item in client.responses.input_items.list(first.id)] == ["message"]
     assert client.responses.input_tokens.count(model=MODEL, input=HELLO).input_tokens > 0
+    with pytest.raises(BadRequestError):  # it has ended
+        client.responses.cancel(first.id)
     assert client.responses.delete(first.id).deleted
     with pytest.raises(NotFoundError):
         client.responses.retrieve(first.id)
@@ -108,6 +122,7 @@ async def test_models_async(aclient: AsyncNovAI) -> None:
 
 def test_files(client: NovAI, tmp_path: Path) -> None:
     made = client.files.create(file=("a.txt", b"hello"), purpose="user_data")
+    assert client.files.wait_for_processing(made.id) == client.files.retrieve(made.id)
     assert (made.filename, made.bytes) == ("a.txt", 5)
     assert made.id in [file.id for file in client.files.list(purpose="user_data", limit=1)]
     client.files.content(made.id).write_to_file(tmp_path / "a.txt")
@@ -127,14 +142,70 @@ def test_usage_and_limits(client: NovAI) -> None:
     assert client.limits.retrieve(model=MODEL).model == MODEL
 
 
-def test_admin(admin: NovAI) -> None:
-    project = admin.admin.projects.create(name="sdk")
+@pytest.fixture
+def project(admin: NovAI) -> types.AdminProject:
+    return admin.admin.projects.create(name=f"sdk {secrets.token_hex(4)}")
+
+
+def test_admin_of_projects_and_keys(admin: NovAI, project: types.AdminProject) -> None:
+    assert project.id in [each.id for each in admin.admin.projects.list()]
     made = admin.admin.keys.create(project=project.id, name="alice")
-    assert made.info.id in [key.id for key in admin.admin.keys.list(project=project.id)]
-    budget = admin.admin.budgets.set(project=project.id, kind="month", limit_usd=5)
-    assert budget.left_usd == 5
+    successor = admin.admin.keys.rotate(made.info.id, overlap_s=60)
+    assert {made.info.id, successor.info.id} == {key.id for key in admin.admin.keys.list(project=project.id)}
     assert admin.admin.keys.revoke(made.info.id).state == "revoked"
+    assert project.id in [entry.target for entry in admin.admin.audit.list(limit=1000)]
     assert admin.admin.projects.archive(project.id).id == project.id
+
+
+def test_admin_of_money(admin: NovAI, project: types.AdminProject) -> None:
+    price = admin.admin.prices.set(
+        model="sdk", input_usd_per_mtok=1, cached_usd_per_mtok=0.5, output_usd_per_mtok=4.000000001
+    )
+    assert price in list(admin.admin.prices.list())
+    assert admin.admin.budgets.set(project=project.id, kind="month", limit_usd=5).left_usd == 5
+    assert [budget.kind for budget in admin.admin.budgets.list(project=project.id)] == ["month"]
+    assert admin.admin.budgets.clear(project=project.id).cleared is True
+    assert admin.admin.credits.add(project=project.id, amount_usd=3).left_usd == 3
+    assert [credit.left_usd for credit in admin.admin.credits.list(project=project.id)] == [3]
+
+
+def test_admin_of_limits(admin: NovAI, project: types.AdminProject) -> None:
+    assert "default" in [tier.name for tier in admin.admin.tiers.list()]
+    tier = admin.admin.tiers.set("sdk", limits=[{"name": "requests_per_minute", "limit": 7}])
+    assert admin.admin.projects.assign_tier(project.id, tier=tier.name).tier == "sdk"
+    rule: Any = {"name": "requests_per_minute", "limit": 60}
+    assert 60 in [limit.limit for limit in admin.admin.limits.set(project=project.id, limits=[rule]).data]
+    assert 60 in [limit.limit for limit in admin.admin.limits.list(project=project.id)]
+    assert 60 not in [limit.limit for limit in admin.admin.limits.clear(project=project.id).data]
+
+
+@pytest.mark.timeout(300)
+def test_vectors(novai_dev: NovAI) -> None:
+    """Those that travel as base64 are the same as those that do not."""
+    texts = ["a cat", "a feline"]
+    packed = novai_dev.embeddings.create(model=VECTORS, input=texts)
+    plain = novai_dev.embeddings.create(model=VECTORS, input=texts, encoding_format="float")
+    for one, other in zip(packed.data, plain.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-7)
+        assert math.hypot(*one.embedding) == pytest.approx(1, abs=1e-3)
+    ranked = novai_dev.rerank.create(model=VECTORS, query="a cat", documents=["a car", "a feline"])
+    assert ranked.results[0].index == 1
+
+
+@pytest.mark.timeout(300)
+def test_batches(novai_dev: NovAI) -> None:
+    asked: Any = {"body": {"model": CHAT, "messages": [{"role": "user", "content": HELLO}], "max_tokens": 4}}
+    batch = novai_dev.batches.create(inputs=[asked | {"custom_id": name} for name in ("a", "b")])
+    assert batch.id in [each.id for each in novai_dev.batches.list(limit=1)]
+    ended = novai_dev.batches.wait(batch.id, timeout_s=200)
+    assert ended == novai_dev.batches.retrieve(batch.id)
+    assert (ended.status, ended.request_counts.completed) == ("completed", 2)
+    results = {result.custom_id: result for result in novai_dev.batches.results(batch.id)}
+    assert set(results) == {"a", "b"}
+    assert results["a"].response is not None
+    assert results["a"].response.body["choices"][0]["message"]["content"]
+    left = novai_dev.batches.create(inputs=[asked])
+    assert novai_dev.batches.cancel(left.id).status in ("cancelling", "cancelled")
 
 
 def test_pages_follow_each_other(admin: NovAI) -> None:

@@ -41,6 +41,15 @@ def sync(client: NovAI, either: bool) -> None:
         assert_type(stream.get_final_completion(), ParsedChatCompletion[Ticket])
     assert_type(client.responses.parse(model="m", input="hi", text_format=Ticket), ParsedResponse[Ticket])
 
+    with client.messages.stream(model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}]) as message:
+        for part in message:
+            if part.type == "text":
+                assert_type(part.snapshot, str)
+            elif part.type == "content_block_stop":
+                assert_type(part, types.MessageBlockStopEvent)
+        assert_type(message.get_final_message(), types.Message)
+    assert_type(client.embeddings.create(model="m", input="hi").data[0].embedding, list[float])
+
     assert_type(client.models.list(), Page[types.Model])
     assert_type(next(iter(client.models.list())), types.Model)
     assert_type(client.models.with_raw_response.retrieve("m"), RawResponse[types.Model])

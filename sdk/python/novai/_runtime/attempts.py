@@ -13,7 +13,7 @@ from .encoding import Form, query, to_json
 from .errors import APIConnectionError, status_error
 from .log import log, shown
 from .omit import Omit, given, omit
-from .retries import can_help, delay_s
+from .retries import can_help, checked, delay_s
 
 if TYPE_CHECKING:
     import httpx
@@ -27,7 +27,7 @@ class Attempts:
     def __init__(self, client: BaseClient[Any], call: Call) -> None:
         self._client, self._call = client, call
         self.taken = 0  # retries
-        most = client.max_retries if isinstance(call.max_retries, Omit) else call.max_retries
+        most = client.max_retries if isinstance(call.max_retries, Omit) else checked(call.max_retries)
         body = call.body
         if call.extra_body:
             body = {**(body if isinstance(body, dict) else {}), **call.extra_body}

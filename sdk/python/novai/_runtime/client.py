@@ -19,6 +19,7 @@ from .objects import Object, check, converter
 from .omit import Omit, omit
 from .pages import AsyncPage, AsyncPages, Listing, Page
 from .responses import AsyncStreamedResponse, BinaryResponse, RawResponse, StreamedResponse
+from .retries import checked
 from .streaming import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class BaseClient(Generic[Http]):
             http_client: your own, of httpx; `DefaultHttpxClient(…)` makes one with the usual defaults.
             validate_responses: raise APIResponseValidationError for an answer that is not of its type.
 
-        Raises NovAIError without a key.
+        Raises NovAIError without a key, and for a `base_url` that is none.
         """
         env = os.environ.get
         self._given: dict[str, Any] = {
@@ -104,13 +105,13 @@ class BaseClient(Generic[Http]):
         key = api_key if api_key is not None else env("NOVAI_API_KEY")
         if not key:
             raise NovAIError("A key is needed: pass `api_key`, or set NOVAI_API_KEY.")
-        if not isinstance(cast(object, max_retries), int):
-            raise TypeError("`max_retries` is a number; 0 for none.")
         self.api_key = key
         self.base_url = (base_url or env("NOVAI_BASE_URL") or LOCAL).rstrip("/")
+        if not self.base_url.startswith(("http://", "https://")):
+            raise NovAIError(f"`base_url` is {self.base_url!r}: it must begin with http:// or https://.")
         self.organization = organization or env("NOVAI_ORG_ID")
         self.project = project or env("NOVAI_PROJECT_ID")
-        self.max_retries = max_retries
+        self.max_retries = checked(max_retries)
         self.default_headers: Headers = {**headers_of(env("NOVAI_CUSTOM_HEADERS") or ""), **(default_headers or {})}
         self.default_query = default_query or {}
         self.validate_responses = validate_responses

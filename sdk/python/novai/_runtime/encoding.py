@@ -42,6 +42,8 @@ def jsonable(value: object) -> object:
     """What JSON has no word for: models of answers that are sent back, dates, bytes as base64, any iterable."""
     if isinstance(value, Object):
         return value.to_dict()
+    if isinstance(value, type):
+        raise TypeError(f"the class {value.__name__} cannot be sent: `parse()` and `stream()` take classes")
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if isinstance(value, date):
@@ -69,6 +71,8 @@ class Form:
         self._opened: list[IO[bytes]] = []
         for name, value in fields.items():
             self._add(name, value)
+        if not self.files:
+            raise TypeError("no field is a file: give bytes, an open file, a pathlib.Path, or (name, content)")
 
     @property
     def replayable(self) -> bool:

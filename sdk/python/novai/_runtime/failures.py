@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import APIConnectionError, APITimeoutError
+from .errors import APIConnectionError, APITimeoutError, NovAIError
 
 if TYPE_CHECKING:
     import httpx
@@ -24,4 +24,8 @@ class Translated:
         if isinstance(error, httpx.TimeoutException):
             raise APITimeoutError(request=self._request) from error
         if isinstance(error, httpx.RequestError):
-            raise APIConnectionError(f"Connection error: {error}", request=self._request) from error
+            server = f"{self._request.url.scheme}://{self._request.url.netloc.decode()}"
+            told = f"Connection to {server} failed: {str(error) or type(error).__name__}"
+            raise APIConnectionError(told, request=self._request) from error
+        if isinstance(error, httpx.StreamClosed):
+            raise NovAIError("This stream was closed: there is nothing more to read.") from error

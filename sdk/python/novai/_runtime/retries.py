@@ -46,6 +46,13 @@ def can_help(status: int, headers: Mapping[str, str]) -> bool:
     return status in RETRIED or status >= 500
 
 
+def checked(max_retries: object) -> int:
+    """Raises TypeError for what is no number of retries."""
+    if not isinstance(max_retries, int) or max_retries < 0:
+        raise TypeError(f"`max_retries` is {max_retries!r}: it must be a whole number, 0 for none.")
+    return max_retries
+
+
 def delay_s(retry: int, headers: Mapping[str, str] | None = None) -> float:
     """Before retry number `retry`, from 0: what the server asks for, else 0.5 s doubled up to 8 s, with jitter."""
     asked = retry_after_s(headers or {})

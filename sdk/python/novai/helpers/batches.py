@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from .._runtime.call import Call
 from .._runtime.client import AsyncClient, Presentation, SyncClient
 from .._runtime.encoding import path
+from .._runtime.errors import NovAIError
 from .._runtime.objects import Object
+from .._runtime.polling import Looks
 
 if TYPE_CHECKING:
     from ..types import Batch  # pyright: ignore
 
 ENDS = {"completed", "failed", "expired", "cancelled"}
-FIRST_S, LONGEST_S, GROWTH = 1.0, 30.0, 1.5  # between two looks
 
 
 class BatchResponse(Object):
@@ -44,24 +45,10 @@ class BatchResult(Object):
     error: BatchError | None
 
 
-class Looks:
-    """The times to look at a batch: soon at first, then less and less often."""
-
-    def __init__(self, batch_id: str, timeout_s: float | None) -> None:
-        self._batch_id, self._wait_s = batch_id, FIRST_S
-        self._until = None if timeout_s is None else time.monotonic() + timeout_s
-
-    def next_s(self) -> float:
-        """Seconds until the next one. Raises TimeoutError when there is none."""
-        left_s = self._wait_s if self._until is None else self._until - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError(f"batch {self._batch_id} has not ended yet")
-        wait_s, self._wait_s = min(self._wait_s, left_s), min(self._wait_s * GROWTH, LONGEST_S)
-        return wait_s
-
-
 def files_of(batch: Any) -> list[Call]:
-    """Of the lines that were answered, and of the others."""
+    """Of the lines that were answered, and of the others. Raises NovAIError before the batch has ended."""
+    if batch.status not in ENDS:
+        raise NovAIError(f"Batch {batch.id} is {batch.status}: `batches.wait()` for its end first.")
     ids = [file for file in (batch.output_file_id, batch.error_file_id) if file]
     return [Call("GET", path("/v1/files/{file_id}/content", file_id=file)) for file in ids]
 
@@ -72,7 +59,7 @@ class BatchesHelpers:
 
     def wait(self, batch_id: str, *, timeout_s: float | None = None) -> Batch:
         """The batch, when it has ended in whatever way. Raises TimeoutError when that takes longer than `timeout_s`."""
-        looks = Looks(batch_id, timeout_s)
+        looks = Looks(f"batch {batch_id}", timeout_s)
         while (batch := self.retrieve(batch_id)).status not in ENDS:
             time.sleep(looks.next_s())
         ended: Batch = batch
@@ -99,7 +86,7 @@ class AsyncBatchesHelpers:
     async def wait(self, batch_id: str, *, timeout_s: float | None = None) -> Batch:
         import asyncio
 
-        looks = Looks(batch_id, timeout_s)
+        looks = Looks(f"batch {batch_id}", timeout_s)
         while (batch := await self.retrieve(batch_id)).status not in ENDS:  # noqa: ASYNC110  it cannot be awaited
             await asyncio.sleep(looks.next_s())
         ended: Batch = batch

@@ -225,12 +225,12 @@ class ChatCompletionState(Generic[T]):
         message, index = growing.data["message"], growing.data["index"]
         if done is None or done == to:
             return
+        cut = growing.data["finish_reason"] in CUT_SHORT
         if isinstance(done, int):
             function = message["tool_calls"][done]["function"]
-            read = arguments_of(function["arguments"], self._models.get(function["name"]))
+            read = None if cut else arguments_of(function["arguments"], self._models.get(function["name"]))
             yield ArgumentsDoneEvent(function["name"], done, function["arguments"], read)
         elif done == "content":
-            cut = growing.data["finish_reason"] in CUT_SHORT
             read = None if self._form is None or cut else self._form.read(message["content"])
             yield ContentDoneEvent(message["content"], read, index)
         else:
@@ -238,13 +238,14 @@ class ChatCompletionState(Generic[T]):
 
 
 def parsed(data: dict[str, Any], form: Form[T] | None, models: dict[str, Any]) -> ParsedChatCompletion[T]:
-    """Raises where a form was asked for and the answer was cut before it had it."""
+    """Raises where something is to be read, and the answer was cut before it was complete."""
     completion: ParsedChatCompletion[T] = ParsedChatCompletion.from_dict(data)
     for choice in completion.choices:
         message = choice.message
+        is_read = form is not None or any(call.function.name in models for call in message.tool_calls or ())
+        if is_read and (error := CUT_SHORT.get(choice.finish_reason)):
+            raise error(completion)
         if form is not None:
-            if error := CUT_SHORT.get(choice.finish_reason):
-                raise error(completion)
             message.parsed = form.read(message.content) if message.content and not message.tool_calls else None
         for call in message.tool_calls or ():
             call.function.parsed_arguments = arguments_of(call.function.arguments, models.get(call.function.name))

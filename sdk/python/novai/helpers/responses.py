@@ -84,16 +84,15 @@ GROWS = {
 
 
 def parsed(data: dict[str, Any], form: Form[T] | None, models: dict[str, Any]) -> ParsedResponse[T]:
-    """Raises where a form was asked for and the output was cut before it had it."""
+    """Raises where something is to be read, and the output was cut before it was complete."""
     response: ParsedResponse[T] = ParsedResponse.from_dict(plain(data))
-    calls = [item for item in response.output or () if item.type == "function_call"]
-    response.arguments_parsed = {
-        call.call_id: arguments_of(call.arguments, models[call.name]) for call in calls if call.name in models
-    }
+    calls = [item for item in response.output or () if item.type == "function_call" and item.name in models]
+    cut = CUT_SHORT.get(response.incomplete_details.reason if response.incomplete_details else "")
+    if cut and (form is not None or calls):
+        raise cut(response)
+    response.arguments_parsed = {call.call_id: arguments_of(call.arguments, models[call.name]) for call in calls}
     response.output_parsed = None
     if form is not None:
-        if error := CUT_SHORT.get(response.incomplete_details.reason if response.incomplete_details else ""):
-            raise error(response)
         response.output_parsed = form.read(response.output_text) if response.output_text else None
     return response
 

@@ -5,6 +5,9 @@ import type { ClientOptions } from '../runtime/options.js';
 import * as operations from './operations.js';
 import { ChatCompletions as ChatCompletionsHelpers } from '../helpers/chat__completions.js';
 import { Responses as ResponsesHelpers } from '../helpers/responses.js';
+import { Embeddings as EmbeddingsHelpers } from '../helpers/embeddings.js';
+import { Messages as MessagesHelpers } from '../helpers/messages.js';
+import { Files as FilesHelpers } from '../helpers/files.js';
 import { Batches as BatchesHelpers } from '../helpers/batches.js';
 
 export const VERSION = '0.1.0';
@@ -48,15 +51,15 @@ export class Responses extends ResponsesHelpers {
   readonly inputItems = new ResponsesInputItems(this.client);
 }
 
-export class Embeddings extends operations.Embeddings {}
+export class Embeddings extends EmbeddingsHelpers {}
 
 export class Rerank extends operations.Rerank {}
 
 export class Tokens extends operations.Tokens {}
 
-export class Messages extends operations.Messages {}
+export class Messages extends MessagesHelpers {}
 
-export class Files extends operations.Files {}
+export class Files extends FilesHelpers {}
 
 export class Batches extends BatchesHelpers {}
 

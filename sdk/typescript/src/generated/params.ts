@@ -1,6 +1,7 @@
 // Generated from openapi/spec.yaml by openapi/codegen/sdk.py. Do not edit.
 
 // What requests take.
+import type { Uploadable } from '../runtime/uploads.js';
 import type * as types from './types.js';
 
 export interface ChatCompletionRequest {
@@ -996,7 +997,7 @@ export interface AdminSetTier {
 
 export interface FileUpload {
   /** The content. Its name is kept without folders. */
-  file: Blob;
+  file: Uploadable;
   /** `batch`: the input of a batch; `user_data`: anything else. */
   purpose: 'batch' | 'user_data';
   /** What `expires_after[seconds]` are counted from. */

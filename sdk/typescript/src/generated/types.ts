@@ -653,7 +653,7 @@ export interface EmbeddingResponse {
 export interface Embedding {
   object: 'embedding';
   index: number;
-  embedding: Array<number> | string;
+  embedding: Array<number>;
 }
 
 export interface EmbeddingUsage {

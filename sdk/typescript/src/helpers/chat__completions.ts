@@ -5,7 +5,7 @@ import type { APIPromise } from '../runtime/api_promise.js';
 import { ChatCompletionStream } from '../runtime/chat_stream.js';
 import type { RequestOptions } from '../runtime/options.js';
 import { type ParsedChatCompletion, parseCompletion } from '../runtime/parsed.js';
-import { type Infer, responseFormat, type Schema } from '../runtime/schemas.js';
+import { type Infer, isSchema, responseFormat, type Schema } from '../runtime/schemas.js';
 import { runTools, type ToolRun, type ToolRunRequest } from '../runtime/tools.js';
 
 type Whole = Omit<params.ChatCompletionRequest, 'stream' | 'response_format'>;
@@ -41,8 +41,4 @@ export class ChatCompletions extends operations.ChatCompletions {
   runTools(body: ToolRunRequest, options?: RequestOptions & { maxRounds?: number }): Promise<ToolRun> {
     return runTools((request) => this.create(request, options), body, options?.maxRounds);
   }
-}
-
-function isSchema(format: unknown): format is Schema {
-  return typeof format === 'object' && format !== null && '~standard' in format;
 }

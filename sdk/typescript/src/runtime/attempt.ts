@@ -14,7 +14,11 @@ export class Attempt {
   readonly #signal: AbortSignal | undefined;
   readonly #leave = (): void => this.controller.abort();
 
-  constructor(signal: AbortSignal | undefined) {
+  /** `server`: for errors. */
+  constructor(
+    signal: AbortSignal | undefined,
+    private readonly server = 'the server',
+  ) {
     this.#signal = signal;
     if (signal?.aborted) this.#leave();
     else signal?.addEventListener('abort', this.#leave, { once: true });
@@ -44,7 +48,7 @@ export class Attempt {
     if (cause instanceof APIError) return cause;
     if (this.#signal?.aborted) return new APIUserAbortError('The request was aborted.', undefined, { cause });
     if (this.#expired) return new APITimeoutError('The request timed out.', undefined, { cause });
-    return new APIConnectionError(`Connection error: ${reason(cause)}`, undefined, { cause });
+    return new APIConnectionError(`Connection to ${this.server} failed: ${reason(cause)}`, undefined, { cause });
   }
 }
 

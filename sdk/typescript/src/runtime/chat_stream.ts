@@ -1,6 +1,6 @@
 // A stream of a chat completion as events, and the completion that its chunks add up to.
 import type * as types from '../generated/types.js';
-import { NovAIError } from './errors.js';
+import { type Accumulator, AssembledStream } from './assembled_stream.js';
 import { type ParsedChatCompletion, parseCompletion } from './parsed.js';
 import type { Schema } from './schemas.js';
 import type { Stream } from './streaming.js';
@@ -35,8 +35,6 @@ export type ChatStreamEvent =
 
 type LogprobsType<When extends string> = `logprobs.${'content' | 'refusal'}.${When}`;
 
-type EventOf<Type extends ChatStreamEvent['type']> = ChatStreamEvent & { type: Type };
-
 // The texts of a message: their field, and the name of their events.
 const TEXTS = [
   ['reasoning_content', 'reasoning'],
@@ -52,12 +50,15 @@ interface Part {
   end: () => ChatStreamEvent;
 }
 
-/** Puts chunks together. Pure: for streams that come by another way than this package's. */
-export class ChatCompletionAccumulator {
+/** Puts chunks together. */
+export class ChatCompletionAccumulator implements Accumulator<
+  types.ChatCompletionChunk,
+  ChatStreamEvent,
+  types.ChatCompletion
+> {
   #completion: types.ChatCompletion | undefined;
   readonly #open = new Map<number, Part>(); // by choice
 
-  /** What came so far; undefined before the first chunk. */
   get snapshot(): types.ChatCompletion | undefined {
     return this.#completion;
   }
@@ -152,64 +153,21 @@ function endLogprobs({ index: choice, logprobs }: types.Choice, field: (typeof L
   return all ? [{ type: `logprobs.${field}.done`, choice, logprobs: all }] : [];
 }
 
-/**
- * The events of a stream, read once: by iterating, or by listeners and `done()`. Afterwards, or instead,
- * `finalCompletion()`.
- */
-export class ChatCompletionStream<Parsed = null> implements AsyncIterable<ChatStreamEvent> {
-  readonly #accumulator = new ChatCompletionAccumulator();
-  readonly #listeners = new Map<string, ((event: never) => void)[]>();
-  readonly #events: AsyncGenerator<ChatStreamEvent>;
-  #complete = false;
-
+/** The events of a stream. Afterwards, or instead, `finalCompletion()`. */
+export class ChatCompletionStream<Parsed = null> extends AssembledStream<
+  types.ChatCompletionChunk,
+  ChatStreamEvent,
+  types.ChatCompletion
+> {
   constructor(
-    private readonly source: PromiseLike<Stream<types.ChatCompletionChunk>>,
+    source: PromiseLike<Stream<types.ChatCompletionChunk>>,
     private readonly schema?: Schema<Parsed>,
   ) {
-    this.#events = this.#read();
-  }
-
-  /** Called for each event of the type, while somebody reads the stream. */
-  on<Type extends ChatStreamEvent['type']>(type: Type, listener: (event: EventOf<Type>) => void): this {
-    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
-    return this;
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ChatStreamEvent> {
-    return this.#events;
-  }
-
-  /** The completion so far; undefined before the first chunk. */
-  get snapshot(): types.ChatCompletion | undefined {
-    return this.#accumulator.snapshot;
-  }
-
-  /** Reads what is left. */
-  async done(): Promise<void> {
-    for await (const _ of this.#events);
+    super(source, new ChatCompletionAccumulator());
   }
 
   /** The whole completion; with a schema, its messages have `parsed`. */
   async finalCompletion(): Promise<ParsedChatCompletion<Parsed>> {
-    await this.done();
-    const { snapshot } = this;
-    if (!this.#complete || !snapshot) throw new NovAIError('The stream was left before its end.');
-    return parseCompletion(this.schema, snapshot);
-  }
-
-  /** Ends it; the server stops generating. */
-  async abort(): Promise<void> {
-    (await this.source).controller.abort();
-  }
-
-  async *#read(): AsyncGenerator<ChatStreamEvent> {
-    const stream = await this.source;
-    for await (const chunk of stream) {
-      for (const event of this.#accumulator.add(chunk)) {
-        for (const listener of this.#listeners.get(event.type) ?? []) listener(event as never);
-        yield event;
-      }
-    }
-    this.#complete = !stream.controller.signal.aborted;
+    return parseCompletion(this.schema, await this.whole());
   }
 }

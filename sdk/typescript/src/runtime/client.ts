@@ -2,11 +2,12 @@ import { type Answer, readWhole } from './answer.js';
 import { APIPromise, type Read } from './api_promise.js';
 import { Attempt, pause } from './attempt.js';
 import { env, runtime } from './environment.js';
+import * as errors from './errors.js';
 import { APIConnectionError, type APIError, APIStatusError, errorOf, NovAIError } from './errors.js';
 import { Log, type LogLevel } from './log.js';
 import type { ClientOptions, HeaderOptions, RequestOptions } from './options.js';
 import { type List, type NextAfter, Page, PagePromise } from './pagination.js';
-import { type Call, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
+import { type Call, checked, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
 import { delayMs, MAX_RETRIES, statusIsRetried } from './retries.js';
 import { Stream } from './streaming.js';
 
@@ -16,6 +17,27 @@ const STREAM_IDLE_TIMEOUT_MS = 300_000;
 
 /** What every operation shares: headers, tries, timeouts, errors, and the forms that answers take. */
 export class APIClient {
+  // Every error, so that `error instanceof NovAI.RateLimitError` needs no import.
+  static readonly NovAIError = errors.NovAIError;
+  static readonly APIError = errors.APIError;
+  static readonly APIConnectionError = errors.APIConnectionError;
+  static readonly APITimeoutError = errors.APITimeoutError;
+  static readonly APIUserAbortError = errors.APIUserAbortError;
+  static readonly APIResponseValidationError = errors.APIResponseValidationError;
+  static readonly APIStatusError = errors.APIStatusError;
+  static readonly BadRequestError = errors.BadRequestError;
+  static readonly ContextLengthExceededError = errors.ContextLengthExceededError;
+  static readonly AuthenticationError = errors.AuthenticationError;
+  static readonly PermissionDeniedError = errors.PermissionDeniedError;
+  static readonly NotFoundError = errors.NotFoundError;
+  static readonly ConflictError = errors.ConflictError;
+  static readonly UnprocessableEntityError = errors.UnprocessableEntityError;
+  static readonly RateLimitError = errors.RateLimitError;
+  static readonly InsufficientQuotaError = errors.InsufficientQuotaError;
+  static readonly InternalServerError = errors.InternalServerError;
+  static readonly LengthFinishReasonError = errors.LengthFinishReasonError;
+  static readonly ContentFilterFinishReasonError = errors.ContentFilterFinishReasonError;
+
   readonly baseURL: string;
   readonly timeout: number;
   readonly streamIdleTimeout: number;
@@ -32,9 +54,12 @@ export class APIClient {
     this.#options = options;
     this.#apiKey = apiKey;
     this.baseURL = options.baseURL ?? env('NOVAI_BASE_URL') ?? BASE_URL;
+    if (!/^https?:\/\//.test(this.baseURL)) {
+      throw new NovAIError(`baseURL is '${this.baseURL}': it must begin with http:// or https://`);
+    }
     this.timeout = options.timeout ?? TIMEOUT_MS;
     this.streamIdleTimeout = options.streamIdleTimeout ?? STREAM_IDLE_TIMEOUT_MS;
-    this.maxRetries = wholeNumber('maxRetries', options.maxRetries ?? MAX_RETRIES);
+    this.maxRetries = checked(options.maxRetries ?? MAX_RETRIES);
     this.#headers = [
       platformHeaders(version),
       {
@@ -129,19 +154,20 @@ export class APIClient {
 
   /** Waits until the call may be tried again, and throws the error if it may not. */
   async #beforeNext({ method, path, body, options }: Request, error: unknown, retries: number): Promise<void> {
-    const most = wholeNumber('maxRetries', options.maxRetries ?? this.maxRetries);
-    if (retries >= most || !isRetried(error) || body instanceof ReadableStream) throw error;
+    if (retries >= (options.maxRetries ?? this.maxRetries) || !isRetried(error) || body instanceof ReadableStream)
+      throw error;
     const wait = delayMs(retries, error instanceof APIStatusError ? error.headers : undefined);
     this.#log.outcome(`${method} ${path}: ${error.message}; again in ${Math.round(wait)} ms`);
     await pause(wait, options.signal);
   }
 
   async #try(request: Request, retries: number): Promise<Answer> {
-    const { method, path, body, options } = request;
+    const { method, path, options } = request;
+    const body = await request.body;
     const timeout = options.timeout ?? this.timeout;
     const url = urlOf(this.baseURL, path, { ...this.#options.defaultQuery, ...request.query });
     const headers = await this.#headersOf(request, retries, timeout);
-    const attempt = new Attempt(options.signal);
+    const attempt = new Attempt(options.signal, url.origin);
     try {
       attempt.expect(timeout);
       this.#log.sending(`${method} ${url}`, headers);
@@ -183,9 +209,4 @@ function platformHeaders(version: string): HeaderOptions {
     'x-novai-package-version': version,
     'x-novai-runtime': runtime(),
   };
-}
-
-function wholeNumber(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 0) throw new NovAIError(`${name} must be a whole number, 0 or more`);
-  return value;
 }

@@ -1,5 +1,6 @@
 // What goes out: the parts of a request that stay the same over its tries.
 import { randomId } from './environment.js';
+import { NovAIError } from './errors.js';
 import type { HeaderOptions, Query, RequestOptions } from './options.js';
 import { formOf } from './uploads.js';
 
@@ -17,13 +18,15 @@ export interface Request {
   path: string;
   query: Query;
   headers: HeaderOptions;
-  body: BodyInit | undefined;
+  /** A form is put together while files are read. */
+  body: BodyInit | undefined | Promise<FormData>;
   streamed: boolean;
   options: RequestOptions;
 }
 
 export function requestOf(method: string, path: string, accept: string, call: Call): Request {
   const options = call.options ?? {};
+  if (options.maxRetries !== undefined) checked(options.maxRetries);
   const body = encoded(call, options);
   const streamed = accept === 'text/event-stream';
   const headers: HeaderOptions = { accept };
@@ -34,7 +37,7 @@ export function requestOf(method: string, path: string, accept: string, call: Ca
   return { method, path, query: { ...call.query, ...options.query }, headers, body, streamed, options };
 }
 
-function encoded({ body, form }: Call, { body: more }: RequestOptions): BodyInit | undefined {
+function encoded({ body, form }: Call, { body: more }: RequestOptions): Request['body'] {
   if (more !== undefined && isBytes(more)) return more;
   if (body === undefined && more === undefined) return undefined;
   const fields = { ...body, ...more };
@@ -45,6 +48,12 @@ const BYTES = [Blob, ArrayBuffer, FormData, URLSearchParams, ReadableStream];
 
 function isBytes(body: object | BodyInit): body is BodyInit {
   return typeof body === 'string' || ArrayBuffer.isView(body) || BYTES.some((kind) => body instanceof kind);
+}
+
+/** A number of retries, if it is one. */
+export function checked(maxRetries: number): number {
+  if (Number.isInteger(maxRetries) && maxRetries >= 0) return maxRetries;
+  throw new NovAIError(`maxRetries is ${maxRetries}: it must be a whole number, 0 for none`);
 }
 
 /** A path with its values in place; an empty one would name another operation. */

@@ -1,10 +1,11 @@
 // Responses: their text, their streams, and what schemas make of them.
 import type * as types from '../generated/types.js';
-import { APIError, ContentFilterFinishReasonError, LengthFinishReasonError, NovAIError } from './errors.js';
+import { type Accumulator, AssembledStream } from './assembled_stream.js';
+import { APIError, ContentFilterFinishReasonError, LengthFinishReasonError } from './errors.js';
 import { parseText, type Schema } from './schemas.js';
 import type { Stream } from './streaming.js';
 
-/** `output_parsed` is null where the model called functions instead. */
+/** `output_parsed` is null without a schema, and where the model called functions instead. */
 export type ParsedResponse<T> = types.Response & { output_parsed: T | null };
 
 /** All that its messages say. */
@@ -13,52 +14,77 @@ export function outputText({ output }: types.Response): string {
   return parts.map((part) => (part.type === 'output_text' ? part.text : '')).join('');
 }
 
-export async function parseResponse<T>(schema: Schema<T>, response: types.Response): Promise<ParsedResponse<T>> {
+/** A response with its `output_parsed`. */
+export async function parseResponse<T>(
+  schema: Schema<T> | undefined,
+  response: types.Response,
+): Promise<ParsedResponse<T>> {
   const reason = response.incomplete_details?.reason;
-  if (reason === 'max_output_tokens') {
+  if (schema && reason === 'max_output_tokens') {
     throw new LengthFinishReasonError('The answer was cut at the limit of tokens: raise max_output_tokens.');
   }
-  if (reason === 'content_filter') throw new ContentFilterFinishReasonError('The content filter ended the answer.');
+  if (schema && reason === 'content_filter') {
+    throw new ContentFilterFinishReasonError('The content filter ended the answer.');
+  }
   const text = outputText(response);
-  return Object.assign(response, { output_parsed: text ? await parseText(schema, text) : null });
+  return Object.assign(response, { output_parsed: schema && text ? await parseText(schema, text) : null });
 }
 
-/** The events of a response, read once. Afterwards, or instead, `finalResponse()`. */
-export class ResponseStream implements AsyncIterable<types.ResponseStreamEvent> {
-  readonly #events: AsyncGenerator<types.ResponseStreamEvent>;
-  #final: types.Response | undefined;
+/** Puts the events of a response together. They are handed on as they came. */
+export class ResponseAccumulator implements Accumulator<
+  types.ResponseStreamEvent,
+  types.ResponseStreamEvent,
+  types.Response
+> {
+  #response: types.Response | undefined;
 
-  constructor(private readonly source: PromiseLike<Stream<types.ResponseStreamEvent>>) {
-    this.#events = this.#read();
+  get snapshot(): types.Response | undefined {
+    return this.#response;
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<types.ResponseStreamEvent> {
-    return this.#events;
+  add(event: types.ResponseStreamEvent): types.ResponseStreamEvent[] {
+    // The first two and the last carry all of it.
+    if ('response' in event) this.#response = structuredClone(event.response);
+    else if (this.#response) grow(this.#response.output, event);
+    return [event];
+  }
+}
+
+function grow(output: types.ResponseOutputItem[], event: types.ResponseStreamEvent): void {
+  if (!('output_index' in event)) return;
+  const { output_index: index } = event;
+  if ('item' in event) {
+    output[index] = structuredClone(event.item);
+    return;
+  }
+  const item = output[index];
+  if (event.type === 'response.function_call_arguments.delta' && item?.type === 'function_call') {
+    item.arguments += event.delta;
+  } else if (item && 'content' in item && 'content_index' in event) {
+    const parts = item.content as (typeof item.content)[number][];
+    if ('part' in event) parts[event.content_index] = { ...event.part } as (typeof parts)[number];
+    const part = parts[event.content_index];
+    if ('delta' in event && part && 'text' in part) part.text += event.delta;
+  }
+}
+
+/** The events of a response. Afterwards, or instead, `finalResponse()`. */
+export class ResponseStream<Parsed = null> extends AssembledStream<
+  types.ResponseStreamEvent,
+  types.ResponseStreamEvent,
+  types.Response
+> {
+  constructor(
+    source: PromiseLike<Stream<types.ResponseStreamEvent>>,
+    private readonly schema?: Schema<Parsed>,
+  ) {
+    super(source, new ResponseAccumulator());
   }
 
-  /** The response as its last event has it. Throws APIError if it failed. */
-  async finalResponse(): Promise<types.Response> {
-    for await (const _ of this.#events);
-    if (!this.#final) throw new NovAIError('The stream was left before its end.');
-    if (this.#final.error) throw new APIError(this.#final.error.message, this.#final);
-    return this.#final;
-  }
-
-  /** Ends it; the server stops generating. */
-  async abort(): Promise<void> {
-    (await this.source).controller.abort();
-  }
-
-  async *#read(): AsyncGenerator<types.ResponseStreamEvent> {
-    for await (const event of await this.source) {
-      if (
-        event.type === 'response.completed' ||
-        event.type === 'response.incomplete' ||
-        event.type === 'response.failed'
-      ) {
-        this.#final = event.response;
-      }
-      yield event;
-    }
+  /** The response as its last event has it; with a schema, `output_parsed`. Throws APIError if it failed. */
+  async finalResponse(): Promise<ParsedResponse<Parsed>> {
+    const response = await this.whole();
+    if (response.error) throw new APIError(response.error.message, response);
+    return parseResponse(this.schema, response);
   }
 }

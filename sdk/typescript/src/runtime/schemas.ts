@@ -25,6 +25,10 @@ export interface Schema<T = unknown> {
 
 export type Infer<S> = S extends Schema<infer T> ? T : never;
 
+export function isSchema(format: unknown): format is Schema {
+  return typeof format === 'object' && format !== null && '~standard' in format;
+}
+
 /** `response_format` for a schema. `parse` and `stream` take the schema itself; a name helps some models. */
 export function responseFormat(schema: Schema, name = 'answer'): ResponseFormatJsonSchema {
   return { type: 'json_schema', json_schema: { name, schema: jsonSchema(schema), strict: true } };

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from novai import AsyncNovAI, NovAI
+from novai import AsyncNovAI, NovAI, NovAIError
 from novai._runtime.client import AsyncClient, SyncClient
 from novai._runtime.objects import Object
 from novai._runtime.resource import Resource
@@ -61,6 +61,12 @@ def test_results(faults: FaultServer, misled: NovAI) -> None:
     assert [request.path for request in faults.requests[1:]] == [
         "/v1/files/file-1/content", "/v1/files/file-2/content",
     ]  # fmt: skip
+
+
+def test_results_before_the_end(faults: FaultServer, misled: NovAI) -> None:
+    faults.answers = [batch("in_progress")]
+    with pytest.raises(NovAIError, match="in_progress"):
+        next(Batches(misled).results("batch_1"))
 
 
 async def test_results_async(faults: FaultServer, amisled: AsyncNovAI) -> None:

@@ -107,6 +107,22 @@ def test_calls_of_pydantic_tools(faults: FaultServer, misled: NovAI) -> None:
     assert sent["function"]["strict"] is True
 
 
+def test_calls_that_were_cut_are_not_read(faults: FaultServer, misled: NovAI) -> None:
+    """Their arguments may be JSON all the same: the server closes what it cuts."""
+    call = {"id": "call_0", "type": "function", "function": {"name": "Weather", "arguments": "{}"}}
+    asked: dict[str, Any] = {"model": "m", "messages": SAY, "tools": [novai.pydantic_function_tool(Weather)]}
+    faults.answers = [Answer(200, completion(None, "length", tool_calls=[call]))]
+    with pytest.raises(novai.LengthFinishReasonError):
+        misled.chat.completions.parse(**asked)
+    pieces = [chunk(tool_delta(0, "{}", "Weather")), chunk({}, "length")]
+    faults.answers = [Answer(pieces=events(*(piece.to_dict() for piece in pieces)))]
+    with misled.chat.completions.stream(**asked) as stream:
+        done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+        assert [(event.arguments, event.parsed_arguments) for event in done] == [("{}", None)]
+        with pytest.raises(novai.LengthFinishReasonError):
+            stream.get_final_completion()
+
+
 def test_events_of_a_live_stream(client: NovAI) -> None:
     whole = client.chat.completions.create(model=MODEL, messages=SAY)
     with client.chat.completions.stream(model=MODEL, messages=SAY) as stream:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -131,9 +134,23 @@ def test_time_out(faults: FaultServer, misled: NovAI) -> None:
     assert misled.with_options(timeout=0.05).models.list().data == []
 
 
+@pytest.mark.parametrize("given", ["client", "options", "call"])
+def test_a_time_out_of_httpx(faults: FaultServer, misled: NovAI, given: str) -> None:
+    faults.answers = [Answer(never=True)]
+    timeout = httpx.Timeout(None, read=0.05)
+    once: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
+    clients = {"client": NovAI(base_url=faults.url, api_key="k", **once), "options": misled.with_options(**once)}
+    with pytest.raises(novai.APITimeoutError):
+        clients.get(given, misled).models.list(**(once if given == "call" else {}))
+    assert faults.requests[0].headers["x-novai-read-timeout"] == "0.05"
+    faults.answers = [Answer(200, OK)]
+    misled.models.list(timeout=None)
+    assert "x-novai-read-timeout" not in faults.requests[-1].headers
+
+
 def test_nobody_there() -> None:
     client = NovAI(api_key="k", base_url="http://127.0.0.1:9", max_retries=0)
-    with client, pytest.raises(novai.APIConnectionError):
+    with client, pytest.raises(novai.APIConnectionError, match=r"Connection to http://127\.0\.0\.1:9 failed: "):
         client.models.list()
 
 
@@ -313,6 +330,19 @@ def test_what_a_file_may_be(faults: FaultServer, misled: NovAI, tmp_path: Path) 
             assert b"\r\n\r\ndata\r\n" in faults.requests[-1].body
 
 
+def test_what_cannot_be_meant(misled: NovAI) -> None:
+    """Mistakes are told before anything is sent."""
+    sent: Any = misled
+    for match, call in (
+        ("http://", lambda: NovAI(api_key="k", base_url="localhost:8000/v1")),
+        ("max_retries", lambda: sent.models.list(max_retries=None)),
+        ("pathlib.Path", lambda: sent.files.create(file="lines.jsonl", purpose="batch")),
+        ("parse", lambda: sent.chat.completions.create(**ASK, response_format=types.Model)),
+    ):
+        with pytest.raises((novai.NovAIError, TypeError), match=match):
+            call()
+
+
 def test_what_cannot_be_read_twice_is_sent_once(faults: FaultServer, misled: NovAI, tmp_path: Path) -> None:
     class Pipe:
         name = "pipe"
@@ -338,6 +368,17 @@ def test_secrets_are_not_logged(faults: FaultServer, misled: NovAI, caplog: pyte
     assert "<redacted>" in caplog.text
     assert "secret" not in caplog.text
     assert "private" not in caplog.text
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 1), ("debug", 3), ("", 0)])
+def test_the_log_of_a_program(faults: FaultServer, level: str, lines: int) -> None:
+    faults.answers = [Answer(200, OK)]
+    program = f"from novai import NovAI; NovAI(base_url={faults.url!r}, api_key='sk-secret').models.list()"
+    environment = os.environ | {"NOVAI_LOG": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stderr
+    assert len(re.findall(r"novai (?:INFO|DEBUG)", said)) == lines
+    assert "secret" not in said
 
 
 async def test_pages_of_a_server_that_says_only_ids(faults: FaultServer, misled: NovAI, amisled: AsyncNovAI) -> None:

@@ -89,6 +89,18 @@ def test_an_error_within_a_stream(faults: FaultServer, misled: NovAI, error: dic
     assert len(faults.requests) == 1
 
 
+async def test_a_closed_stream_says_so(faults: FaultServer, misled: NovAI, amisled: AsyncNovAI) -> None:
+    faults.answers = [Answer(pieces=events(chunk("a")))]
+    stream = misled.chat.completions.create(**ASK)
+    stream.close()
+    with pytest.raises(novai.NovAIError, match="closed"):
+        next(stream)
+    astream = await amisled.chat.completions.create(**ASK)
+    await astream.close()
+    with pytest.raises(novai.NovAIError, match="closed"):
+        await anext(astream)
+
+
 def test_leaving_early_tells_the_server(faults: FaultServer, misled: NovAI) -> None:
     faults.answers = [Answer(pieces=events(*map(chunk, "a" * 10_000)), pause_s=0.002)]
     with misled.chat.completions.create(**ASK) as stream:

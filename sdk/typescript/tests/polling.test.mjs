@@ -1,7 +1,7 @@
-// Batches are waited for, and their lines read while they come.
+// Batches and files are waited for, and the lines of batches read while they come.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { APIUserAbortError } from 'novai';
+import { APITimeoutError, APIUserAbortError } from 'novai';
 import { collect, json, serve } from './fault_server.mjs';
 
 const batch = (status, files = {}) =>
@@ -34,6 +34,21 @@ test('the caller can stop waiting', async (t) => {
   await assert.rejects(waiting, APIUserAbortError);
 });
 
+test('a batch that takes longer than it may', async (t) => {
+  const { client } = await serve(t, batch('in_progress'));
+  await assert.rejects(client().batches.wait('batch_1', { interval: 1, maxWait: 20 }), APITimeoutError);
+});
+
+for (const status of ['processed', 'error']) {
+  test(`a file that is ${status} is waited for no longer`, async (t) => {
+    const file = (now) => json({ id: 'file-1', status: now });
+    const { client, requests } = await serve(t, file('uploaded'), file('uploaded'), file(status), file('uploaded'));
+    assert.equal((await client().files.waitForProcessing('file-1', { pollInterval: 1 })).status, status);
+    assert.equal(requests.length, 3);
+    await assert.rejects(client().files.waitForProcessing('file-1', { pollInterval: 1, maxWait: 20 }), APITimeoutError);
+  });
+}
+
 test('results are the lines of both files', async (t) => {
   const answered = { custom_id: 'ä', response: { status_code: 200, body: { ok: true } }, error: null };
   const failed = { custom_id: 'b', response: null, error: { code: 'batch_expired', message: 'late' } };
@@ -44,6 +59,11 @@ test('results are the lines of both files', async (t) => {
     requests.slice(1).map(({ url }) => url),
     ['/v1/files/file-1/content', '/v1/files/file-2/content'],
   );
+});
+
+test('before its end a batch has no results', async (t) => {
+  const { client } = await serve(t, batch('in_progress'));
+  await assert.rejects(collect(client().batches.results('batch_1')), /in_progress: wait\(\)/);
 });
 
 test('a batch without files has no results', async (t) => {
