@@ -59,7 +59,7 @@ async def test_life_from_ready_to_drained() -> None:
             "vocabulary_size": 30522,
             "slots": 0,
             "dimensions": 384,
-            "truncatable_dimensions": False,
+            "matryoshka": False,
             "created": 7,
         }
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

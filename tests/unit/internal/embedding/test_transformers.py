@@ -17,6 +17,7 @@ from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertMode
 
 from internal.config import ConfigError
 from internal.embedding.backends.base import Backend, Vectors
+from internal.embedding.backends.transformers.folder import read_folder
 from internal.embedding.backends.transformers.packed import PackedBert, can_pack
 from tests.unit.internal.embedding.conftest import MODEL, loaded
 
@@ -77,9 +78,9 @@ def embed(backend: Backend) -> Vectors:
     return backend.embed(backend.tokenize(TEXTS))
 
 
-@pytest.mark.parametrize(("precision", "least"), [("float32", 0.99999), ("bfloat16", 0.9995), ("auto", 0.9995)])
-def test_the_default_model(precision: str, least: float) -> None:
-    cosines = (embed(loaded(precision=precision)) * expected(MODEL)).sum(axis=1)
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.9995), ("auto", 0.9995)])
+def test_the_default_model(dtype: str, least: float) -> None:
+    cosines = (embed(loaded(dtype=dtype)) * expected(MODEL)).sum(axis=1)
     assert cosines.min() > least
 
 
@@ -87,8 +88,8 @@ def test_the_default_model(precision: str, least: float) -> None:
 def test_architectures(maker: str, tmp_path: Path) -> None:
     path = folder(tmp_path, maker, {"pooling_mode_mean_tokens": True})
     config = json.loads((path / "config.json").read_text())
-    assert can_pack(path, config) is (maker in {"bert", "bert-relu", "roberta"})
-    assert np.allclose(embed(loaded(path, precision="float32")), expected(path), atol=1e-5)
+    assert can_pack(read_folder(path)) is (maker in {"bert", "bert-relu", "roberta"})
+    assert np.allclose(embed(loaded(path, dtype="float32")), expected(path), atol=1e-5)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
@@ -98,11 +99,11 @@ def test_architectures(maker: str, tmp_path: Path) -> None:
 def test_poolings(flag: str, normalize: bool, tmp_path: Path) -> None:
     flags = {"pooling_mode_mean_tokens": False, flag: True}
     path = folder(tmp_path, "bert", flags, normalize)
-    assert np.allclose(embed(loaded(path, precision="float32")), expected(path), atol=1e-5)
+    assert np.allclose(embed(loaded(path, dtype="float32")), expected(path), atol=1e-5)
 
 
 def test_the_models_own_code_gives_the_same() -> None:
-    assert np.allclose(embed(loaded(packed=False)), embed(loaded(precision="float32")), atol=1e-5)
+    assert np.allclose(embed(loaded(packed=False)), embed(loaded(dtype="float32")), atol=1e-5)
 
 
 def test_lower_case(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_limits_and_facts(tmp_path: Path, minilm: Backend) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 16])
 def test_lanes_share_out_the_threads(threads: int) -> None:
-    from internal.embedding.backends.transformers import split_threads
+    from internal.embedding.backends.lanes import split_threads
 
     lanes, each = split_threads(threads)
     assert lanes * each <= threads
