@@ -1,12 +1,13 @@
 """Encoders in GGUF files, and decoders that were made into encoders, by llama.cpp's low-level API.
 
 Texts are packed: a batch is a row of tokens in which every text is a sequence of its own, and llama.cpp pools each. It
-computes a batch in one piece, so a context has room for the longest text.
+computes a batch in one piece, so a context has room for the longest text. Its attention looks at every pair of tokens
+in a batch and masks those of different texts: on a CPU small batches are the fastest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from queue import SimpleQueue
 from typing import Annotated, Any, Literal
@@ -64,17 +65,17 @@ class LlamaCppBackend:
         self._options = config.options_as(Options)
         on_cpu = self._options.n_gpu_layers == 0
         self.lanes, self._threads_per_lane = split_threads(self._options.threads) if on_cpu else (1, 1)
-        self.batch_tokens = self._options.batch_tokens or (512 if on_cpu else 4096)
+        self.batch_tokens = self._options.batch_tokens or (256 if on_cpu else 4096)
         self._device = "cpu" if on_cpu else "gpu:0"
 
     def load(self) -> None:
         self._weights = Weights(self._config.path, n_gpu_layers=self._options.n_gpu_layers)
         self._check_kind()
         context_length = self._context_length()
-        room = max(self.batch_tokens, context_length)
+        self._room = max(self.batch_tokens, context_length)
         self._free: SimpleQueue[_Context] = SimpleQueue()
         for _ in range(self.lanes):
-            self._free.put(_Context(self._weights, room, self._threads_per_lane, POOLINGS[self._options.pooling]))
+            self._free.put(_Context(self._weights, self._room, self._threads_per_lane, POOLINGS[self._options.pooling]))
         self._frame = self._read_frame()
         self.info = ModelInfo(
             name=self._config.name,
@@ -82,7 +83,7 @@ class LlamaCppBackend:
             device=self._device,
             context_length=context_length,
             vocabulary_size=self._weights.vocabulary_size,
-            dimensions=self.embed([self.complete([])]).shape[1],
+            dimensions=self.embed(self.tokenize(["a"])).shape[1],
             matryoshka=self._options.matryoshka,
             created=self._config.created,
         )
@@ -97,9 +98,7 @@ class LlamaCppBackend:
     def embed(self, texts: Sequence[Sequence[int]]) -> Vectors:
         context = self._free.get()
         try:
-            parts = [
-                context.embed(texts[start : start + MOST_SEQUENCES]) for start in range(0, len(texts), MOST_SEQUENCES)
-            ]
+            parts = [context.embed(part) for part in parts_of(texts, self._room)]
         finally:
             self._free.put(context)
         vectors = np.concatenate(parts)
@@ -128,6 +127,17 @@ class LlamaCppBackend:
     def _read_frame(self) -> Frame:
         bare, framed = (self._weights.tokenize("a", add_special=special) for special in (False, True))
         return Frame.found(bare, framed, self._weights.tokenize(self._options.prompt, add_special=False))
+
+
+def parts_of(texts: Sequence[Sequence[int]], room: int) -> Iterator[Sequence[Sequence[int]]]:
+    """The same texts, so many at a time as a context takes."""
+    start = tokens = 0
+    for end, text in enumerate(texts):
+        if tokens + len(text) > room or end - start == MOST_SEQUENCES:
+            yield texts[start:end]
+            start, tokens = end, 0
+        tokens += len(text)
+    yield texts[start:]
 
 
 class _Context:

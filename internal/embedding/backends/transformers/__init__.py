@@ -65,14 +65,13 @@ class TransformersBackend:
         self._encoder = self._load_encoder(folder)
         self._truncate_dim = folder.truncate_dim
         self._normalizes = folder.normalizes
-        probe = self.embed([self._tokenizer.frame.around([])])
         self.info = ModelInfo(
             name=self._config.name,
             backend="transformers",
             device=self._device,
             context_length=self._options.max_tokens or folder.max_tokens,
             vocabulary_size=int(folder.config.get("vocab_size") or self._tokenizer.vocabulary_size),
-            dimensions=probe.shape[1],
+            dimensions=self.embed(self.tokenize(["a"])).shape[1],
             matryoshka=self._options.matryoshka,
             created=self._config.created,
         )

