@@ -26,6 +26,9 @@ from internal.llamacpp.weights import Weights
 
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 DEFAULT_CONTEXT = 8192  # at most: memory for the longest text is taken when the model is loaded
+# llama.cpp has room for the logits of every token of a batch, although nobody asks for them: 4 bytes for each entry of
+# the vocabulary. Where nothing is set, batches and texts are short enough for that to be less.
+LOGITS_BYTES = 1 << 30
 
 # `pooling` in models.yaml → llama.cpp's number; empty: what the file says
 POOLINGS = {
@@ -47,7 +50,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     n_gpu_layers: int = 0  # -1: all
     threads: Count = 0  # of the CPU; 0: all that this process may use
-    max_tokens: Count = 0  # of one text; 0: what the model was trained with, 8192 at most
+    max_tokens: Count = 0  # of one text; 0: what the model was trained with, 8192 at most, or what memory allows
     batch_tokens: Count = 0  # of one step; 0: a good number for the device
     matryoshka: Matryoshka = False
     pooling: Literal["", "mean", "cls", "last"] = ""  # empty: what the file says
@@ -64,14 +67,16 @@ class LlamaCppBackend:
         self._config = config
         self._options = config.options_as(Options)
         on_cpu = self._options.n_gpu_layers == 0
+        self._device = "cpu" if on_cpu else "gpu:0"
         self.lanes, self._threads_per_lane = split_threads(self._options.threads) if on_cpu else (1, 1)
         self.batch_tokens = self._options.batch_tokens or (256 if on_cpu else 4096)
-        self._device = "cpu" if on_cpu else "gpu:0"
 
     def load(self) -> None:
         self._weights = Weights(self._config.path, n_gpu_layers=self._options.n_gpu_layers)
         self._check_kind()
-        context_length = self._context_length()
+        affordable = LOGITS_BYTES // (4 * self._weights.vocabulary_size)
+        self.batch_tokens = self._options.batch_tokens or min(self.batch_tokens, affordable)
+        context_length = self._context_length(affordable)
         self._room = max(self.batch_tokens, context_length)
         self._free: SimpleQueue[_Context] = SimpleQueue()
         for _ in range(self.lanes):
@@ -107,7 +112,7 @@ class LlamaCppBackend:
     def _check_kind(self) -> None:
         pointer = self._weights.pointer
         kinds = {
-            "an encoder-decoder": llama.llama_model_has_encoder(pointer),
+            "a T5": llama.llama_model_has_encoder(pointer),
             "a recurrent": llama.llama_model_is_recurrent(pointer),
             "a hybrid recurrent": llama.llama_model_is_hybrid(pointer),
             "a diffusion": llama.llama_model_is_diffusion(pointer),
@@ -115,14 +120,15 @@ class LlamaCppBackend:
         for kind, is_this in kinds.items():
             if is_this:
                 raise WorkerError(
-                    f"{self._config.path}: {kind} model; the llamacpp backend embeds with encoders and decoders"
+                    f"{self._config.path}: {kind} model; the llamacpp backend embeds with encoders of BERT's kind and "
+                    "decoders. Set `path` to its sentence-transformers folder"
                 )
 
-    def _context_length(self) -> int:
+    def _context_length(self, affordable: int) -> int:
         trained = self._weights.trained_context
         if self._options.max_tokens > trained:
             raise ConfigError(f"model {self._config.name!r}: options: `max_tokens`: the model has {trained} positions")
-        return self._options.max_tokens or min(trained, DEFAULT_CONTEXT)
+        return self._options.max_tokens or min(trained, DEFAULT_CONTEXT, affordable)
 
     def _read_frame(self) -> Frame:
         bare, framed = (self._weights.tokenize("a", add_special=special) for special in (False, True))
