@@ -49,6 +49,7 @@ class Weights:
 
     def __init__(self, path: str, *, n_gpu_layers: int = 0, mmap: bool = True) -> None:
         check_file(path, "path")
+        self.path = path
         _start_backend()
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = n_gpu_layers

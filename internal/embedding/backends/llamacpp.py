@@ -120,7 +120,7 @@ class LlamaCppBackend:
         for kind, is_this in kinds.items():
             if is_this:
                 raise WorkerError(
-                    f"{self._config.path}: {kind} model; the llamacpp backend embeds with encoders of BERT's kind and "
+                    f"{self._weights.path}: {kind} model; the llamacpp backend embeds with encoders of BERT's kind and "
                     "decoders. Set `path` to its sentence-transformers folder"
                 )
 
@@ -161,9 +161,9 @@ class _Context:
         parameters.no_perf = True
         self._pointer: Any = llama.llama_init_from_model(weights.pointer, parameters)
         if not self._pointer:
-            raise WorkerError(f"no memory for {room} tokens at a time: lower `max_tokens` and `batch_tokens`")
+            raise WorkerError(f"{weights.path}: no memory for {room} tokens at a time: lower `max_tokens` and `batch_tokens`")
         if reason := REFUSED_POOLINGS.get(llama.llama_pooling_type(self._pointer)):
-            raise WorkerError(reason)
+            raise WorkerError(f"{weights.path}: {reason}")
         self._memory: Any = llama.llama_get_memory(self._pointer)  # a decoder has one
         self._dimensions: int = llama.llama_model_n_embd_out(weights.pointer)
         self._batch = Batch(room)
