@@ -161,7 +161,7 @@ class _Context:
         parameters.no_perf = True
         self._pointer: Any = llama.llama_init_from_model(weights.pointer, parameters)
         if not self._pointer:
-            raise WorkerError(f"{weights.path}: no memory for {room} tokens at a time: lower `max_tokens` and `batch_tokens`")
+            raise WorkerError(f"{weights.path}: no memory for {room} tokens: lower `max_tokens`, `batch_tokens`")
         if reason := REFUSED_POOLINGS.get(llama.llama_pooling_type(self._pointer)):
             raise WorkerError(f"{weights.path}: {reason}")
         self._memory: Any = llama.llama_get_memory(self._pointer)  # a decoder has one
