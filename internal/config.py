@@ -6,9 +6,11 @@ import importlib.util
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
@@ -29,7 +31,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     name: str
     kind: Literal["chat", "embedding"]
-    backend: str
+    backend: str = "auto"  # what computes it; auto: by the format of its files
     path: str = ""  # file or folder, relative to models.yaml; `package:NAME/sub` means inside an installed package
     mmproj: str = ""  # file of the projector of a model that sees, written like `path`
     replicas: int = 1
@@ -42,6 +44,13 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def encode(self) -> str:
         """JSON for the environment of the worker process."""
         return msgspec.json.encode(self).decode()
+
+    def options_as(self, kind: type[T]) -> T:
+        """The options as a struct of the backend. Raises ConfigError."""
+        try:
+            return msgspec.convert(self.options, kind)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"model {self.name!r}: options: {error}") from None
 
 
 class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ import numpy as np
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
-from internal.embedding.backends.base import Backend, RemoteBackend, Vectors
+from internal.embedding.backends.base import Backend, RemoteBackend, Vectors, unit
 from internal.embedding.elsewhere import Elsewhere
 from internal.embedding.local import Encoder
 from internal.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, UnavailableError, WorkerError
@@ -105,13 +105,16 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
         info = self._backend.info
         if asked in (0, info.dimensions):
             return info.dimensions
-        if not info.truncatable_dimensions:
+        if not info.matryoshka:
             raise InvalidRequestError(
                 f"the model {info.name!r} has {info.dimensions} dimensions and cannot be asked for {asked}",
                 "dimensions",
             )
         if asked > info.dimensions:
             raise InvalidRequestError(f"the model {info.name!r} has {info.dimensions} dimensions at most", "dimensions")
+        if not isinstance(info.matryoshka, bool) and asked not in info.matryoshka:
+            choices = ", ".join(map(str, sorted({*info.matryoshka, info.dimensions})))
+            raise InvalidRequestError(f"the model {info.name!r} can be asked for one of {choices}", "dimensions")
         return asked
 
 
@@ -128,17 +131,13 @@ def shorten(vectors: Vectors, dimensions: int) -> Vectors:
     """The leading dimensions, as unit vectors again."""
     if dimensions == vectors.shape[1]:
         return vectors
-    cut = vectors[:, :dimensions]
-    norms = np.linalg.norm(cut, axis=1, keepdims=True).astype(np.float32)
-    unit: Vectors = cut / np.maximum(norms, np.float32(1e-12))
-    return unit
+    return unit(vectors[:, :dimensions])
 
 
 def cosines(vectors: Vectors) -> Vectors:
     """Of the first vector with each of the others."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
-    unit = vectors / np.maximum(norms, np.float32(1e-12))
-    found: Vectors = np.clip(unit[1:] @ unit[0], -1, 1)
+    query, *_ = units = unit(vectors)
+    found: Vectors = np.clip(units[1:] @ query, -1, 1)
     return found
 
 

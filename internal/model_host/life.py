@@ -40,7 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int = 0
     slots: int = 0
     dimensions: int = 0
-    truncatable_dimensions: bool = False
+    matryoshka: bool | tuple[int, ...] = False
     created: int = 0
     image_tokens: int = 0
 

@@ -129,7 +129,7 @@ class Worker:
             owned_by=self.model.owned_by,
             free=self.model.free,
             vocabulary_size=report.vocabulary_size,
-            truncatable_dimensions=report.truncatable_dimensions,
+            truncatable_dimensions=bool(report.matryoshka),
             image_tokens=report.image_tokens,
         )
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from internal.config import ConfigError
+
 Vectors = NDArray[np.float32]
 """texts x dimensions."""
+
+Matryoshka = bool | tuple[Annotated[int, msgspec.Meta(ge=1)], ...]
+"""Whether leading dimensions are a good vector by themselves: no, any number of them, or these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,17 @@ class ModelInfo:
     context_length: int  # tokens of one text, special tokens included
     vocabulary_size: int
     dimensions: int
-    truncatable_dimensions: bool  # leading dimensions are a good vector by themselves (Matryoshka)
+    matryoshka: Matryoshka = False
     slots: int = 0  # generations; an encoder has none
     created: int = 0  # unix seconds
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        if not isinstance(self.matryoshka, bool) and max(self.matryoshka, default=0) > self.dimensions:
+            raise ConfigError(
+                f"model {self.name!r}: options: `matryoshka` names {max(self.matryoshka)} dimensions, and the "
+                f"model has {self.dimensions}"
+            )
 
 
 class Backend(Protocol):
@@ -48,7 +62,8 @@ class Backend(Protocol):
         """Tokens of one call of `embed` after which more bring no more speed, only waiting."""
 
     def load(self) -> None:
-        """Reads the model; blocks for seconds. Raises ConfigError saying what is wrong with the files."""
+        """Reads the model; blocks for seconds. Raises ConfigError or WorkerError saying what is wrong with
+        the files."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, special tokens included, never cut. May run at the same time as `embed`."""
@@ -86,3 +101,10 @@ class RemoteBackend(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """Idempotent."""
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The same, of length 1."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
+    found: Vectors = vectors / np.maximum(norms, np.float32(1e-12))
+    return found

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from internal.config import ModelConfig
-from internal.embedding.backends.base import Embedded, ModelInfo, RemoteBackend, Vectors
+from internal.embedding.backends.base import Embedded, Matryoshka, ModelInfo, RemoteBackend, Vectors
 from internal.upstream.http import BrokenError
 from internal.upstream.options import line
 from internal.upstream.secrets import Secret
@@ -23,7 +23,7 @@ class Options(ChainOptions, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     dimensions: int  # of its vectors
     context_length: int = 8192  # what the model is published with; the upstream enforces its own
-    truncatable_dimensions: bool = False  # leading dimensions are a good vector by themselves (Matryoshka)
+    matryoshka: Matryoshka = False
 
 
 class Embedding(msgspec.Struct):
@@ -53,7 +53,7 @@ class OpenAICompatibleBackend(RemoteBackend):
             context_length=self._options.context_length,
             vocabulary_size=0,
             dimensions=self._options.dimensions,
-            truncatable_dimensions=self._options.truncatable_dimensions,
+            matryoshka=self._options.matryoshka,
             created=config.created,
         )
 

@@ -1,13 +1,13 @@
 """Encoders in PyTorch, from sentence-transformers folders.
 
-BERT-like models are computed by our own short forward pass (`packed.py`): it needs neither the import of
-transformers, which takes longer than loading the model, nor padding. All others go through transformers (`padded.py`).
+BERT-like models with one pooling are computed by our own short forward pass (`packed.py`): it needs neither the import
+of transformers, which takes longer than loading the model, nor padding. All others go through sentence-transformers
+(`library.py`).
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,10 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from internal.config import ConfigError, ModelConfig
-from internal.embedding.backends.base import ModelInfo, Vectors
-from internal.embedding.backends.transformers.folder import TextTokenizer, read_folder
-from internal.embedding.backends.transformers.packed import PackedBert, can_pack
-from internal.embedding.backends.transformers.padded import PaddedEncoder
+from internal.embedding.backends.base import Matryoshka, ModelInfo, Vectors
+from internal.embedding.backends.lanes import split_threads
+from internal.embedding.backends.transformers.folder import SentenceFolder, TextTokenizer, read_folder
+from internal.embedding.backends.transformers.library import LibraryEncoder
+from internal.embedding.backends.transformers.packed import PackedEncoder, can_pack
+
+Encoder = Callable[[Sequence[Sequence[int]]], Tensor]
+"""Texts that come ordered by length → one vector each."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,29 +36,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0  # of the CPU; 0: all that this process may use
     max_tokens: int = 0  # of one text; 0: what the model was trained with
     batch_tokens: int = 0  # of one forward pass; 0: a good number for the device
-    matryoshka: bool = False  # trained so that leading dimensions are a vector by themselves
-    packed: bool = True  # False: always the model's own code
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of products; auto: bfloat16 where the CPU has it
-
-
-# Hidden states (tokens x width) and the tokens of each text → one vector per text.
-def mean(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return torch.segment_reduce(hidden, "mean", lengths=lengths, axis=0)
-
-
-def maximum(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return torch.segment_reduce(hidden, "max", lengths=lengths, axis=0)
-
-
-def first(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return hidden[lengths.cumsum(0) - lengths]
-
-
-def last(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return hidden[lengths.cumsum(0) - 1]
-
-
-POOL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "cls": first, "max": maximum, "lasttoken": last}
+    matryoshka: Matryoshka = False
+    prompt_name: str = ""  # one of the folder's prompts, put before every text; empty: its default, if it has one
+    packed: bool = True  # False: always by the library
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # see `dtype_of`
 
 
 class TransformersBackend:
@@ -64,73 +49,72 @@ class TransformersBackend:
 
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
-        try:
-            self._options = msgspec.convert(config.options, Options)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"model {config.name!r}: {error}") from None
+        self._options = config.options_as(Options)
         self._device = self._options.device or ("cuda" if torch.cuda.is_available() else "cpu")
         on_cpu = self._device == "cpu"
+        if on_cpu and self._options.dtype == "float16":
+            raise ConfigError(f"model {config.name!r}: options: `dtype`: float16 is for GPUs; bfloat16 is for both")
         self.lanes, self._threads_per_lane = split_threads(self._options.threads) if on_cpu else (1, 1)
         self.batch_tokens = self._options.batch_tokens or (1024 if on_cpu else 16_384)
 
     def load(self) -> None:
-        folder = read_folder(Path(self._config.path))
+        folder = read_folder(Path(self._config.path), self._options.prompt_name)
         torch.set_num_threads(self._threads_per_lane)
         keep_memory()
         self._tokenizer = TextTokenizer(folder)
-        self._encoder: Callable[[Sequence[Sequence[int]]], Tensor]
-        if self._options.packed and can_pack(folder.encoder, folder.config):
-            products = products_of(self._options.precision, self._device)
-            self._encoder = PackedBert(folder.encoder, folder.config, folder.first_position, self._device, products)
-        else:
-            self._encoder = PaddedEncoder(folder.encoder, folder.config, self._device, torch.float32)
-        self._pool = POOL[folder.pooling]
-        self._normalize = folder.normalize
-        probe = self.embed([self._tokenizer.complete([])])
+        self._encoder = self._load_encoder(folder)
+        self._truncate_dim = folder.truncate_dim
+        self._normalizes = folder.normalizes
         self.info = ModelInfo(
             name=self._config.name,
             backend="transformers",
             device=self._device,
             context_length=self._options.max_tokens or folder.max_tokens,
-            vocabulary_size=int(folder.config["vocab_size"]),
-            dimensions=probe.shape[1],
-            truncatable_dimensions=self._options.matryoshka,
+            vocabulary_size=int(folder.config.get("vocab_size") or self._tokenizer.vocabulary_size),
+            dimensions=self.embed(self.tokenize(["a"])).shape[1],
+            matryoshka=self._options.matryoshka,
             created=self._config.created,
         )
+
+    def _load_encoder(self, folder: SentenceFolder) -> Encoder:
+        packs = self._options.packed and can_pack(folder)
+        dtype = dtype_of(self._options.dtype, self._device, of_products=packs)
+        if packs:
+            return PackedEncoder(folder, self._device, dtype)
+        prompt_length = 0 if folder.pools_prompt else self._tokenizer.frame.prompt_length
+        return LibraryEncoder(folder, prompt_length, self._device, dtype)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         return self._tokenizer.encode(texts)
 
     def complete(self, ids: Sequence[int]) -> list[int]:
-        return self._tokenizer.complete(ids)
+        return self._tokenizer.frame.around(ids)
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[Sequence[int]]) -> Vectors:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        ordered = [texts[index] for index in order]
-        lengths = torch.tensor([len(text) for text in ordered], device=self._device)
-        pooled = self._pool(self._encoder(ordered), lengths)
-        if self._normalize:
-            pooled = functional.normalize(pooled, dim=1)
-        vectors = torch.empty_like(pooled)
-        vectors[torch.tensor(order)] = pooled
+        encoded = self._encoder([texts[index] for index in order])[:, : self._truncate_dim]
+        if self._normalizes:
+            encoded = functional.normalize(encoded.float(), dim=1)
+        vectors = torch.empty_like(encoded)
+        vectors[torch.tensor(order)] = encoded
         result: Vectors = vectors.float().cpu().numpy()
         return result
 
 
-def products_of(precision: str, device: str) -> torch.dtype:
-    """What to multiply in. Vectors computed with bfloat16 products have a cosine of 0.9999 to those of float32."""
-    if precision == "auto":
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        precision = "bfloat16" if device == "cpu" and native else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+def dtype_of(name: str, device: str, *, of_products: bool) -> torch.dtype:
+    """What is computed in. Auto: bfloat16 where the device multiplies it natively; on a CPU `of_products` only, with
+    sums in float32. Vectors made of bfloat16 products have a cosine of 0.9999 to those of float32."""
+    if name == "auto":
+        name = "bfloat16" if is_native(device, of_products) else "float32"
+    found: torch.dtype = getattr(torch, name)
+    return found
 
 
-def split_threads(threads: int) -> tuple[int, int]:
-    """Lanes and threads of each. Threads that share a batch wait for one another; lanes, each with its own, do not."""
-    cores = threads or len(os.sched_getaffinity(0))
-    per_lane = max(1, cores // 4)
-    return cores // per_lane, per_lane
+def is_native(device: str, of_products: bool) -> bool:
+    if device != "cpu":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return of_products and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def keep_memory() -> None:

@@ -11,31 +11,50 @@ import msgspec
 from tokenizers import Tokenizer
 
 from internal.config import ConfigError
+from internal.embedding.backends.frame import Frame
 
-# pooling in 1_Pooling/config.json (older files: one flag each) → our name
+# What may follow one another in modules.json; what else there is takes no tokens, or is code of the folder.
+PACKAGE = "sentence_transformers."
+MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize")
+DEFAULT_MODULES = [{"path": "", "type": f"{PACKAGE}models.{name}"} for name in ("Transformer", "Pooling")]
+# Poolings of 1_Pooling/config.json in older files, one flag each → their names in newer ones
 POOLINGS = {
-    "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+DEFAULT_POSITIONS = 512
 
 
 class SentenceFolder(msgspec.Struct, frozen=True):
     """How the vectors of a model are made, beside its weights."""
 
     path: Path
+    modules: tuple[str, ...]  # of MODULES
     encoder: Path  # the folder of the weights: usually `path` itself
     config: dict[str, Any]  # of the encoder
-    pooling: str  # a value of POOLINGS
-    normalize: bool
-    lower_case: bool
+    options: dict[str, Any]  # of the Transformer module
+    poolings: tuple[str, ...]  # names of POOLINGS; of several, their vectors side by side
+    pools_prompt: bool  # the tokens of the prompt are pooled, too
     prompt: str  # put before every text
+    truncate_dim: int | None  # leading dimensions that are the vector; None: all
+
+    @property
+    def normalizes(self) -> bool:
+        return self.modules[-1] == "Normalize"
+
+    @property
+    def lower_case(self) -> bool:
+        return bool(self.options.get("do_lower_case", False))
 
     @property
     def max_tokens(self) -> int:
         """Positions that the encoder was trained with. A smaller `max_seq_length` only says where others cut."""
-        positions = int(self.config.get("max_position_embeddings", 512)) - self.first_position
+        default = self.options.get("max_seq_length") or DEFAULT_POSITIONS
+        positions = int(self.config.get("max_position_embeddings") or default) - self.first_position
         limit = read_json(self.encoder / "tokenizer_config.json").get("model_max_length", positions)
         return min(positions, int(limit))
 
@@ -46,39 +65,68 @@ class SentenceFolder(msgspec.Struct, frozen=True):
         return int(self.config["pad_token_id"]) + 1 if is_roberta else 0
 
 
-def read_folder(path: Path) -> SentenceFolder:
-    """Raises ConfigError for a folder whose vectors we would make wrongly."""
-    modules = {row["type"].rsplit(".", 1)[-1]: path / row["path"] for row in read_json(path / "modules.json", [])}
-    if unknown := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
-        raise ConfigError(f"{path}: modules.json names {', '.join(sorted(unknown))}, which this backend does not have")
-    encoder = modules.get("Transformer", path)
+def read_folder(path: Path, prompt_name: str = "") -> SentenceFolder:
+    """`prompt_name`: of the folder's prompts; empty: its default. Raises ConfigError for a folder whose vectors would
+    come out wrong."""
+    rows = read_json(path / "modules.json", DEFAULT_MODULES)
+    modules = tuple(module_of(path, row["type"]) for row in rows)
+    if modules[:2] != ("Transformer", "Pooling"):
+        raise ConfigError(f"{path}: modules.json must begin with Transformer and Pooling, not {', '.join(modules[:2])}")
+    encoder = path / rows[0]["path"]
     config = read_json(encoder / "config.json")
     if "model_type" not in config:
         raise ConfigError(
             f"{encoder}: no config.json with a model_type. The path must be a sentence-transformers folder"
         )
-    prompts = read_json(path / "config_sentence_transformers.json")
+    if "auto_map" in config:
+        raise ConfigError(
+            f"{encoder}: config.json names code of its own (`auto_map`), which is never run. If transformers knows "
+            f"{config['model_type']!r} by itself, take `auto_map` out"
+        )
+    pooling = read_json(path / rows[1]["path"] / "config.json") if rows is not DEFAULT_MODULES else {}
+    sentences = read_json(path / "config_sentence_transformers.json")
     return SentenceFolder(
         path=path,
+        modules=modules,
         encoder=encoder,
         config=config,
-        pooling=read_pooling(modules["Pooling"] / "config.json") if "Pooling" in modules else "mean",
-        normalize="Normalize" in modules,
-        lower_case=bool(read_json(encoder / "sentence_bert_config.json").get("do_lower_case", False)),
-        prompt=prompts.get("prompts", {}).get(prompts.get("default_prompt_name") or "", ""),
+        options=read_json(next(iter(sorted(encoder.glob("sentence_*_config.json"))), encoder / "none")),
+        poolings=poolings_of(path, pooling),
+        pools_prompt=pooling.get("include_prompt", True),
+        prompt=prompt_of(path, sentences, prompt_name),
+        truncate_dim=sentences.get("truncate_dim"),
     )
 
 
-def read_pooling(path: Path) -> str:
-    config = read_json(path)
-    named = config.get("pooling_mode")
-    found = [named] if named else [name for flag, name in POOLINGS.items() if config.get(flag)]
-    others = [
-        flag for flag, on in config.items() if flag.startswith("pooling_mode_") and on is True and flag not in POOLINGS
-    ]
-    if len(found) != 1 or found[0] not in POOLINGS.values() or others:
-        raise ConfigError(f"{path}: pooling must be exactly one of {', '.join(POOLINGS.values())}")
-    return str(found[0])
+def module_of(path: Path, kind: str) -> str:
+    """The name of a module of modules.json. Raises ConfigError for those that we do not compute."""
+    name = kind.rpartition(".")[2]
+    if not kind.startswith(PACKAGE) or name not in MODULES:
+        raise ConfigError(f"{path}: modules.json names {kind}; this backend computes {', '.join(MODULES)}")
+    return name
+
+
+def poolings_of(path: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    """Of the Pooling module's config. Raises ConfigError."""
+    named = config.get("pooling_mode") or [name for flag, name in POOLINGS.items() if config.get(flag)] or "mean"
+    names = (named,) if isinstance(named, str) else tuple(named)
+    known = {*POOLINGS.values()}
+    unknown = {*names} - known | {flag for flag, on in config.items() if is_unknown_flag(flag) and on}
+    if unknown:
+        raise ConfigError(f"{path}: unknown pooling {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}")
+    return names
+
+
+def is_unknown_flag(name: str) -> bool:
+    return name.startswith("pooling_mode_") and name not in POOLINGS
+
+
+def prompt_of(path: Path, config: dict[str, Any], name: str) -> str:
+    """Raises ConfigError when there is no prompt of this name."""
+    prompts = config.get("prompts", {})
+    if name and name not in prompts:
+        raise ConfigError(f"{path}: there is no prompt {name!r}. There are: {', '.join(prompts) or 'none'}")
+    return str(prompts.get(name or config.get("default_prompt_name") or "") or "")
 
 
 def read_json(path: Path, default: Any = None) -> Any:
@@ -100,28 +148,19 @@ class TextTokenizer:
         self._tokenizer.no_truncation()
         self._lower_case = folder.lower_case
         self._prompt = folder.prompt
-        self.prefix, self.suffix = self._special_tokens()
+        self.frame = Frame.found(
+            self._tokenizer.encode("a", add_special_tokens=False).ids,
+            self._tokenizer.encode("a").ids,
+            self._tokenizer.encode(self._cased(folder.prompt), add_special_tokens=False).ids,
+        )
 
     @property
     def vocabulary_size(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        prompted = [self._prompt + (text.lower() if self._lower_case else text) for text in texts]
+        prompted = [self._cased(self._prompt + text) for text in texts]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prompted)]
 
-    def complete(self, ids: Sequence[int]) -> list[int]:
-        """Puts the special tokens around ids, unless they are there."""
-        ids = list(ids)
-        head, tail = len(self.prefix), len(self.suffix)
-        if len(ids) >= head + tail and ids[:head] == self.prefix and ids[len(ids) - tail :] == self.suffix:
-            return ids
-        return self.prefix + ids + self.suffix
-
-    def _special_tokens(self) -> tuple[list[int], list[int]]:
-        """What the tokenizer puts before and behind a text (after the prompt, which is text itself)."""
-        bare = self._tokenizer.encode("a", add_special_tokens=False).ids
-        whole = self._tokenizer.encode("a").ids
-        starts = (at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
-        start = next(starts, 0)
-        return whole[:start], whole[start + len(bare) :]
+    def _cased(self, text: str) -> str:
+        return text.lower() if self._lower_case else text

@@ -16,6 +16,8 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from internal.embedding.backends.transformers.folder import SentenceFolder
+
 # In place: they work on the widest matrix there is.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": torch.ops.aten.gelu_, "relu": functional.relu_}
 ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
@@ -25,15 +27,54 @@ MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
 Weights = dict[str, Tensor]
 
 
-def can_pack(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether `PackedBert` computes exactly what the model's own code would."""
+# Hidden states (tokens x width) and the tokens of each text → one vector per text.
+def mean(hidden: Tensor, lengths: Tensor) -> Tensor:
+    return torch.segment_reduce(hidden, "mean", lengths=lengths, axis=0)
+
+
+def maximum(hidden: Tensor, lengths: Tensor) -> Tensor:
+    return torch.segment_reduce(hidden, "max", lengths=lengths, axis=0)
+
+
+def first(hidden: Tensor, lengths: Tensor) -> Tensor:
+    return hidden[lengths.cumsum(0) - lengths]
+
+
+def last(hidden: Tensor, lengths: Tensor) -> Tensor:
+    return hidden[lengths.cumsum(0) - 1]
+
+
+POOL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "cls": first, "max": maximum, "lasttoken": last}
+
+
+def can_pack(folder: SentenceFolder) -> bool:
+    """Whether `PackedEncoder` computes exactly what the library would."""
+    config = folder.config
     return (
-        config["model_type"] in MODEL_TYPES
+        folder.modules in (("Transformer", "Pooling"), ("Transformer", "Pooling", "Normalize"))
+        and folder.options.get("transformer_task", "feature-extraction") == "feature-extraction"
+        and len(folder.poolings) == 1
+        and folder.poolings[0] in POOL
+        and (folder.pools_prompt or not folder.prompt)
+        and config["model_type"] in MODEL_TYPES
         and config.get("hidden_act", "gelu") in ACTIVATIONS
         and config.get("position_embedding_type", "absolute") == "absolute"
         and not config.get("is_decoder", False)
-        and (folder / "model.safetensors").exists()
+        and (folder.encoder / "model.safetensors").exists()
     )
+
+
+class PackedEncoder:
+    """Texts, ordered by length → their vectors, not yet normalised."""
+
+    def __init__(self, folder: SentenceFolder, device: str, products: torch.dtype) -> None:
+        self._bert = PackedBert(folder.encoder, folder.config, folder.first_position, device, products)
+        self._pool = POOL[folder.poolings[0]]
+        self._device = device
+
+    def __call__(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        lengths = torch.tensor([len(text) for text in texts], device=self._device)
+        return self._pool(self._bert(texts), lengths)
 
 
 class Linear:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from gen import inference_pb2 as pb
 
 from internal.config import ConfigError, ModelConfig
+from internal.cores import usable_cores
 from internal.errors import InternalError, OverloadedError, UnavailableError, UnsupportedError, WorkerError
 from internal.inference.backends.base import Generation, ModelInfo, Publish
 from internal.inference.backends.llamacpp.constraints import is_constrained
@@ -36,7 +37,6 @@ from internal.inference.backends.llamacpp.options import (
     context_length_of,
     layout_of,
     options_of,
-    usable_cores,
 )
 from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
 from internal.inference.backends.llamacpp.projector import Picture, Projector

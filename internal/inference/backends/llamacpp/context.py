@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llama_cpp.llama_cpp as llama
 import numpy as np
 import numpy.typing as npt
 
 from internal.errors import WorkerError
 from internal.inference.backends.llamacpp.model import Model
+from internal.llamacpp import llama
+from internal.llamacpp.batch import Batch, pointer_to
 
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml_type
 FLASH_ATTENTION = {
@@ -142,7 +143,7 @@ class Context:
         size = llama.llama_state_seq_get_size_ext(self.pointer, source, 0)
         if size > len(self._parcel):
             self._parcel = np.ones(size * 2, np.uint8)
-        parcel = _pointer(self._parcel, ctypes.POINTER(ctypes.c_uint8))
+        parcel = pointer_to(self._parcel, ctypes.POINTER(ctypes.c_uint8))
         llama.llama_state_seq_get_data_ext(self.pointer, parcel, size, source, 0)
         if not llama.llama_state_seq_set_data_ext(self.pointer, parcel, size, target, 0):
             raise DecodeError(0)
@@ -158,28 +159,7 @@ class Context:
         return last + 1
 
 
-_INTEGERS, _FLOATS = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_float)
-_NULL: Any = None
-
-
-class _Batch:
-    """A llama_batch over arrays of numpy, so that a chunk is written with a few slice assignments."""
-
-    def __init__(self, size: int) -> None:
-        self._tokens = np.zeros(size, np.int32)
-        self._positions = np.zeros(size, np.int32)
-        self._sequences = np.zeros(size, np.int32)
-        self._outputs = np.zeros(size, np.int8)
-        self._ones = np.ones(size, np.int32)  # every token belongs to one sequence
-        self._pointers = self._sequences.ctypes.data + self._sequences.itemsize * np.arange(size, dtype=np.uint64)
-        self._pointers = self._pointers.astype(np.uint64)
-        self.struct = llama.llama_batch()
-        self._texts = _pointer(self._tokens, _INTEGERS)
-        self.struct.pos = _pointer(self._positions, _INTEGERS)
-        self.struct.n_seq_id = _pointer(self._ones, _INTEGERS)
-        self.struct.seq_id = _pointer(self._pointers, ctypes.POINTER(_INTEGERS))
-        self.struct.logits = _pointer(self._outputs, ctypes.POINTER(ctypes.c_int8))
-
+class _Batch(Batch):
     def fill(self, chunks: Sequence[Chunk]) -> int:
         """Writes the chunks one after another; returns how many of them want logits."""
         tokens: list[int] = []
@@ -198,19 +178,5 @@ class _Batch:
             sequences += [chunk.sequence] * count
             outputs += [0] * (count - 1)
             outputs.append(chunk.wants_logits)
-        end = self.struct.n_tokens = len(tokens)
-        self._read_from(chunks[0].embeddings)
-        self._tokens[:end] = tokens
-        self._positions[:end] = positions
-        self._sequences[:end] = sequences
-        self._outputs[:end] = outputs
+        self.write(tokens, positions, sequences, outputs, chunks[0].embeddings)
         return sum(outputs)
-
-    def _read_from(self, embeddings: Embeddings | None) -> None:
-        self._embeddings = embeddings  # kept while llama.cpp reads it
-        texts, pictures = (self._texts, _NULL) if embeddings is None else (_NULL, _pointer(embeddings, _FLOATS))
-        self.struct.token, self.struct.embd = texts, pictures
-
-
-def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
-    return ctypes.cast(array.ctypes.data, kind)

@@ -6,63 +6,21 @@ Everything here may be called from any thread once the model is loaded: llama.cp
 from __future__ import annotations
 
 import ctypes
-import logging
-import os
 import threading
-from pathlib import Path
 from typing import Any
 
-# Between two steps OpenMP's threads would spin for milliseconds on cores that the rest of the machine needs, and that
-# stalls the steps themselves when the machine is busy. Read when llama.cpp is loaded, so it stands before the import.
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-
-import llama_cpp.llama_cpp as llama
-
 from internal.errors import WorkerError
+from internal.llamacpp import llama
+from internal.llamacpp.weights import Weights
 
-log = logging.getLogger("novai.llamacpp")
-
-# ggml's levels: 2 info, 3 warning, 4 error; 5 continues the line before. Loading says hundreds of lines of info.
-_LEVELS = {3: logging.WARNING, 4: logging.ERROR}
 _CONTROL_OR_USER_DEFINED = 8 | 16  # LLAMA_TOKEN_ATTR_CONTROL, LLAMA_TOKEN_ATTR_USER_DEFINED
 
 
-@llama.llama_log_callback  # type: ignore[untyped-decorator,unused-ignore]
-def log_callback(level: int, text: bytes | None, _data: object) -> None:
-    # One request never exceeds the trained context; all of them together may.
-    if level in _LEVELS and text and b"n_ctx_seq" not in text:
-        log.log(_LEVELS[level], "%s", text.decode(errors="replace").rstrip())
-
-
-_started = threading.Lock()
-_backend_ready = False
-
-
-def _start_backend() -> None:
-    """llama.cpp's process-wide start, once."""
-    global _backend_ready  # noqa: PLW0603 (it is the library's own global)
-    with _started:
-        if not _backend_ready:
-            llama.llama_log_set(log_callback, None)
-            llama.llama_backend_init()
-            _backend_ready = True
-
-
-class Model:
-    """Weights and vocabulary. `free()` gives the memory back; nothing may be called after it.
-
-    Raises WorkerError when the file cannot be used by this engine; the message says why.
-    """
+class Model(Weights):
+    """Weights and vocabulary of a decoder. Raises WorkerError, as Weights do."""
 
     def __init__(self, path: str, *, n_gpu_layers: int = 0, mmap: bool = True) -> None:
-        check_file(path, "path")
-        _start_backend()
-        parameters = llama.llama_model_default_params()
-        parameters.n_gpu_layers = n_gpu_layers
-        parameters.load_mode = llama.LLAMA_LOAD_MODE_MMAP if mmap else llama.LLAMA_LOAD_MODE_NONE
-        self.pointer: Any = llama.llama_model_load_from_file(path.encode(), parameters)
-        if not self.pointer:
-            raise WorkerError(f"{path}: llama.cpp cannot load this file; its log above says why")
+        super().__init__(path, n_gpu_layers=n_gpu_layers, mmap=mmap)
         try:
             _check_kind(self.pointer, path)
         except WorkerError:
@@ -71,9 +29,6 @@ class Model:
         self._read_vocabulary()
 
     def _read_vocabulary(self) -> None:
-        self.vocab = llama.llama_model_get_vocab(self.pointer)
-        self.vocabulary_size: int = llama.llama_vocab_n_tokens(self.vocab)
-        self.trained_context: int = llama.llama_model_n_ctx_train(self.pointer)
         self.adds_bos: bool = llama.llama_vocab_get_add_bos(self.vocab)
         self.bos: int = llama.llama_vocab_bos(self.vocab)
         self.eos: int = llama.llama_vocab_eos(self.vocab)
@@ -86,25 +41,11 @@ class Model:
         self._pieces: dict[int, bytes] = {}
         self._buffer = threading.local()
 
-    def free(self) -> None:
-        if self.pointer:
-            llama.llama_model_free(self.pointer)
-            self.pointer = None
-
     # ------------------------------------------------------------------ tokens
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
-        """Token ids of `text`, in which the texts of special tokens count as those tokens.
-
-        `add_special`: with what the model wants around a prompt (BOS), unless the text begins with it.
-        """
-        data = text.encode("utf-8", "surrogatepass")
-        room = len(data) + 8
-        ids = (ctypes.c_int32 * room)()
-        count = llama.llama_tokenize(self.vocab, data, len(data), ids, room, add_special, True)
-        if count < 0:
-            raise WorkerError(f"llama.cpp cannot tokenise a text of {len(data)} bytes")
-        found: list[int] = ids[:count]
+        """As of Weights; BOS is not added to a text that begins with it."""
+        found = super().tokenize(text, add_special=add_special)
         if add_special and self.adds_bos and found[:2] == [self.bos, self.bos]:
             del found[0]  # the template wrote it already
         return found
@@ -157,16 +98,6 @@ class Model:
         embedding: int = llama.llama_model_n_embd(self.pointer)
         layers: int = llama.llama_model_n_layer(self.pointer)
         return int(layers * embedding * kv_heads // heads)
-
-
-def check_file(path: str, setting: str) -> None:
-    """Raises WorkerError when it cannot be what the setting of a model wants."""
-    file = Path(path)
-    if not file.is_file():
-        raise WorkerError(f"{path}: no such file. Set `{setting}` of the model to a GGUF file.")
-    with file.open("rb") as stream:
-        if stream.read(4) != b"GGUF":
-            raise WorkerError(f"{path}: not a GGUF file. Convert the model with llama.cpp's convert_hf_to_gguf.py.")
 
 
 def _check_kind(pointer: Any, path: str) -> None:

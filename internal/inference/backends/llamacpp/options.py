@@ -48,10 +48,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 def options_of(config: ModelConfig) -> Options:
     """The options of a row of models.yaml. Raises ConfigError."""
-    try:
-        options = msgspec.convert(config.options, Options)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"model {config.name!r}: options: {error}") from None
+    options = config.options_as(Options)
     if options.n_batch < options.slots:
         raise ConfigError(f"model {config.name!r}: options: `n_batch` must be at least `slots` ({options.slots})")
     if options.kv == "streams" and options.cells is not None:
@@ -94,17 +91,6 @@ def _streams(options: Options, context_length: int) -> Layout:
 
 def _sequences(running: int, prefixes: int | None, default: int) -> int:
     return min(running + (default if prefixes is None else prefixes), MOST_SEQUENCES)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: its affinity and its cgroup's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no quota ("max"), or no cgroup v2
-    return cores
 
 
 def _free_memory_bytes() -> int:

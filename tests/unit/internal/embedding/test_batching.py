@@ -97,7 +97,7 @@ def test_full_means_full_and_a_job_is_taken_whole() -> None:
 class HeldBackend:
     """The vector of a text is its length. Nothing is computed until `let_go`; then what it saw is in `batches`."""
 
-    info = ModelInfo("held", "held", "cpu", 512, 100, dimensions=1, truncatable_dimensions=False)
+    info = ModelInfo("held", "held", "cpu", 512, 100, dimensions=1)
 
     def __init__(self, lanes: int = 1, batch_tokens: int = 100) -> None:
         self.lanes = lanes

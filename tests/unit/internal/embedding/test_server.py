@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -46,20 +47,20 @@ async def worker(config: ModelConfig, **env: str) -> AsyncIterator[asyncio.subpr
         await process.communicate()
 
 
-async def test_life_from_ready_to_drained() -> None:
-    async with worker(model(), NOVAI_GRPC_TOKEN="secret") as process:
+async def test_life_from_ready_to_drained(files: Path) -> None:
+    async with worker(model(backend="auto", path=str(files)), NOVAI_GRPC_TOKEN="secret") as process:
         assert process.stdout
         facts = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         port = facts.pop("port")
         assert facts == {
             "model": "all-MiniLM-L6-v2",
-            "backend": "transformers",
+            "backend": "llamacpp" if files.suffix == ".gguf" else "transformers",
             "device": facts["device"],
             "context_length": 512,
             "vocabulary_size": 30522,
             "slots": 0,
             "dimensions": 384,
-            "truncatable_dimensions": False,
+            "matryoshka": False,
             "created": 7,
         }
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

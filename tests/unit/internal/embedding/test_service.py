@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ import pytest
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc as rpc
 
+from internal.config import ConfigError
 from internal.embedding.backends.base import Backend, Vectors
 from tests.unit.internal.embedding.conftest import loaded, serving
 
@@ -76,7 +78,7 @@ async def test_token_ids_mean_the_same_as_their_text(stub: rpc.EmbeddingServiceS
     text, *others = vectors(answer)
     assert answer.prompt_tokens == 12
     for other in others:
-        assert np.allclose(text, other, atol=1e-5)
+        assert text @ other == pytest.approx(1, abs=1e-5)
 
 
 async def test_a_text_has_one_vector_whatever_it_is_computed_with(stub: rpc.EmbeddingServiceStub) -> None:
@@ -84,7 +86,7 @@ async def test_a_text_has_one_vector_whatever_it_is_computed_with(stub: rpc.Embe
     together = vectors(await stub.Embed(request(*texts)))
     apart = await asyncio.gather(*(stub.Embed(request(text)) for text in texts[::20]))
     alone = np.concatenate([vectors(answer) for answer in apart])
-    assert np.allclose(together[::20], alone, atol=1e-5)
+    assert (together[::20] * alone).sum(axis=1).min() > 0.99999
 
 
 async def test_the_longest_text_works_and_a_longer_one_is_named(stub: rpc.EmbeddingServiceStub) -> None:
@@ -134,14 +136,28 @@ async def test_another_model_is_not_found(stub: rpc.EmbeddingServiceStub) -> Non
     assert (await stub.Embed(request("a", model="minilm"))).dimensions == 384
 
 
-async def test_a_truncatable_model_gives_leading_dimensions_as_unit_vectors() -> None:
-    async with serving(loaded(matryoshka=True)) as stub:
+async def test_a_truncatable_model_gives_leading_dimensions_as_unit_vectors(files: Path) -> None:
+    async with serving(loaded(files, matryoshka=True)) as stub:
         whole = vectors(await stub.Embed(request("hello world")))[0]
         short = vectors(await stub.Embed(request("hello world", dimensions=64)))[0]
         assert short.shape == (64,)
         assert np.allclose(short, whole[:64] / np.linalg.norm(whole[:64]), atol=1e-6)
         code, _ = await refusal(stub, request("a", dimensions=385))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_only_the_dimensions_that_a_model_was_trained_for(files: Path) -> None:
+    async with serving(loaded(files, matryoshka=[128, 64])) as stub:
+        for dimensions in (64, 128, 384):
+            assert vectors(await stub.Embed(request("a", dimensions=dimensions))).shape == (1, dimensions)
+        code, details = await refusal(stub, request("a", dimensions=100))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert details == "dimensions: the model 'minilm' can be asked for one of 64, 128, 384"
+
+
+def test_more_dimensions_than_there_are_cannot_be_promised(files: Path) -> None:
+    with pytest.raises(ConfigError, match="512 dimensions, and the model has 384"):
+        loaded(files, matryoshka=[128, 512])
 
 
 async def test_a_full_queue_is_refused_at_once_and_the_rest_is_answered(minilm: Backend) -> None:

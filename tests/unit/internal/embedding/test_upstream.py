@@ -53,7 +53,7 @@ async def test_failures_are_tried_again(upstream: Provider) -> None:
 
 
 async def test_leading_dimensions_are_cut_here(upstream: Provider) -> None:
-    async with serving(backend(upstream, truncatable_dimensions=True)) as stub:
+    async with serving(backend(upstream, matryoshka=True)) as stub:
         answer = await stub.Embed(request("one", dimensions=2))
     assert np.allclose(np.frombuffer(answer.vectors, "<f4"), np.array([3, 1]) / np.sqrt(10))
 
