@@ -6,6 +6,7 @@ is killed leaves to its successor; what was running then has no witness, and its
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import OrderedDict
@@ -28,9 +29,10 @@ class Receipts:
         self._clock = clock
         self._journal = journal
         self._running: dict[str, Generation] = {}
-        self._ended: OrderedDict[str, tuple[float, pb.Receipt]] = OrderedDict()
+        self._ended: OrderedDict[str, Entry] = OrderedDict()
         if journal is not None:
-            self._ended.update((receipt.request_id, (at_s, receipt)) for at_s, receipt in journal.read())
+            for entry in journal.read():
+                self._ended[pb.Receipt.FromString(entry.receipt).request_id] = entry
             self._forget(clock())
 
     def opened(self, generation: Generation) -> None:
@@ -46,12 +48,11 @@ class Receipts:
         if generation.abandoned:
             state = pb.Receipt.ABANDONED
         usage = event.failed.usage if failed else event.finished.usage
-        now_s = self._clock()
         receipt = pb.Receipt(request_id=generation.request_id, state=state, usage=usage)
-        self._ended[generation.request_id] = (now_s, receipt)
+        entry = self._ended[generation.request_id] = Entry(self._clock(), receipt.SerializeToString())
         if self._journal is not None:
-            self._journal.append(now_s, receipt)
-        self._forget(now_s)
+            self._journal.append(entry)
+        self._forget(entry.at_s)
 
     def find(self, request_ids: Iterable[str]) -> list[pb.Receipt]:
         """The receipts that are known; unknown ids are left out."""
@@ -59,8 +60,8 @@ class Receipts:
         for request_id in request_ids:
             if (running := self._running.get(request_id)) is not None:
                 found.append(pb.Receipt(request_id=request_id, state=pb.Receipt.RUNNING, usage=running.usage))
-            elif request_id in self._ended:
-                found.append(self._ended[request_id][1])
+            elif (ended := self._ended.get(request_id)) is not None:
+                found.append(pb.Receipt.FromString(ended.receipt))
         return found
 
     def close(self) -> None:
@@ -69,17 +70,17 @@ class Receipts:
 
     def _forget(self, now_s: float) -> None:
         while self._ended:
-            request_id, (ended_at_s, _) = next(iter(self._ended.items()))
-            if now_s - ended_at_s < KEPT_S and len(self._ended) <= KEPT_AT_MOST:
+            request_id, oldest = next(iter(self._ended.items()))
+            if now_s - oldest.at_s < KEPT_S and len(self._ended) <= KEPT_AT_MOST:
                 return
             del self._ended[request_id]
 
 
-class Entry(msgspec.Struct, array_like=True):
-    """A line of the journal."""
+class Entry(msgspec.Struct, array_like=True, gc=False):
+    """What ended. A line of the journal."""
 
     at_s: float  # unix time
-    receipt: bytes
+    receipt: bytes  # a message takes ten times the memory
 
 
 class Journal:
@@ -95,23 +96,20 @@ class Journal:
         self._encode = msgspec.json.Encoder().encode
         self._file = self._open()
 
-    def read(self) -> Iterator[tuple[float, pb.Receipt]]:
-        """What is there, oldest first: when it ended (unix time), and the receipt. A torn line is left out."""
+    def read(self) -> Iterator[Entry]:
+        """What is there, oldest first. A torn line is left out."""
         decoder = msgspec.json.Decoder(Entry)
         for path in (self._former, self._path):
             for line in path.read_bytes().splitlines() if path.exists() else ():
-                try:
-                    entry = decoder.decode(line)
-                except msgspec.MsgspecError:
-                    continue
-                yield entry.at_s, pb.Receipt.FromString(entry.receipt)
+                with contextlib.suppress(msgspec.MsgspecError):
+                    yield decoder.decode(line)
 
-    def append(self, at_s: float, receipt: pb.Receipt) -> None:
-        if self._lines >= KEPT_AT_MOST or at_s - self._since_s >= KEPT_S:
+    def append(self, entry: Entry) -> None:
+        if self._lines >= KEPT_AT_MOST or entry.at_s - self._since_s >= KEPT_S:
             self.close()
             self._path.replace(self._former)
             self._file = self._open()
-        os.write(self._file, self._encode(Entry(at_s, receipt.SerializeToString())) + b"\n")
+        os.write(self._file, self._encode(entry) + b"\n")
         self._lines += 1
 
     def close(self) -> None:
