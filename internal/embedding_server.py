@@ -1,6 +1,6 @@
 """Process: one encoder behind EmbeddingService. Started by the model host, one per replica.
 
-On stdout it says one line of JSON when it can embed; everything else goes to stderr.
+What it says to the host is in `announce.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 from gen import embedding_pb2, embedding_pb2_grpc
 
+from internal.announce import Activity, announce_busy
 from internal.config import ConfigError, WorkerSettings
 from internal.embedding.backends import load_backend
 from internal.embedding.service import EmbeddingService
@@ -26,7 +27,7 @@ async def serve(settings: WorkerSettings) -> None:
     stop = stop_signal()
     backend = load_backend(settings.model)
     await asyncio.to_thread(backend.load)
-    service = EmbeddingService(backend)
+    service = EmbeddingService(backend, activity=Activity(announce_busy))
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
     embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(service, server.server)
     await server.start()
