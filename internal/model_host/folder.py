@@ -1,8 +1,8 @@
 """MODEL_DIR: every model file and folder in it is a model that can be loaded.
 
 A `.gguf` file is one for llama.cpp; a folder with a `config.json` one for transformers, of vectors where
-sentence-transformers has left its `modules.json`. What begins with a dot is being downloaded; projectors and the further
-parts of a split file are no models.
+sentence-transformers has left its `modules.json`. What begins with a dot is being downloaded; projectors and the
+further parts of a split file are no models.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ Value = int | float | bool | str
 
 
 def read_header(path: Path) -> dict[str, Value]:
-    """The scalar values before the vocabulary. Empty when it is no GGUF file; fewer of a broken one: whoever loads it says
-    what is wrong."""
+    """The scalar values before the vocabulary. Empty when it is no GGUF file; fewer of a broken one: whoever loads it
+    says what is wrong."""
     found: dict[str, Value] = {}
     try:
         with path.open("rb") as file:

@@ -1,8 +1,8 @@
 """How much memory a model takes, and how much there is.
 
-An estimate, before anything is loaded: the files that hold weights, keys and values of the tokens that are kept, and the
-process itself. What layers on a GPU take is the GPU's, which refuses by itself: then the model is `failed`, with the
-reason.
+An estimate, before anything is loaded: the files that hold weights, keys and values of the tokens that are kept, and
+the process itself. What layers on a GPU take is the GPU's, which refuses by itself: then the model is `failed`, with
+the reason.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def needed_bytes(config: ModelConfig) -> int:
 
 
 def available_bytes(budget_bytes: int, pids: Iterable[int]) -> int:
-    """For all models together: what nobody but our workers uses, or less if we were told so. 0 as a budget: no limit."""
+    """For all models together: what nobody but our workers uses, or `budget_bytes` if that is less; 0: no budget."""
     free = psutil.virtual_memory().available + sum(map(_private_bytes, pids))
     limits = [limit for limit in (budget_bytes, _cgroup_bytes()) if limit]
     return min([free, *limits])

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import grpc.aio
 from gen import model_host_pb2 as pb
@@ -23,7 +23,13 @@ from internal.model_host.worker import MODULES, Worker
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelHostService"].full_name
 HEARTBEAT_S = 5
-CHOICES = ("context_length", "gpu_layers", "slots", "device", "dtype")
+CHOICES: tuple[Literal["context_length", "gpu_layers", "slots", "device", "dtype"], ...] = (
+    "context_length",
+    "gpu_layers",
+    "slots",
+    "device",
+    "dtype",
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
