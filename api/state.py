@@ -35,6 +35,7 @@ from api.services.tokens import TokenService
 from api.storage.holds import open_ledger_pool
 from api.storage.objects import Objects
 from api.storage.session import Database, open_pool
+from outbound.guard import Guard
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
         commands = HostCommands(hosts)
         catalog = Catalog(hosts, commands, settings.first_token_timeout_s)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices, batch)
-        fetcher = Fetcher(settings.image_url_hosts)
+        fetcher = Fetcher(Guard(settings.image_url_hosts))
         stack.push_async_callback(fetcher.aclose)
         images = Images(fetcher)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s

@@ -11,7 +11,6 @@ from api.generated import schemas as s
 from api.generated.routes import HealthApi
 from api.state import AppState
 
-
 OURS = ("process", "database", "prices")  # checks of this process; the others are of models and their hosts
 
 

@@ -26,7 +26,7 @@ def models_in(folder: Path | None) -> list[ModelConfig]:
         name = path.stem if path.is_file() else path.name
         if name in found:  # the later one is called by its path
             name = path.relative_to(folder.resolve()).with_suffix("").as_posix()
-        found[name] = _row(name, path)
+        found[name] = row_of(name, path, path.is_dir(), (path / "modules.json").is_file())
     return list(found.values())
 
 
@@ -43,10 +43,9 @@ def _paths(folder: Path, depth: int) -> Iterator[Path]:
             yield from _paths(path, depth - 1)
 
 
-def _row(name: str, path: Path) -> ModelConfig:
-    if path.is_file():
-        return ModelConfig(name=name, kind="chat", backend="llamacpp", path=str(path), preload=False)
-    vectors = (path / "modules.json").is_file()
+def row_of(name: str, path: Path, is_folder: bool, vectors: bool) -> ModelConfig:
+    """As a row of models.yaml would say it. `vectors`: of a folder that sentence-transformers has left."""
+    backend = "transformers" if is_folder else "llamacpp"
     return ModelConfig(
-        name=name, kind="embedding" if vectors else "chat", backend="transformers", path=str(path), preload=False
+        name=name, kind="embedding" if vectors else "chat", backend=backend, path=str(path), preload=False
     )

@@ -29,6 +29,9 @@ class Transfer:
     total_bytes: int = 0  # 0: unknown
     task: asyncio.Task[None] | None = None
 
+    def told(self) -> pb.Transfer:
+        return pb.Transfer(done_bytes=self.done_bytes, total_bytes=self.total_bytes)
+
 
 @dataclass(eq=False)
 class Model:
@@ -102,9 +105,6 @@ class Model:
         """How the host describes it."""
         self.report = next((w.life.report for w in self.workers if w.life.report is not None), self.report)
         report = self.report or Report(port=0)
-        transfer = self.transfer and pb.Transfer(
-            done_bytes=self.transfer.done_bytes, total_bytes=self.transfer.total_bytes
-        )
         return pb.Model(
             model=self.row.name,
             kind=KINDS[self.row.kind],
@@ -117,7 +117,7 @@ class Model:
             pinned=self.pinned,
             idle_ttl_s=self.idle_ttl_s,
             on_demand=self.on_demand,
-            transfer=transfer,
+            transfer=self.transfer.told() if self.transfer is not None else None,
             free=self.row.free,
             owned_by=self.row.owned_by,
             created=self.row.created or report.created,

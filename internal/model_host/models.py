@@ -8,6 +8,7 @@ them loads it again, and so does it after one was idle for its `idle_ttl_s`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -15,14 +16,18 @@ from urllib.parse import quote
 from gen import model_host_pb2 as pb
 
 from internal.config import ConfigError, ModelConfig, ModelsFile
-from internal.model_host.errors import BusyError, InvalidError, NoRoomError, NoSuchModelError
-from internal.model_host.folder import models_in
+from internal.model_host.downloads import Downloads
+from internal.model_host.errors import BusyError, HostError, InvalidError, NoRoomError, NoSuchModelError
+from internal.model_host.folder import models_in, row_of
 from internal.model_host.memory import available_bytes
-from internal.model_host.model import Model, to_make_room
+from internal.model_host.model import Model, Transfer, to_make_room
 from internal.model_host.options import Choice, chosen, where_offered
 from internal.model_host.ports import Ports
 from internal.model_host.settings import HostSettings
+from internal.model_host.source import Plan, Wanted
 from internal.model_host.worker import Worker
+
+log = logging.getLogger("novai.host")
 
 IDLENESS_EVERY_S = 1.0  # how often models are looked for that nobody asks for any more
 FOLDER_EVERY_S = 5.0  # and files that came or went
@@ -44,6 +49,7 @@ class Models:
         self._receipts = receipts
         self._modules = modules
         self._changed = changed
+        self._downloads = Downloads(settings, changed)
         self._ports = Ports(settings.worker_host, settings.worker_ports)
         self._tasks: asyncio.TaskGroup | None = None
         self._known = {row.name: Model(row, on_demand=not row.preload) for row in file.models}
@@ -125,7 +131,35 @@ class Models:
         self._changed()
         return model
 
+    async def download(self, wanted: Wanted) -> Model:
+        """Begins to fetch it into MODEL_DIR, when the source has said what it has. Raises HostError."""
+        found = await self._downloads.look(wanted)
+        before = self._known.get(found.name)
+        if before is not None and not (before.error and not Path(before.row.path).exists()):
+            raise BusyError(f"there is a model {found.name!r} already. Choose another name.", "name")
+        assert self._tasks is not None
+        row = row_of(found.name, self._downloads.target(found), found.is_folder, found.vectors)
+        model = self._known[found.name] = Model(row)
+        model.transfer = Transfer(total_bytes=found.size)
+        model.gone.clear()
+        model.transfer.task = self._tasks.create_task(self._fetch(model, found, model.transfer))
+        self._changed()
+        return model
+
     # ------------------------------------------------------------------ inside
+
+    async def _fetch(self, model: Model, found: Plan, transfer: Transfer) -> None:
+        try:
+            await self._downloads.fetch(found, transfer)
+        except (HostError, OSError) as error:
+            model.error = str(error)
+            log.warning("%s is not downloaded: %s", found.name, error)
+        finally:
+            model.transfer = None
+            model.configure(where_offered(model.row, self._chosen_for_all()))
+            model.row = model.config
+            model.gone.set()
+            self._changed()
 
     def _check_free(self, model: Model, config: ModelConfig, choices: Mapping[str, Choice]) -> None:
         """Raises BusyError when it cannot be loaded like this now."""
@@ -234,15 +268,15 @@ class Models:
 
     def _look_again(self) -> None:
         """For what has come into the folder, and what has left it."""
-        settings = self._settings
-        wanted: dict[str, Choice] = {}
-        if settings.context_size:
-            wanted["context_length"] = settings.context_size
-        if settings.gpu_layers is not None:
-            wanted["gpu_layers"] = settings.gpu_layers
-        found = {row.name: row for row in models_in(settings.model_dir)}
+        found = {row.name: row for row in models_in(self._settings.model_dir)}
         for name, model in list(self._known.items()):
             if name not in self._configured and name not in found and model.state == pb.UNLOADED:
                 del self._known[name]
         for name in found.keys() - self._known.keys():
-            self._known[name] = Model(where_offered(found[name], wanted))
+            self._known[name] = Model(where_offered(found[name], self._chosen_for_all()))
+
+    def _chosen_for_all(self) -> dict[str, Choice]:
+        """Of models in the folder."""
+        settings = self._settings
+        chosen = {"context_length": settings.context_size or None, "gpu_layers": settings.gpu_layers}
+        return {name: value for name, value in chosen.items() if value is not None}

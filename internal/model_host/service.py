@@ -19,6 +19,7 @@ from internal.model_host.life import Phase
 from internal.model_host.models import Models
 from internal.model_host.options import Choice
 from internal.model_host.settings import HostSettings
+from internal.model_host.source import Wanted
 from internal.model_host.worker import MODULES, Worker
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelHostService"].full_name
@@ -121,6 +122,13 @@ class ModelHost(rpc.ModelHostServiceServicer):
     async def Unload(self, request: pb.UnloadRequest, context: Context) -> pb.Model:  # noqa: N802
         try:
             return self.models.unload(request.model).told()
+        except HostError as error:
+            await refuse(context, error)
+
+    async def Download(self, request: pb.DownloadRequest, context: Context) -> pb.Model:  # noqa: N802
+        wanted = Wanted(request.source, request.name, request.file, request.revision, request.sha256)
+        try:
+            return (await self.models.download(wanted)).told()
         except HostError as error:
             await refuse(context, error)
 
