@@ -67,7 +67,7 @@ class Downloads:
             transfer.done_bytes = sum(Part(place / item.path).size for item in found.items)
             async with Web(self._settings.download_hosts) as web:
                 for item in found.items:
-                    await fetch(web, item, place / item.path, arrived)
+                    await fetch(web, item, place / item.path, self._settings.download_patience_s, arrived)
             self._publish(found, place)
 
     def folder(self) -> Path:

@@ -134,8 +134,7 @@ class Models:
     async def download(self, wanted: Wanted) -> Model:
         """Begins to fetch it into MODEL_DIR, when the source has said what it has. Raises HostError."""
         found = await self._downloads.look(wanted)
-        before = self._known.get(found.name)
-        if before is not None and not (before.error and not Path(before.row.path).exists()):
+        if found.name in self._known and not self._is_unfinished(self._known[found.name]):
             raise BusyError(f"there is a model {found.name!r} already. Choose another name.", "name")
         assert self._tasks is not None
         row = row_of(found.name, self._downloads.target(found), found.is_folder, found.vectors)
@@ -147,6 +146,11 @@ class Models:
         return model
 
     # ------------------------------------------------------------------ inside
+
+    def _is_unfinished(self, model: Model) -> bool:
+        """A download that failed, or was ended."""
+        ours = model.row.name not in self._configured and not Path(model.row.path).exists()
+        return ours and model.state in (pb.FAILED, pb.UNLOADED)
 
     async def _fetch(self, model: Model, found: Plan, transfer: Transfer) -> None:
         try:

@@ -26,6 +26,7 @@ class HostSettings:
     load_attempts: int = 0  # give up when a model failed so often before it was ever ready; 0: never
     memory_bytes: int = 0  # that all models together may take; 0: what the machine has
     download_hosts: str = "huggingface.co,*.huggingface.co,*.hf.co"  # comma separated; empty: nothing is downloaded
+    download_patience_s: float = 60.0  # a download that got nothing for so long has failed
     hf_endpoint: str = "https://huggingface.co"  # or a mirror of it
     # Read from variables without NOVAI_. They add to models.yaml, which stays what counts for a name that is in both.
     model_dir: Path | None = None  # every .gguf file, and folder with a config.json, is a model that can be loaded
@@ -77,6 +78,7 @@ PARSERS: dict[str, Any] = {
     "drain_s": float,
     "load_timeout_s": float,
     "load_attempts": int,
+    "download_patience_s": float,
     "memory_bytes": int,
     "model_dir": Path,
     "preload_model": _preload,

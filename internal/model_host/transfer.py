@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from internal.model_host.web import UNREACHABLE, Web
 
 BLOCK_BYTES = 1 << 20
 OPEN_S, SILENCE_S = 30.0, 30.0
-PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between tries that brought nothing; after the last one it has failed
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 8.0  # between tries that bring nothing
 TRANSIENT = {408, 425, 429}
 
 
@@ -64,22 +65,25 @@ class Part:
         self.note.unlink(missing_ok=True)
 
 
-async def fetch(web: Web, item: Item, path: Path, arrived: Callable[[int], None]) -> None:
-    """The file at `path`, complete and checked. `arrived` is told of bytes that are new, less than none when it begins
-    anew. Raises HostError, and OSError when the disk does not do its part."""
+async def fetch(web: Web, item: Item, path: Path, patience_s: float, arrived: Callable[[int], None]) -> None:
+    """The file at `path`, complete and checked. It has failed when nothing came for `patience_s`. `arrived` is told of
+    bytes that are new, less than none when it begins anew. Raises HostError, and OSError when the disk does not do its
+    part."""
     part = Part(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    failures = 0
+    pause_s, came_s = FIRST_PAUSE_S, time.monotonic()
     while not is_complete(part, item):
         before = part.size
         try:
             await _go_on(web, item, part, arrived)
-            failures = 0
         except BrokenError as error:
-            failures = 0 if part.size > before else failures + 1
-            if failures > len(PAUSES_S):
+            if part.size > before:
+                pause_s, came_s = FIRST_PAUSE_S, time.monotonic()
+                continue
+            if time.monotonic() - came_s >= patience_s:
                 raise HostError(f"{item.url} broke off again and again ({error}). Ask for it again to go on.") from None
-            await asyncio.sleep(PAUSES_S[max(failures - 1, 0)])
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LAST_PAUSE_S)
     await asyncio.to_thread(_check, part, item)
     part.note.unlink(missing_ok=True)
 

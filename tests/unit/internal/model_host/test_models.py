@@ -286,11 +286,11 @@ async def test_cycles_leave_no_process_file_or_port() -> None:
     async with running(sleeping()) as run:
         await cycle(run)  # what is opened once is open now
         own = psutil.Process()
-        before = own.num_fds(), len(own.children()), listening(own)
+        before = held(own)
         for _ in range(5):
             await cycle(run)
         async with asyncio.timeout(PATIENCE_S):
-            while (own.num_fds(), len(own.children()), listening(own)) != before:
+            while any(now > then for now, then in zip(held(own), before, strict=True)):
                 await asyncio.sleep(0.02)
 
 
@@ -301,6 +301,8 @@ async def cycle(run: Running) -> None:
     await until_is(run, pb.UNLOADED)
 
 
-def listening(own: psutil.Process) -> int:
+def held(own: psutil.Process) -> tuple[int, int, int]:
+    """Files, processes and ports."""
     family = [own, *own.children(recursive=True)]
-    return sum(link.status == psutil.CONN_LISTEN for process in family for link in process.net_connections("tcp"))
+    ports = [link for each in family for link in each.net_connections("tcp") if link.status == psutil.CONN_LISTEN]
+    return own.num_fds(), len(family), len(ports)
