@@ -88,7 +88,7 @@ class Host:
     seen: bool = False  # its state has been heard on the present connection
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
     aliases: Mapping[str, str] = field(default_factory=dict)
-    known: Mapping[str, pb.Model] = field(default_factory=dict)  # models, loaded or not
+    known: dict[str, pb.Model] = field(default_factory=dict)  # models, loaded or not
     stub: model_host_pb2_grpc.ModelHostServiceAsyncStub | None = None  # of the present connection
 
 

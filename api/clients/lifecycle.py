@@ -94,7 +94,10 @@ class HostCommands:
         return host.stub
 
     async def _called(self, host: Host, call: Awaitable[HostedModel]) -> HostedModel:
+        """What the host says is believed at once, before it is watched."""
         try:
-            return await call
+            told = await call
         except grpc.aio.AioRpcError as error:
             raise from_host(error, host.address) from None
+        host.known[told.model] = told
+        return told
