@@ -1,4 +1,4 @@
-"""The life of models: what cycles of loading and unloading leave behind, and what a load costs those who use another model.
+"""The life of models: what loading and unloading leaves behind, and what it costs those who use another model.
 
 python -m bench.lifecycle [MODEL.gguf] [--cycles 100] [--rounds 10]
 

@@ -64,7 +64,7 @@ async def worker(name: str = MODEL, token: str = "", **options: Any) -> AsyncIte
 
 class FakeHost(model_host_pb2_grpc.ModelHostServiceServicer):
     """A model host whose state a test sets. Its models are whatever workers the test started. `load` answers what it is
-    asked to load; without it, it refuses."""
+    asked to load; without it, it refuses, as it does downloads."""
 
     def __init__(self) -> None:
         self._state = host_pb.HostState(host_id="test")
@@ -88,6 +88,10 @@ class FakeHost(model_host_pb2_grpc.ModelHostServiceServicer):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "model: there is no room")
             raise AssertionError
         return await self.load(request, context)
+
+    async def Download(self, request: host_pb.DownloadRequest, context: Any) -> host_pb.Model:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "source: this host downloads nothing.")
+        raise AssertionError
 
 
 @asynccontextmanager

@@ -88,10 +88,11 @@ class Model:
         self.workers, self.error, self.stopping = workers, "", False
         self.gone.clear()
 
-    def stop(self, *, on_demand: bool) -> None:
-        """Ends the workers; `gone` follows. `on_demand`: until the next request."""
+    def stop(self, *, on_demand: bool, optional: bool) -> None:
+        """Ends the workers; `gone` follows. `on_demand`: until the next request. `optional`: nobody misses it."""
         self.stopping, self.on_demand = True, on_demand
         for worker in self.workers:
+            worker.optional |= optional
             worker.stop()
 
     def ended(self) -> None:

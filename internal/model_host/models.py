@@ -71,7 +71,7 @@ class Models:
                 for task in watching:
                     task.cancel()
                 for model in self._known.values():
-                    self._end(model, on_demand=False)
+                    self._end(model, on_demand=False, missed=True)
 
     # ------------------------------------------------------------------ questions
 
@@ -238,11 +238,12 @@ class Models:
         model.ended()
         self._changed()
 
-    def _end(self, model: Model, *, on_demand: bool) -> None:
+    def _end(self, model: Model, *, on_demand: bool, missed: bool = False) -> None:
+        """Ends what it does. `missed`: it is wanted, but this host goes."""
         if model.transfer is not None and model.transfer.task is not None:
             model.transfer.task.cancel()
         if model.workers:
-            model.stop(on_demand=on_demand)
+            model.stop(on_demand=on_demand, optional=not missed)
         else:
             model.on_demand = on_demand
 

@@ -6,6 +6,7 @@ Everything runs on one event loop; `run()` returns when the process is gone for 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -222,18 +223,15 @@ class Worker:
 
     def _heard(self, number: int, fd: int, line: str) -> None:
         if fd == 1 and line.startswith("{"):
-            try:
-                self._told(number, msgspec.json.decode(line, type=Said))
-            except msgspec.MsgspecError as error:
-                line = f"not a line of ours ({error}): {line}"
-            else:
-                return
+            with contextlib.suppress(msgspec.MsgspecError):
+                if self._told(number, msgspec.json.decode(line, type=Said)):
+                    return
         if line.strip():
             self._last_words = line
         print(f"[{self.model.name}] {line}", file=sys.stderr, flush=True)
 
-    def _told(self, number: int, said: Said) -> None:
-        """What a worker says is in `announce.py`."""
+    def _told(self, number: int, said: Said) -> bool:
+        """Whether it is a line of `announce.py`; then it is taken."""
         if said.busy is not None:
             self.busy, self.used_s = said.busy, time.monotonic()
         elif said.progress is not None:
@@ -242,7 +240,10 @@ class Worker:
             self.used_s = time.monotonic()
             self._events.put_nowait(Reported(number, said))
             self._background(self._probe(number, said.port))
+        else:
+            return False
         self._changed()
+        return True
 
     def _ended(self, number: int, code: int) -> None:
         reason = f"{ending(code)}: {self._last_words}" if self._last_words and code > 0 else ending(code)

@@ -75,6 +75,15 @@ async def test_a_model_is_loaded_with_what_was_chosen_and_leaves_nothing_behind(
         assert not ended.on_demand and not psutil.pid_exists(pid) and not run.host.workers
 
 
+async def test_what_was_there_from_the_start_is_not_missed_once_it_is_unloaded() -> None:
+    async with running(model("m", options={"act": "ignore SIGTERM"}), drain_s=0.2) as run:
+        await until_is(run, pb.READY)
+        assert not run.host.state().models[0].optional
+        await unload(run)
+        await until_is(run, pb.DRAINING)
+        assert run.host.state().models[0].optional
+
+
 async def test_loading_again_changes_only_what_need_not_be_loaded() -> None:
     async with running(sleeping()) as run:
         await load(run, slots=2)
