@@ -1,14 +1,15 @@
 """Models of the installation, as their operator sees them: which there are, loading, unloading, downloading.
 
-A change reaches every host that has the model, or the one that is named. What a host accepts and its entry in the audit
-log are one: the entry is committed only if the host accepted, and nothing is asked of a host while the log is away.
+A change reaches every host that has the model, or the one that is named. Its entry in the audit log is committed before
+a host is asked: nothing is asked while the log is away, nobody's change waits for a host, and what a host refused is
+there, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from api.clients.hosts import Host, Hosts, Replica
 from api.clients.lifecycle import STATES, DownloadRequest, HostCommands, HostedModel, LifeState, LoadRequest
@@ -16,8 +17,6 @@ from api.errors import ApiError, ConflictError, InvalidRequestError, ModelNotFou
 from api.storage import audit
 from api.storage.audit import changing
 from api.storage.session import Database
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,39 +60,26 @@ class Lifecycle:
         """Begins. `details`: what was chosen, for the log. Raises ModelNotFoundError, InvalidRequestError,
         ConflictError, OverloadedError."""
         where = [host for host, _ in self._where(request.model, host)]
-        await self._change(
-            actor,
-            "model.load",
-            request.model,
-            details,
-            lambda: _on_some(where, lambda h: self._commands.load(h, request)),
-        )
+        await self._note(actor, "model.load", request.model, details)
+        await _on_some(where, lambda host: self._commands.load(host, request))
 
     async def unload(self, actor: str, model: str, host: str | None) -> None:
         """Begins. Raises as `load`."""
         where = [host for host, _ in self._where(model, host)]
-        await self._change(
-            actor, "model.unload", model, {}, lambda: _on_some(where, lambda h: self._commands.unload(h, model))
-        )
+        await self._note(actor, "model.unload", model, {})
+        await _on_some(where, lambda host: self._commands.unload(host, model))
 
     async def download(self, actor: str, request: DownloadRequest, host: str | None) -> OnHost:
         """Begins; the model as it is then. Raises as `load`."""
         where = self._one_host(host)
-        told = await self._change(
-            actor,
-            "model.download",
-            request.name or request.source,
-            {"source": request.source, "file": request.file, "host": where.address},
-            lambda: self._commands.download(where, request),
-        )
-        return OnHost(where.address, told, [])
+        details = {"source": request.source, "file": request.file, "host": where.address}
+        await self._note(actor, "model.download", request.name or request.source, details)
+        return OnHost(where.address, await self._commands.download(where, request), [])
 
-    async def _change(
-        self, actor: str, action: str, model: str, details: Mapping[str, Any], act: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _note(self, actor: str, action: str, model: str, details: Mapping[str, Any]) -> None:
+        """Of the whole installation: every administrator reads it."""
         async with changing(self._database) as inside:
             await audit.add(inside, actor, None, action, model, details)
-            return await act()
 
     def _where(self, model: str, address: str | None) -> list[tuple[Host, HostedModel]]:
         """Hosts that have it, or the one of that address. Raises ModelNotFoundError."""

@@ -131,9 +131,11 @@ def test_a_model_is_loaded_used_and_unloaded(operator: httpx.Client, caller: htt
     refused(chat(caller, "by-hand"), 404, "model_not_found")
     assert "by-hand" not in {model["id"] for model in ok(caller.get("/v1/models"))["data"]}
     refused(operator.post(f"{MODELS}/by-hand/unload"), 409)
-    entries = ok(operator.get("/admin/v1/audit", params={"limit": 2}))["data"]
+    entries = ok(operator.get("/admin/v1/audit", params={"limit": 4}))["data"]
     assert [(entry["action"], entry["target"], entry["details"]) for entry in entries] == [
+        ("model.unload", "by-hand", {}),  # which was refused
         ("model.unload", "by-hand", {}),
+        ("model.load", "by-hand", {"slots": 4}),  # as was this
         ("model.load", "by-hand", {"context_length": 1000, "slots": 3, "pinned": True}),
     ]
 

@@ -20,6 +20,7 @@ ASLEEP = pb.Model(model=MODEL, state=pb.ASLEEP, on_demand=True)
 
 @asynccontextmanager
 async def watching(addresses: list[str]) -> AsyncIterator[tuple[Hosts, HostCommands]]:
+    """Hosts of which each has a model."""
     hosts = Hosts(addresses)
     await hosts.start()
     try:
