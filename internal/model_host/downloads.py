@@ -17,10 +17,9 @@ from internal.model_host.errors import BusyError, InvalidError, NoRoomError
 from internal.model_host.model import Transfer
 from internal.model_host.settings import HostSettings
 from internal.model_host.source import Plan, Wanted, plan
-from internal.model_host.transfer import Part, fetch
+from internal.model_host.transfer import SPARE_BYTES, Part, fetch
 from internal.model_host.web import Web
 
-SPARE_BYTES = 64 << 20  # of the disk, that stay free
 TELL_EVERY_S = 0.25
 GIB = 1 << 30
 LOCK = ".lock"

@@ -35,7 +35,7 @@ GIB = 1 << 30
 
 
 class Models:
-    """`changed` is called on the loop after every change. `run` → (`load` | `unload`)* → cancel `run`."""
+    """`changed` is called on the loop after every change. `load`, `unload`, `download` work while `run` does."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Models:
         self._downloads = Downloads(settings, changed)
         self._ports = Ports(settings.worker_host, settings.worker_ports)
         self._tasks: asyncio.TaskGroup | None = None
+        self._leaving = False
         self._known = {row.name: Model(row, on_demand=not row.preload) for row in file.models}
         self._configured = frozenset(self._known)
         self._look_again()
@@ -68,6 +69,7 @@ class Models:
             try:
                 await stop.wait()
             finally:
+                self._leaving = True
                 for task in watching:
                     task.cancel()
                 for model in self._known.values():
@@ -104,6 +106,7 @@ class Models:
         on_demand: bool = False,
     ) -> Model:
         """Begins to load it. `on_demand`: only if the next request may. Raises HostError."""
+        self._check_staying()
         model = self.find(name)
         if on_demand:
             if model.workers:
@@ -134,14 +137,14 @@ class Models:
     async def download(self, wanted: Wanted) -> Model:
         """Begins to fetch it into MODEL_DIR, when the source has said what it has. Raises HostError."""
         found = await self._downloads.look(wanted)
+        self._check_staying()
         if found.name in self._known and not self._is_unfinished(self._known[found.name]):
             raise BusyError(f"there is a model {found.name!r} already. Choose another name.", "name")
-        assert self._tasks is not None
         row = row_of(found.name, self._downloads.target(found), found.is_folder, found.vectors)
         model = self._known[found.name] = Model(row)
         model.transfer = Transfer(total_bytes=found.size)
         model.gone.clear()
-        model.transfer.task = self._tasks.create_task(self._fetch(model, found, model.transfer))
+        model.transfer.task = self._running().create_task(self._fetch(model, found, model.transfer))
         self._changed()
         return model
 
@@ -164,6 +167,15 @@ class Models:
             model.row = model.config
             model.gone.set()
             self._changed()
+
+    def _check_staying(self) -> None:
+        """Raises BusyError when whatever began now would keep this host from ending."""
+        if self._leaving:
+            raise BusyError("this host is shutting down.", "model")
+
+    def _running(self) -> asyncio.TaskGroup:
+        assert self._tasks is not None
+        return self._tasks
 
     def _check_free(self, model: Model, config: ModelConfig, choices: Mapping[str, Choice]) -> None:
         """Raises BusyError when it cannot be loaded like this now."""
@@ -212,9 +224,8 @@ class Models:
         return [*leaving, *drained]
 
     def _begin(self, model: Model, attempts: int, after: Sequence[Model] = ()) -> None:
-        assert self._tasks is not None
         model.begin([self._worker(model, replica, attempts) for replica in range(model.config.replicas)])
-        self._tasks.create_task(self._serve(model, after))
+        self._running().create_task(self._serve(model, after))
 
     def _worker(self, model: Model, replica: int, attempts: int) -> Worker:
         return Worker(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from internal.model_host.source import Item
 from internal.model_host.web import UNREACHABLE, Web
 
 BLOCK_BYTES = 1 << 20
+SPARE_BYTES = 64 << 20  # of the disk, that stay free
 OPEN_S, SILENCE_S = 30.0, 30.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 8.0  # between tries that bring nothing
 TRANSIENT = {408, 425, 429}
@@ -76,6 +78,8 @@ async def fetch(web: Web, item: Item, path: Path, patience_s: float, arrived: Ca
         before = part.size
         try:
             await _go_on(web, item, part, arrived)
+            if not is_complete(part, item):
+                raise BrokenError("it ended early")
         except BrokenError as error:
             if part.size > before:
                 pause_s, came_s = FIRST_PAUSE_S, time.monotonic()
@@ -108,6 +112,8 @@ async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None
                 arrived(-have)
             length = int(response.headers.get("content-length", "0"))
             total = length + have if appends else length
+            if item.size and total not in (0, item.size):
+                raise HostError(f"{item.url} has another size by now. Ask for it again.")
             part.note.write_bytes(msgspec.json.encode(Version(validator_of(response), total)))
             await _receive(response, part, appends, arrived, limit)
     except UNREACHABLE as error:
@@ -127,10 +133,17 @@ async def _receive(
                 limit.reschedule(loop.time() + SILENCE_S)
                 block += piece
                 if len(block) >= BLOCK_BYTES:
+                    check_room(part.path)
                     full, block = block, bytearray()
                     arrived(await asyncio.to_thread(written, file, full))
         finally:
             arrived(written(file, block))
+
+
+def check_room(path: Path) -> None:
+    """A source that does not say how much it has may not fill the disk. Raises HostError."""
+    if shutil.disk_usage(path.parent).free < SPARE_BYTES:
+        raise HostError("the disk is full.")
 
 
 def written(file: BinaryIO, block: bytes | bytearray) -> int:

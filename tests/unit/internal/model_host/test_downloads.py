@@ -79,6 +79,16 @@ async def test_servers_that_have_no_time_are_asked_again_and_others_believed(tmp
         assert "answered 410" in (await until_is(run, pb.FAILED, "tiny")).error
 
 
+async def test_a_file_that_has_another_size_by_now_is_asked_for_again(tmp_path: Path) -> None:
+    files = Files({"/tiny.gguf": BODY}, cuts=[None, 1_000_000], replacement=BODY[:2_000_000])
+    async with downloading(tmp_path, files) as run:
+        await ask(run, f"{files.url}/tiny.gguf")
+        assert "another size" in (await until_is(run, pb.FAILED, "tiny")).error
+        await ask(run, f"{files.url}/tiny.gguf")
+        await until_is(run, pb.UNLOADED, "tiny")
+    assert (tmp_path / "tiny.gguf").read_bytes() == BODY[:2_000_000]
+
+
 async def test_a_file_of_unknown_length_ends_where_it_ends(tmp_path: Path) -> None:
     files = Files({"/tiny.gguf": BODY}, says_length=False)
     async with downloading(tmp_path, files) as run:

@@ -175,6 +175,16 @@ async def one_pid(run: Running) -> int:
     return run.pids()[0]
 
 
+async def test_a_host_that_ends_begins_nothing() -> None:
+    async with running(model("slow", options={"act": "ignore SIGTERM"}), sleeping(), drain_s=0.2) as run:
+        await until_is(run, pb.READY, "slow")
+        run.stop.set()
+        await until_is(run, pb.DRAINING, "slow")
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await load(run)
+        assert status_of(refusal) == (grpc.StatusCode.FAILED_PRECONDITION, "model: this host is shutting down.")
+
+
 # ---------------------------------------------------------------- idleness and memory
 
 
