@@ -17,6 +17,7 @@ from internal.config import ConfigError, WorkerSettings
 from internal.embedding.backends import load_backend
 from internal.embedding.service import EmbeddingService
 from internal.errors import WorkerError
+from internal.gently import gently
 from internal.serving import GrpcServer, setup_logging, stop_signal
 
 SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
@@ -25,7 +26,7 @@ SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_nam
 async def serve(settings: WorkerSettings) -> None:
     """Loads, serves until SIGTERM, drains. Raises ConfigError when the model cannot be loaded."""
     stop = stop_signal()
-    backend = load_backend(settings.model)
+    backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
     await asyncio.to_thread(backend.load)
     service = EmbeddingService(backend, activity=Activity(announce_busy))
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
