@@ -19,7 +19,7 @@ from internal.config import ModelConfig
 from internal.model_host.gguf_header import read_header
 
 PROCESS_BYTES = 128 << 20  # Python and the libraries of a worker that computes
-WEIGHTS = (".gguf", ".safetensors", ".bin", ".pt", ".pth")
+WEIGHTS = (".gguf", ".safetensors", ".bin")  # of several forms in one folder the first is read
 BYTES_PER_VALUE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625}  # others: about half a byte
 SMALL_VALUE = 0.6875
 CONTEXT, SLOTS, CELLS_PER_SLOT = 4096, 16, 1024  # where a row leaves them out
@@ -45,7 +45,7 @@ def needed_bytes(config: ModelConfig) -> int:
     if config.memory_bytes or not config.path:
         return config.memory_bytes
     shape = shape_of(config.path)
-    weights = sum(file.stat().st_size for file in _files(config.path) if file.suffix in WEIGHTS)
+    weights = _weights_bytes(config.path) + size_bytes(config.mmproj)
     keys_and_values = _cells(config, shape) * _token_bytes(config, shape) if config.kind == "chat" else 0
     on_gpu = _share_on_gpu(config, shape)
     return PROCESS_BYTES + int((weights + keys_and_values) * (1 - on_gpu))
@@ -77,6 +77,11 @@ JSON_NAMES = (
 )
 
 
+def _weights_bytes(path: str) -> int:
+    by_form = (sum(file.stat().st_size for file in _files(path) if file.suffix == form) for form in WEIGHTS)
+    return next(filter(None, by_form), 0)
+
+
 def _whole(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
@@ -92,23 +97,23 @@ def _config_json(folder: Path) -> dict[str, Any]:
 def _cells(config: ModelConfig, shape: Shape) -> int:
     """Tokens that are kept, of all requests together: of a pool, the least that a worker makes do with."""
     options = config.options
-    context = options.get("context_length") or min(shape.context_length or CONTEXT, CONTEXT)
-    slots = options.get("slots") or SLOTS
+    context = _whole(options.get("context_length")) or min(shape.context_length or CONTEXT, CONTEXT)
+    slots = _whole(options.get("slots")) or SLOTS
     if options.get("kv") == "streams":
-        return int(context * slots)
-    return int(options.get("cells") or max(slots * CELLS_PER_SLOT, 2 * context))
+        return context * slots
+    return _whole(options.get("cells")) or max(slots * CELLS_PER_SLOT, 2 * context)
 
 
 def _token_bytes(config: ModelConfig, shape: Shape) -> float:
-    kinds = (config.options.get(name, "f16") for name in ("cache_type_k", "cache_type_v"))
+    kinds = (str(config.options.get(name, "f16")) for name in ("cache_type_k", "cache_type_v"))
     return sum(shape.values_per_token * BYTES_PER_VALUE.get(kind, SMALL_VALUE) for kind in kinds)
 
 
 def _share_on_gpu(config: ModelConfig, shape: Shape) -> float:
-    layers = config.options.get("n_gpu_layers", 0)
-    if layers < 0 or str(config.options.get("device", "")).startswith("cuda"):
+    layers = config.options.get("n_gpu_layers")
+    if layers == -1 or str(config.options.get("device", "")).startswith("cuda"):
         return 1.0
-    return min(1.0, layers / shape.layers) if shape.layers else 0.0
+    return min(1.0, _whole(layers) / shape.layers) if shape.layers else 0.0
 
 
 def _files(path: str) -> list[Path]:

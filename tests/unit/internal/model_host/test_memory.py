@@ -23,16 +23,40 @@ def row(path: Path | str, **fields: Any) -> ModelConfig:
     return ModelConfig(**{"name": "m", "kind": "chat", "backend": "llamacpp", "path": str(path)} | fields)
 
 
-def test_the_demo_model() -> None:
-    assert shape_of(str(TINY)) == Shape(layers=5, values_per_token=640, context_length=4096)
-    weights = TINY.stat().st_size
-    assert needed_bytes(row(TINY)) == PROCESS_BYTES + weights + 16 * 1024 * PER_TOKEN
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def whole(name: str, value: int) -> bytes:
+    return text(name) + struct.pack("<II", 4, value)
+
+
+def write_gguf(path: Path, *pairs: bytes) -> Path:
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(pairs)) + b"".join(pairs))
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Five layers, two heads of 64 for keys and values."""
+    sizes = {"block_count": 5, "embedding_length": 256, "context_length": 4096}
+    heads = {"attention.head_count": 4, "attention.head_count_kv": 2}
+    pairs = [whole(f"llama.{name}", value) for name, value in (sizes | heads).items()]
+    return write_gguf(tmp_path / "m.gguf", text("general.architecture") + struct.pack("<I", 8) + text("llama"), *pairs)
+
+
+def test_a_gguf_file(model: Path) -> None:
+    assert shape_of(str(model)) == Shape(layers=5, values_per_token=640, context_length=4096)
+    weights = model.stat().st_size
+    assert needed_bytes(row(model)) == PROCESS_BYTES + weights + 16 * 1024 * PER_TOKEN
     few = {"context_length": 512, "slots": 2}
-    assert needed_bytes(row(TINY, options=few)) == PROCESS_BYTES + weights + 2048 * PER_TOKEN
+    assert needed_bytes(row(model, options=few)) == PROCESS_BYTES + weights + 2048 * PER_TOKEN
     streams = few | {"kv": "streams", "cache_type_k": "f32"}
-    assert needed_bytes(row(TINY, options=streams)) == PROCESS_BYTES + weights + 1024 * PER_TOKEN * 3 // 2
-    assert needed_bytes(row(TINY, options={"n_gpu_layers": -1})) == PROCESS_BYTES
-    assert needed_bytes(row(TINY, memory_bytes=7)) == 7
+    assert needed_bytes(row(model, options=streams)) == PROCESS_BYTES + weights + 1024 * PER_TOKEN * 3 // 2
+    assert needed_bytes(row(model, options={"n_gpu_layers": -1})) == PROCESS_BYTES
+    assert needed_bytes(row(model, memory_bytes=7)) == 7
+    nonsense = {"context_length": "x", "slots": [], "n_gpu_layers": {}, "cache_type_k": []}  # the worker says so
+    assert needed_bytes(row(model, options=nonsense)) > PROCESS_BYTES
     assert needed_bytes(row("")) == 0
 
 
@@ -40,6 +64,7 @@ def test_a_folder(tmp_path: Path) -> None:
     sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 4, "max_position_embeddings": 64}
     (tmp_path / "config.json").write_text(json.dumps(sizes))
     (tmp_path / "model.safetensors").write_bytes(bytes(1000))
+    (tmp_path / "pytorch_model.bin").write_bytes(bytes(3000))
     (tmp_path / "README.md").write_bytes(bytes(5000))
     assert shape_of(str(tmp_path)) == Shape(2, 16, 64)
     chat = row(tmp_path, backend="transformers", options={"slots": 1})
@@ -56,15 +81,11 @@ def test_a_broken_file_is_no_reason_to_fail(tmp_path_factory: pytest.TempPathFac
 
 
 def test_lists_before_what_is_wanted_are_passed_over(tmp_path: Path) -> None:
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value)) + value.encode()
-
     strings = text("general.tags") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b")
     numbers = text("llama.heads") + struct.pack("<IIQ", 9, 4, 3) + struct.pack("<III", 1, 2, 3)
-    wanted = text("llama.block_count") + struct.pack("<II", 4, 7)
     vocabulary = text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1 << 60)
-    (tmp_path / "m.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 4) + strings + numbers + wanted + vocabulary)
-    assert read_header(tmp_path / "m.gguf") == {"llama.block_count": 7}
+    file = write_gguf(tmp_path / "m.gguf", strings, numbers, whole("llama.block_count", 7), vocabulary)
+    assert read_header(file) == {"llama.block_count": 7}
 
 
 def test_a_budget_is_less_than_what_the_machine_has() -> None:
