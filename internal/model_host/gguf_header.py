@@ -35,7 +35,7 @@ def read_header(path: Path) -> dict[str, Value]:
                     _skip_list(file)
                 else:
                     found[name] = _text(file) if kind == STRING else _read(file, SCALARS[kind])[0]
-    except (OSError, struct.error, KeyError, ValueError):
+    except (OSError, struct.error, KeyError, ValueError, OverflowError):
         return found
     return found
 
