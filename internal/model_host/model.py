@@ -19,6 +19,7 @@ from internal.model_host.worker import KINDS, Worker
 
 # Of several replicas the one that is furthest says how the model is.
 FURTHEST = (pb.READY, pb.LOADING, pb.ERROR, pb.DRAINING, pb.FAILED)
+BROKEN = (Phase.ERROR, Phase.FAILED)
 
 
 @dataclass
@@ -112,7 +113,7 @@ class Model:
             state=self.state,
             backend=self.row.backend,
             path=self.row.path,
-            error=self.error or next((w.life.error for w in self.workers if w.life.phase is Phase.ERROR), ""),
+            error=self.error or next((w.life.error for w in self.workers if w.life.phase in BROKEN), ""),
             size_bytes=self._size_bytes,
             needs_bytes=self.needs_bytes,
             pinned=self.pinned,

@@ -142,7 +142,7 @@ def test_a_model_is_loaded_used_and_unloaded(operator: httpx.Client, caller: htt
 
 def test_running_requests_end_before_their_model_does(operator: httpx.Client, caller: httpx.Client) -> None:
     load(operator, "by-hand")
-    until_is(operator, "by-hand", "ready")
+    until(lambda: chat(caller, "by-hand").status_code == 200)
     words = " ".join(map(str, range(30)))  # 0.6 s
     body = {"model": "by-hand", "messages": [{"role": "user", "content": f'script:[{{"say": "{words}"}}]'}]}
     with caller.stream("POST", CHAT, json=body | {"stream": True}) as answer:
