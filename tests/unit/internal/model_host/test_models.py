@@ -82,6 +82,9 @@ async def test_what_was_there_from_the_start_is_not_missed_once_it_is_unloaded()
         await unload(run)
         await until_is(run, pb.DRAINING)
         assert run.host.state().models[0].optional
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await load(run)
+        assert "being unloaded" in status_of(refusal)[1]
 
 
 async def test_loading_again_changes_only_what_need_not_be_loaded() -> None:
@@ -161,9 +164,6 @@ async def test_unloading_ends_a_load() -> None:
         await load(run)
         pid = await one_pid(run)
         await unload(run)
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await load(run)
-        assert "being unloaded" in status_of(refusal)[1]
         await until_is(run, pb.UNLOADED)
         assert not psutil.pid_exists(pid)
 
