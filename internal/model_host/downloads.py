@@ -83,12 +83,17 @@ class Downloads:
         return self.folder() / (found.name if found.is_folder else f"{found.name}.gguf")
 
     def _publish(self, found: Plan, place: Path) -> None:
-        (place / LOCK).unlink()
-        if found.is_folder:
-            place.rename(self.target(found))
-        else:
-            (place / found.items[0].path).rename(self.target(found))
+        target = self.target(found)
+        if not found.is_folder:
+            (place / found.items[0].path).rename(target)
             shutil.rmtree(place)
+            return
+        wanted = {place / item.path for item in found.items} | {place / LOCK}
+        for path in place.rglob("*"):
+            if path.is_file() and path not in wanted:  # of an earlier revision
+                path.unlink()
+        place.rename(target)
+        (target / LOCK).unlink()
 
 
 @contextmanager

@@ -141,6 +141,9 @@ async def test_a_folder_for_transformers_has_no_code_and_no_pickles(tmp_path: Pa
     others = {"model.bin": b"pickle", "modeling.py": b"code", "../../escape.json": b"{}", "/etc/x.json": b"{}"}
     files = Files()
     files.repository("me/vectors", kept | others | {"a/../b.json": b"{}", ".git/config.json": b"{}"})
+    left = tmp_path / "models/.mine.part"
+    left.mkdir(parents=True)
+    (left / "of-an-earlier-try.json").write_bytes(b"{}")
     async with downloading(tmp_path / "models", files) as run:
         begun = await ask(run, "me/vectors", name="mine")
         assert (begun.model, begun.kind, begun.backend) == ("mine", pb.EMBEDDING, "transformers")
