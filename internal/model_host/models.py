@@ -140,8 +140,7 @@ class Models:
         self._check_staying()
         if found.name in self._known and not self._is_unfinished(self._known[found.name]):
             raise BusyError(f"there is a model {found.name!r} already. Choose another name.", "name")
-        row = row_of(found.name, self._downloads.target(found), found.is_folder, found.vectors)
-        model = self._known[found.name] = Model(row)
+        model = self._known[found.name] = Model(row_of(found.name, self._downloads.target(found)))
         model.transfer = Transfer(total_bytes=found.size)
         model.gone.clear()
         model.transfer.task = self._running().create_task(self._fetch(model, found, model.transfer))
@@ -163,8 +162,8 @@ class Models:
             log.warning("%s is not downloaded: %s", found.name, error)
         finally:
             model.transfer = None
-            model.configure(where_offered(model.row, self._chosen_for_all()))
-            model.row = model.config
+            model.row = where_offered(row_of(found.name, Path(model.row.path)), self._chosen_for_all())
+            model.configure(model.row)
             model.gone.set()
             self._changed()
 

@@ -47,10 +47,6 @@ class Plan:
         """Bytes; 0 when the source does not say of a file."""
         return sum(item.size for item in self.items) if all(item.size for item in self.items) else 0
 
-    @property
-    def vectors(self) -> bool:
-        return any(item.path == "modules.json" for item in self.items)
-
 
 class Large(msgspec.Struct):
     """What a repository knows of a file that is kept apart."""

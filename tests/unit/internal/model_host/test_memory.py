@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from internal.config import ModelConfig
+from internal.model_host.folder import models_in
 from internal.model_host.gguf_header import read_header
 from internal.model_host.memory import PROCESS_BYTES, Shape, available_bytes, needed_bytes, shape_of
 
@@ -98,3 +99,11 @@ def test_lists_before_what_is_wanted_are_passed_over(tmp_path: Path) -> None:
 def test_a_budget_is_less_than_what_the_machine_has() -> None:
     assert available_bytes(1000, []) == 1000
     assert available_bytes(0, []) > 1000
+
+
+def test_a_file_that_says_how_it_pools_makes_vectors(tmp_path: Path, model: Path) -> None:
+    encoder = write_gguf(tmp_path / "encoder.gguf", whole("bert.block_count", 1), whole("bert.pooling_type", 1))
+    assert {row.name: (row.kind, row.backend) for row in models_in(tmp_path)} == {
+        encoder.stem: ("embedding", "llamacpp"),
+        model.stem: ("chat", "llamacpp"),
+    }
