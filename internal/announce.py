@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 
 QUIET_S = 1.0  # requests that follow one another are not worth a line each
 
 
 def announce(**facts: float | bool) -> None:
-    """From any thread."""
-    print(json.dumps(facts), flush=True)
+    """From any thread. Who was not started by a host says nothing."""
+    if "NOVAI_MODEL" in os.environ:
+        print(json.dumps(facts), flush=True)
 
 
 def announce_busy(busy: bool) -> None:
