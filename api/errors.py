@@ -101,6 +101,12 @@ class ConflictError(ApiError):
     code = "conflict"
 
 
+class NoRoomError(ConflictError):
+    """A model host has not enough memory, or not enough disk, until something else goes."""
+
+    code = "insufficient_room"
+
+
 class IdempotencyKeyReusedError(InvalidRequestError):
     code = "idempotency_key_reused"
 

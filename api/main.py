@@ -40,6 +40,7 @@ from api.routers.embeddings import Embeddings
 from api.routers.files import PATH as FILES
 from api.routers.files import Files
 from api.routers.health import Health
+from api.routers.lifecycle import Lifecycle
 from api.routers.limits import Limits
 from api.routers.messages import Messages
 from api.routers.models import Models
@@ -127,6 +128,7 @@ def mount(app: FastAPI, state: AppState) -> None:
     routes.add_usage(app.router, Usage(state), codec)
     routes.add_limits(app.router, Limits(state), codec)
     routes.add_admin(app.router, Admin(state), codec)
+    routes.add_lifecycle(app.router, Lifecycle(state), codec)
     routes.add_health(app.router, Health(state), codec)
     add_docs(app.router)
 

@@ -12,6 +12,7 @@ from api.auth.keys import KeyRing
 from api.clients.fetcher import Fetcher
 from api.clients.hosts import Hosts
 from api.clients.images import Images
+from api.clients.lifecycle import HostCommands
 from api.config import Settings
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
@@ -27,12 +28,14 @@ from api.services.embeddings import EmbeddingService
 from api.services.files import Files
 from api.services.generation import GenerationService
 from api.services.idempotency import Idempotency
+from api.services.lifecycle import Lifecycle
 from api.services.receipts import receipts_of
 from api.services.responses import Responses
 from api.services.tokens import TokenService
 from api.storage.holds import open_ledger_pool
 from api.storage.objects import Objects
 from api.storage.session import Database, open_pool
+from outbound.guard import Guard
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class AppState:
     keys: KeyRing
     hosts: Hosts
     catalog: Catalog
+    lifecycle: Lifecycle
     generation: GenerationService
     embeddings: EmbeddingService
     tokens: TokenService
@@ -121,9 +125,10 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
             await start(Sweeper(ledger, prices, receipts_of(hosts), sweep_s=settings.ledger_sweep_s))
         await start(Reconciler(database))
         await start(Retention(database, settings.usage_retention_months))
-        catalog = Catalog(hosts)
+        commands = HostCommands(hosts)
+        catalog = Catalog(hosts, commands, settings.first_token_timeout_s)
         admission = Admission(settings.max_requests_in_flight, limiter, ledger, prices, batch)
-        fetcher = Fetcher(settings.image_url_hosts)
+        fetcher = Fetcher(Guard(settings.image_url_hosts))
         stack.push_async_callback(fetcher.aclose)
         images = Images(fetcher)
         deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
@@ -139,6 +144,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
             keys,
             hosts,
             catalog,
+            Lifecycle(database, hosts, commands),
             generation,
             embeddings,
             tokens,

@@ -13,6 +13,7 @@ RUNS = [
     ["bench.limiter"],
     ["bench.ledger"],
     ["bench.files"],
+    ["bench.lifecycle"],
     ["bench.batch", "models/novai-tiny/novai-tiny.Q8_0.gguf", "--lines", "500"],
     ["bench.sdk"],
     ["bench.upstream"],

@@ -29,7 +29,7 @@ WORDS = {
     "ledger": Word("api.admin", "verify the books", ("ledger",)),
     "audit": Word("api.admin", "show who changed what", ("audit",)),
     "batch": Word("internal.batch", "answer every line of a file, on a server or offline"),
-    "models": Word("internal.dev.models", "what models.yaml serves, and whether its files are there"),
+    "models": Word("internal.models", "list, load, unload, download and inspect models"),
     "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
     "api": Word("api.main", "run one process of the API"),
     "worker": Word("api.worker", "run one process that runs batches"),

@@ -39,6 +39,10 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     owned_by: str = "novai"
     free: bool = False  # runs without a price; with neither, requests are refused
     price: FirstPrice | None = None
+    preload: bool = True  # loaded when the host starts; else for the first request
+    pinned: bool = False  # stays loaded, whatever is idle and whatever else wants the memory
+    idle_ttl_s: float = 0.0  # unloaded after so long without a request, until the next one; 0: never
+    memory_bytes: int = 0  # that it takes; 0: estimated from its files
     options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
 
     def encode(self) -> str:

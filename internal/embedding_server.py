@@ -1,6 +1,6 @@
 """Process: one encoder behind EmbeddingService. Started by the model host, one per replica.
 
-On stdout it says one line of JSON when it can embed; everything else goes to stderr.
+What it says to the host is in `announce.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import msgspec
 import uvloop
 from gen import embedding_pb2, embedding_pb2_grpc
 
+from internal.announce import Activity, announce_busy
 from internal.config import ConfigError, WorkerSettings
 from internal.embedding.backends import load_backend
 from internal.embedding.service import EmbeddingService
 from internal.errors import WorkerError
+from internal.gently import gently
 from internal.serving import GrpcServer, setup_logging, stop_signal
 
 SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
@@ -24,9 +26,9 @@ SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_nam
 async def serve(settings: WorkerSettings) -> None:
     """Loads, serves until SIGTERM, drains. Raises ConfigError when the model cannot be loaded."""
     stop = stop_signal()
-    backend = load_backend(settings.model)
+    backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
     await asyncio.to_thread(backend.load)
-    service = EmbeddingService(backend)
+    service = EmbeddingService(backend, activity=Activity(announce_busy))
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
     embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(service, server.server)
     await server.start()

@@ -1,6 +1,6 @@
 """Process: one generating model behind InferenceService. Started by the model host, one per replica.
 
-On stdout it says one line of JSON when it can generate; everything else goes to stderr.
+What it says to the host is in `announce.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import msgspec
 import uvloop
 from gen import inference_pb2, inference_pb2_grpc
 
+from internal.announce import Activity, announce_busy
 from internal.config import ConfigError, WorkerSettings
 from internal.errors import WorkerError
+from internal.gently import gently
 from internal.inference.backends import load_backend
 from internal.inference.receipts import Journal, Receipts
 from internal.inference.service import InferenceService
@@ -26,9 +28,9 @@ SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_nam
 async def serve(settings: WorkerSettings) -> None:
     """Loads, serves until SIGTERM, drains. Raises ConfigError or WorkerError when the model cannot be loaded."""
     stop = stop_signal()
-    backend = load_backend(settings.model)
+    backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
     receipts = Receipts(Journal(settings.receipts) if settings.receipts else None)
-    service = InferenceService(backend, receipts)
+    service = InferenceService(backend, receipts, Activity(announce_busy))
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(service, server.server)
     await server.start()

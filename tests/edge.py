@@ -69,7 +69,7 @@ async def add_keys(database_url: str) -> tuple[str, str]:
         for model in ("scripted", "other"):
             await prices.add(database, model, *PRICE)
         plain: list[str] = []
-        for name, scopes in (("dev", ["inference", "usage"]), ("admin", ["inference", "usage", "admin"])):
+        for name, scopes in (("dev", ["inference", "usage"]), ("admin", ["inference", "usage", "admin", "models"])):
             key, record = mint(PEPPER, "proj_test", name, scopes=scopes)
             await keys.add(database, record)
             plain.append(key)

@@ -16,11 +16,12 @@ from internal.dev.processes import free_port
 
 
 @contextlib.contextmanager
-def model_host(folder: Path, models: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Its address, and its process. `models`: the text of its models.yaml. Ends with all its children."""
+def model_host(folder: Path, models: str, **more: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Its address, and its process. `models`: the text of its models.yaml; `more`: settings. Ends with all its
+    children."""
     (folder / "models.yaml").write_text(models)
     address = f"127.0.0.1:{free_port()}"
-    env = {"NOVAI_MODELS": str(folder / "models.yaml"), "NOVAI_LISTEN": address, "NOVAI_DRAIN_S": "1"}
+    env = {"NOVAI_MODELS": str(folder / "models.yaml"), "NOVAI_LISTEN": address, "NOVAI_DRAIN_S": "1"} | more
     with (folder / "host.log").open("wb") as log:
         host = subprocess.Popen([sys.executable, "-m", "internal.host"], env=os.environ | env, stdout=log, stderr=log)
     try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import grpc.aio
 from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc, model_host_pb2_grpc
@@ -62,15 +63,17 @@ async def worker(name: str = MODEL, token: str = "", **options: Any) -> AsyncIte
 
 
 class FakeHost(model_host_pb2_grpc.ModelHostServiceServicer):
-    """A model host whose state a test sets. Its models are whatever workers the test started."""
+    """A model host whose state a test sets. Its models are whatever workers the test started. `load` answers what it is
+    asked to load; without it, it refuses, as it does downloads."""
 
     def __init__(self) -> None:
         self._state = host_pb.HostState(host_id="test")
         self._changed = asyncio.Condition()
+        self.load: Callable[[host_pb.LoadRequest, Any], Awaitable[host_pb.Model]] | None = None
 
-    async def set(self, *models: host_pb.ModelState) -> None:
+    async def set(self, *models: host_pb.ModelState, known: Sequence[host_pb.Model] = ()) -> None:
         async with self._changed:
-            self._state = host_pb.HostState(host_id="test", models=models)
+            self._state = host_pb.HostState(host_id="test", models=models, known=known)
             self._changed.notify_all()
 
     async def Watch(self, request: host_pb.WatchRequest, context: Any) -> AsyncIterator[host_pb.HostState]:  # type: ignore[override]
@@ -79,6 +82,16 @@ class FakeHost(model_host_pb2_grpc.ModelHostServiceServicer):
             async with self._changed:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), request.heartbeat_s or 5)
+
+    async def Load(self, request: host_pb.LoadRequest, context: Any) -> host_pb.Model:
+        if self.load is None:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "model: there is no room")
+            raise AssertionError
+        return await self.load(request, context)
+
+    async def Download(self, request: host_pb.DownloadRequest, context: Any) -> host_pb.Model:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "source: this host downloads nothing.")
+        raise AssertionError
 
 
 @asynccontextmanager

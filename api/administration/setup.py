@@ -23,7 +23,7 @@ from api.storage.tenants import Organisation, Project
 # The keys of `seed`: name in the database, name in the file, scopes.
 SEEDED = (
     ("dev", "api_key", ("inference", "usage")),
-    ("dev-admin", "admin_key", ("inference", "usage", "admin")),
+    ("dev-admin", "admin_key", ("inference", "usage", "admin", "models")),
 )
 # Met by what runs away, not by a test suite.
 WIDE: dict[LimitName, Rule] = {

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 _V = TypeVar("_V")
 
 PREFIX = "sk-novai-"
-SCOPES = ("inference", "usage", "admin")
+SCOPES = ("inference", "usage", "admin", "models")
 # Everyone, where no keys are asked for.
 LOCAL = Principal(organisation_id="local", project_id="local", key_id="local", scopes=frozenset(SCOPES))
 MAX_STALE_S = 300.0  # an outage of PostgreSQL that known keys survive

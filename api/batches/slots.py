@@ -77,8 +77,10 @@ class Slots:
 
 
 def most_lines(hosts: Hosts, model: str, processes: int) -> int:
-    """That keep a model's replicas busy, as a share of so many processes."""
+    """That keep a model's replicas busy, as a share of so many processes. One of a model that sleeps: it wakes it."""
     usable = [replica for replica in hosts.models().get(model, ()) if replica.usable]
+    if not usable and hosts.on_demand(model):
+        return 1
     return -(-sum(map(_wanted, usable)) // processes)
 
 

@@ -8,10 +8,12 @@ from gen import inference_pb2 as pb
 
 from api.errors import (
     ApiError,
+    ConflictError,
     ContextLengthExceededError,
     InternalError,
     InvalidRequestError,
     ModelNotFoundError,
+    NoRoomError,
     OverloadedError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -43,6 +45,14 @@ STATUSES: dict[grpc.StatusCode, tuple[type[ApiError], str | None]] = {
     grpc.StatusCode.UNAUTHENTICATED: (InternalError, None),
 }
 
+# of calls to a model host
+HOST_STATUSES: dict[grpc.StatusCode, type[ApiError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
+    grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: ConflictError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: NoRoomError,
+}
+
 
 def from_failed(failed: pb.Failed) -> ApiError:
     """The error that a `failed` event stands for."""
@@ -60,6 +70,18 @@ def from_status(error: grpc.aio.AioRpcError, what: str) -> ApiError:
     if kind is OverloadedError:
         return kind(f"{what} cannot take the request now; try again in 1s.", retry_after_ms=RETRY_MS)
     return kind(f"{what} failed ({error.code().name.lower()}); the request can be sent again.", code=code)
+
+
+def from_host(error: grpc.aio.AioRpcError, host: str) -> ApiError:
+    """The error that a model host's refusal stands for, or that it could not be reached."""
+    kind = HOST_STATUSES.get(error.code())
+    if kind is not None:
+        param, _, text = (error.details() or "").partition(": ")
+        retryable = False if issubclass(kind, ConflictError) else None
+        return kind(text[:1].upper() + text[1:], param=param, retryable=retryable)
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return OverloadedError(f"The model host {host} does not answer; try again in 1s.", retry_after_ms=RETRY_MS)
+    return InternalError(f"The model host {host} failed ({error.code().name.lower()}). Its log says why.")
 
 
 def broken(what: str) -> UpstreamError:

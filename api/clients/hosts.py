@@ -53,8 +53,13 @@ class Replica:
     connecting: asyncio.Task[None] | None = None
 
     @property
+    def ready(self) -> bool:
+        """As its host says."""
+        return self.state.state == pb.READY
+
+    @property
     def usable(self) -> bool:
-        if self.state.state != pb.READY or (self.ejected_until_s and time.monotonic() < self.ejected_until_s):
+        if not self.ready or (self.ejected_until_s and time.monotonic() < self.ejected_until_s):
             return False
         return (
             self.embedding is not None if self.state.kind == pb.EMBEDDING else bool(self.session and self.session.alive)
@@ -83,6 +88,8 @@ class Host:
     seen: bool = False  # its state has been heard on the present connection
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
     aliases: Mapping[str, str] = field(default_factory=dict)
+    known: dict[str, pb.Model] = field(default_factory=dict)  # models, loaded or not
+    stub: model_host_pb2_grpc.ModelHostServiceAsyncStub | None = None  # of the present connection
 
 
 class Hosts:
@@ -95,6 +102,7 @@ class Hosts:
         self._models: dict[str, list[Replica]] = {}  # kept in step with the hosts' replicas
         self._aliases: dict[str, str] = {}  # and this with their aliases
         self._resolver: asyncio.Task[None] | None = None
+        self.news = asyncio.Event()  # set, and replaced, whenever a host says something or a worker is connected to
 
     async def start(self) -> None:
         self._resolver = asyncio.create_task(self._resolve_for_ever())
@@ -107,6 +115,11 @@ class Hosts:
 
     # ------------------------------------------------------------------ questions
 
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Of every call to a host."""
+        return (("authorization", f"Bearer {self._token}"),) if self._token else ()
+
     def replicas(self) -> list[Replica]:
         return [replica for host in self._hosts.values() for replica in host.replicas.values()]
 
@@ -117,6 +130,23 @@ class Hosts:
     def aliases(self) -> Mapping[str, str]:
         """Other names of models → the models. Where hosts differ, the one of the greatest address is believed."""
         return self._aliases
+
+    def seen(self) -> list[Host]:
+        """Those in sight, by their addresses."""
+        return sorted((host for host in self._hosts.values() if host.seen), key=lambda host: host.address)
+
+    def known(self) -> dict[str, list[tuple[Host, pb.Model]]]:
+        """Every model that a host could run, with what each host in sight says of it."""
+        found: dict[str, list[tuple[Host, pb.Model]]] = {}
+        for host in self.seen():
+            for name, model in host.known.items():
+                found.setdefault(name, []).append((host, model))
+        return found
+
+    def on_demand(self, model: str) -> list[tuple[Host, pb.Model]]:
+        """Hosts that load it for a request, or have begun to."""
+        told = ((host, host.known.get(model)) for host in self.seen())
+        return [(host, known) for host, known in told if known is not None and known.on_demand]
 
     def pick(self, model: str, exclude: Collection[Replica] = ()) -> Replica:
         """The usable replica with the fewest requests on it. Raises OverloadedError when there is none."""
@@ -138,7 +168,7 @@ class Hosts:
             return dict.fromkeys(self._names, "its name does not resolve")
         problems = {h.address: "does not answer" for h in self._hosts.values() if not h.seen}
         for model, replicas in self.models().items():
-            if not any(replica.usable for replica in replicas):
+            if not any(replica.usable or replica.state.optional for replica in replicas):
                 states = ", ".join(sorted({pb.State.Name(r.state.state).lower() for r in replicas}))
                 problems[model] = next((r.state.error for r in replicas if r.state.error), states)
         return problems
@@ -188,10 +218,11 @@ class Hosts:
             pause_s = min(pause_s * 2, RECONNECT_MOST_S)
 
     async def _watch(self, host: Host) -> None:
-        metadata = (("authorization", f"Bearer {self._token}"),) if self._token else ()
+        metadata = self.metadata
         async with grpc.aio.insecure_channel(host.address, options=CHANNEL_OPTIONS) as channel:
             stub = model_host_pb2_grpc.ModelHostServiceStub(channel)
             stream = stub.Watch(pb.WatchRequest(heartbeat_s=HEARTBEAT_S), metadata=metadata)
+            host.stub = stub
             try:
                 while True:
                     state = await asyncio.wait_for(stream.read(), 3 * HEARTBEAT_S)
@@ -200,6 +231,7 @@ class Hosts:
                     host.seen = True
                     await self._apply(host, state)
             finally:
+                host.stub = None
                 stream.cancel()
 
     # ------------------------------------------------------------------ replicas
@@ -207,6 +239,7 @@ class Hosts:
     async def _apply(self, host: Host, state: pb.HostState) -> None:
         """Makes the replicas what the host says they are."""
         host.aliases = dict(state.aliases)
+        host.known = {model.model: model for model in state.known}
         told: dict[str, pb.ModelState] = {}
         for index, model in enumerate(state.models):
             told[target_of(model.endpoint, host.address) or f"{model.model}#{index}"] = model
@@ -220,6 +253,11 @@ class Hosts:
             self._index()
             if model.state == pb.READY:
                 self._connect(replica)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
 
     def _connect(self, replica: Replica) -> None:
         if replica.state.kind == pb.EMBEDDING:
@@ -242,6 +280,7 @@ class Hosts:
                 continue
             failed = False
             replica.session = session
+            self._tell()
             log.info("session to %s (%s)", replica.target, replica.state.model)
             await session.broken.wait()
             await session.aclose()

@@ -83,6 +83,12 @@ OPERATIONS = {
     "adminListTiers": ("GET", "/admin/v1/tiers"),
     "adminSetTier": ("PUT", "/admin/v1/tiers/{tier}"),
     "adminListAudit": ("GET", "/admin/v1/audit"),
+    "adminListModels": ("GET", "/admin/v1/models"),
+    "adminDownloadModel": ("POST", "/admin/v1/models/download"),
+    "adminLoadModel": ("POST", "/admin/v1/models/{model}/load"),
+    "adminUnloadModel": ("POST", "/admin/v1/models/{model}/unload"),
+    "adminGetModelStatus": ("GET", "/admin/v1/models/{model}/status"),
+    "adminGetModelEndpoint": ("GET", "/admin/v1/models/{model}/endpoint"),
     "getHealth": ("GET", "/healthz"),
     "getReadiness": ("GET", "/readyz"),
 }
@@ -1288,6 +1294,134 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
         codec.endpoint(admin_list_audit),
         methods=["GET"],
         name="adminListAudit",
+        include_in_schema=False,
+    )
+
+
+class LifecycleApi(ABC):
+    @abstractmethod
+    async def admin_list_models(self, request: Request) -> s.AdminModelList | Response:
+        """List what could run."""
+
+    @abstractmethod
+    async def admin_download_model(self, request: Request, body: s.AdminDownloadModel) -> s.AdminModel | Response:
+        """Download a model."""
+
+    @abstractmethod
+    async def admin_load_model(self, request: Request, body: s.AdminLoadModel, model: str) -> s.AdminModel | Response:
+        """Load a model."""
+
+    @abstractmethod
+    async def admin_unload_model(
+        self, request: Request, model: str, host: str | None = None
+    ) -> s.AdminModel | Response:
+        """Unload a model."""
+
+    @abstractmethod
+    async def admin_get_model_status(self, request: Request, model: str) -> s.AdminModel | Response:
+        """How a model is."""
+
+    @abstractmethod
+    async def admin_get_model_endpoint(self, request: Request, model: str) -> s.AdminModelEndpoint | Response:
+        """Where a model is."""
+
+
+def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
+    async def admin_list_models(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(await impl.admin_list_models(request), 200)
+
+    router.add_route(
+        "/admin/v1/models",
+        codec.endpoint(admin_list_models),
+        methods=["GET"],
+        name="adminListModels",
+        include_in_schema=False,
+    )
+
+    async def admin_download_model(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(
+            await impl.admin_download_model(request, await codec.body(request, s.AdminDownloadModel)), 202
+        )
+
+    router.add_route(
+        "/admin/v1/models/download",
+        codec.endpoint(admin_download_model),
+        methods=["POST"],
+        name="adminDownloadModel",
+        include_in_schema=False,
+    )
+
+    async def admin_load_model(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(
+            await impl.admin_load_model(
+                request,
+                await codec.body(request, s.AdminLoadModel),
+                codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)]),
+            ),
+            202,
+        )
+
+    router.add_route(
+        "/admin/v1/models/{model:path}/load",
+        codec.endpoint(admin_load_model),
+        methods=["POST"],
+        name="adminLoadModel",
+        include_in_schema=False,
+    )
+
+    async def admin_unload_model(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(
+            await impl.admin_unload_model(
+                request,
+                codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)]),
+                codec.query(request, "host", Annotated[str, Meta(min_length=1, max_length=255)], None, False),
+            ),
+            202,
+        )
+
+    router.add_route(
+        "/admin/v1/models/{model:path}/unload",
+        codec.endpoint(admin_unload_model),
+        methods=["POST"],
+        name="adminUnloadModel",
+        include_in_schema=False,
+    )
+
+    async def admin_get_model_status(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(
+            await impl.admin_get_model_status(
+                request, codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)])
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/models/{model:path}/status",
+        codec.endpoint(admin_get_model_status),
+        methods=["GET"],
+        name="adminGetModelStatus",
+        include_in_schema=False,
+    )
+
+    async def admin_get_model_endpoint(request: Request) -> Response:
+        codec.require(request, "models")
+        return codec.answer(
+            await impl.admin_get_model_endpoint(
+                request, codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)])
+            ),
+            200,
+        )
+
+    router.add_route(
+        "/admin/v1/models/{model:path}/endpoint",
+        codec.endpoint(admin_get_model_endpoint),
+        methods=["GET"],
+        name="adminGetModelEndpoint",
         include_in_schema=False,
     )
 

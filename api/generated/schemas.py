@@ -864,7 +864,7 @@ class AdminNewKey(Struct, kw_only=True):
 ModelName: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
 
 
-KeyScope: TypeAlias = Literal["inference", "usage", "admin"]
+KeyScope: TypeAlias = Literal["inference", "usage", "admin", "models"]
 
 
 class AdminRotateKey(Struct, kw_only=True):
@@ -1001,13 +1001,60 @@ class Model(Struct, kw_only=True):
     alias_of: str | UnsetType = UNSET
 
 
-class Health(Struct, kw_only=True):
-    status: Literal["ok"]
+ModelLifeState: TypeAlias = Literal[
+    "unloaded", "asleep", "downloading", "loading", "ready", "restarting", "draining", "failed"
+]
+
+
+class AdminModelWorker(Struct, kw_only=True):
+    state: ModelLifeState
+    device: str
+    n_ctx: int
+    n_gpu_layers: int
+    slots: int
+    endpoint: str | None
+    port: int | None
+    memory_bytes: int
+    restarts: int
+    error: str | None
+
+
+class AdminModelEndpoint(Struct, kw_only=True):
+    object: Literal["model.endpoint"]
+    id: str
+    path: str
+    endpoints: list[str]
+
+
+class AdminLoadModel(Struct, kw_only=True):
+    context_length: Annotated[int, Meta(ge=1, le=16777216)] | None | UnsetType = UNSET
+    gpu_layers: Annotated[int, Meta(ge=-1, le=10000)] | None | UnsetType = UNSET
+    slots: Annotated[int, Meta(ge=1, le=255)] | None | UnsetType = UNSET
+    device: Annotated[str, Meta(pattern="^(cpu|cuda(:[0-9]{1,2})?)$")] | None | UnsetType = UNSET
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] | None | UnsetType = UNSET
+    pinned: bool | None | UnsetType = UNSET
+    idle_ttl_s: Annotated[float, Meta(ge=0.0, le=31536000.0)] | None | UnsetType = UNSET
+    host: Annotated[str, Meta(max_length=255, min_length=1)] | None | UnsetType = UNSET
+
+
+class AdminDownloadModel(Struct, kw_only=True):
+    source: Annotated[str, Meta(max_length=2000, min_length=1)]
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None | UnsetType = UNSET
+    file: Annotated[str, Meta(max_length=300, min_length=1)] | None | UnsetType = UNSET
+    revision: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] | None | UnsetType = UNSET
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None | UnsetType = UNSET
+    host: Annotated[str, Meta(max_length=255, min_length=1)] | None | UnsetType = UNSET
+
+
+class ModelHealth(Struct, kw_only=True):
+    healthy: bool
+    accessible: bool
 
 
 class Readiness(Struct, kw_only=True):
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "degraded", "not_ready"]
     checks: dict[str, str]
+    models: dict[str, ModelHealth]
 
 
 class Error(Struct, kw_only=True):
@@ -1328,6 +1375,26 @@ class ModelList(Struct, kw_only=True):
     data: list[Model]
 
 
+class AdminHostedModel(Struct, kw_only=True):
+    host: str
+    state: ModelLifeState
+    error: str | None
+    progress: float | None
+    downloaded_bytes: int | None
+    total_bytes: int | None
+    size_bytes: int
+    needs_bytes: int
+    path: str
+    pinned: bool
+    idle_ttl_s: float
+    workers: list[AdminModelWorker]
+
+
+class Health(Struct, kw_only=True):
+    status: Literal["ok", "degraded"]
+    models: dict[str, ModelHealth]
+
+
 class ErrorResponse(Struct, kw_only=True):
     error: Error
 
@@ -1513,6 +1580,15 @@ class LimitStates(Struct, kw_only=True):
     budgets: list[Budget]
 
 
+class AdminModel(Struct, kw_only=True):
+    object: Literal["model"]
+    id: str
+    kind: Literal["chat", "embedding"]
+    backend: str
+    state: ModelLifeState
+    hosts: list[AdminHostedModel]
+
+
 Content: TypeAlias = Annotated[list[UserContentPart], Meta(max_length=1024, min_length=1)]
 
 
@@ -1581,6 +1657,11 @@ MessageStreamEvent: TypeAlias = (
     | MessageStopEvent
     | MessageErrorResponse
 )
+
+
+class AdminModelList(Struct, kw_only=True):
+    object: Literal["list"]
+    data: list[AdminModel]
 
 
 ChatMessage: TypeAlias = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.clients.hosts import Hosts, Replica
+from api.clients.lifecycle import HostCommands, HostedModel
 from api.domain import Principal
-from api.errors import InvalidRequestError, ModelNotFoundError, PermissionDeniedError
+from api.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, PermissionDeniedError
 
+MOST_WAITING = 512  # requests that wait for models to be loaded
 KINDS = {0: "chat", 1: "embedding"}  # Kind of model_host.proto
 
 
@@ -31,18 +33,41 @@ class Model:
 
 
 class Catalog:
-    """What can be asked for, from what the hosts say."""
+    """What can be asked for, from what the hosts say. `wait_s`: how long a request waits for a model that sleeps."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, commands: HostCommands, wait_s: float) -> None:
         self._hosts = hosts
+        self._commands = commands
+        self._wait_s = wait_s
+        self._waiting = 0
 
     def list(self, principal: Principal) -> dict[str, Model]:
-        """The models that are loaded and that the key may use, by their own names and by aliases, in order."""
+        """The models that the key may use, loaded or asleep, by their own names and by aliases, in order."""
         found = {name: describe(name, replicas) for name, replicas in self._hosts.models().items()}
-        usable = {name: model for name, model in found.items() if model.replicas and principal.may_use(name)}
+        sleeping = {name for name in self._hosts.known() if self._hosts.on_demand(name)} - found.keys()
+        found |= {name: asleep(self._hosts.on_demand(name)[0][1]) for name in sleeping}
+        usable = {
+            name: model
+            for name, model in found.items()
+            if (model.replicas or name in sleeping) and principal.may_use(name)
+        }
         aliases = self._hosts.aliases().items()
         named = {alias: usable[name] for alias, name in aliases if name in usable and not alias.endswith("*")}
         return dict(sorted((named | usable).items()))
+
+    async def awake(self, name: str, kind: str, principal: Principal) -> Model:
+        """As `resolve`, and it can be used: one that sleeps is loaded first. Raises OverloadedError, too."""
+        model = self.resolve(name, kind, principal)
+        if model.replicas or not self._hosts.on_demand(model.id):
+            return model
+        if self._waiting >= MOST_WAITING:
+            raise OverloadedError("Too many requests wait for models to be loaded.", retry_after_ms=1000)
+        self._waiting += 1
+        try:
+            await self._commands.wake(model.id, self._wait_s)
+        finally:
+            self._waiting -= 1
+        return self.resolve(name, kind, principal)
 
     def resolve(self, name: str, kind: str, principal: Principal) -> Model:
         """The model that answers to that name, if it is of that kind.
@@ -60,11 +85,11 @@ class Catalog:
         return model
 
     def find(self, name: str, principal: Principal) -> Model:
-        """The model that answers to that name, loaded or loading. Raises ModelNotFoundError, PermissionDeniedError."""
+        """The model that answers to that name, loaded, loading or asleep. Raises ModelNotFoundError,
+        PermissionDeniedError."""
         models = self._hosts.models()
-        served = name if name in models else target_of(name, self._hosts.aliases())
-        replicas = models.get(served)
-        if not replicas:
+        served = name if self._served(name) else target_of(name, self._hosts.aliases())
+        if not self._served(served):
             raise ModelNotFoundError(
                 f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists them.",
                 param="model",
@@ -75,7 +100,10 @@ class Catalog:
                 param="model",
                 code="model_not_allowed",
             )
-        return describe(served, replicas)
+        return describe(served, models[served]) if served in models else asleep(self._hosts.on_demand(served)[0][1])
+
+    def _served(self, model: str) -> bool:
+        return model in self._hosts.models() or bool(self._hosts.on_demand(model))
 
 
 def target_of(name: str, aliases: Mapping[str, str]) -> str:
@@ -115,4 +143,19 @@ def describe(name: str, replicas: list[Replica]) -> Model:
         replicas=len(usable),
         free=state.free,
         image_tokens=state.image_tokens,
+    )
+
+
+def asleep(told: HostedModel) -> Model:
+    """One without a worker, as it was when it had one."""
+    return Model(
+        id=told.model,
+        kind=KINDS[told.kind],
+        created=told.created,
+        owned_by=told.owned_by or "novai",
+        context_length=told.context_length,
+        dimensions=told.dimensions,
+        replicas=0,
+        free=told.free,
+        image_tokens=told.image_tokens,
     )

@@ -77,7 +77,7 @@ class EmbeddingService:
         keep: Callable[[str, Found], LineAnswer | None] = keep_nothing,
     ) -> tuple[str, Found, dict[str, str]]:
         """What a worker answers, settled. `operation`: the operationId."""
-        resolved = self._catalog.resolve(model, "embedding", principal)
+        resolved = await self._catalog.awake(model, "embedding", principal)
         size = size_of(inputs)
         quote = Quote(
             request_id=request_id,

@@ -75,7 +75,7 @@ class GenerationService:
         LimiterUnavailableError, LedgerUnavailableError.
         """
         asked = request.model
-        model = self._catalog.resolve(asked, "chat", principal)
+        model = await self._catalog.awake(asked, "chat", principal)
         request.model = model.id
         request.cache_salt = principal.organisation_id
         images = images_of(request)

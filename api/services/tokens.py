@@ -50,7 +50,7 @@ class TokenService:
         self, name: str, principal: Principal, request_id: str, operation: str
     ) -> AsyncIterator[tuple[Session, Model]]:
         """The least loaded replica of a model, for an admitted request that holds no money."""
-        model = self._catalog.resolve(name, "chat", principal)
+        model = await self._catalog.awake(name, "chat", principal)
         quote = Quote(request_id, operation, time.time(), prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
         ticket = await self._admission.admit(principal, model, quote)
         try:

@@ -8,23 +8,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
+
+from internal.api_client import ApiFailure, told
 
 PATIENCE_S = 300.0
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # the last one again and again
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 RETRIED = {408, 409, 429}
-
-
-class ApiFailure(Exception):  # noqa: N818 (as it is told)
-    """The API refused, or could not be reached for too long. The message is what it said."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -148,15 +141,6 @@ def pauses() -> Iterator[float]:
 def retried(answer: httpx.Response) -> bool:
     should = answer.headers.get("x-should-retry")
     return should == "true" if should else answer.status_code in RETRIED or answer.status_code >= 500
-
-
-def told(answer: httpx.Response) -> str:
-    """What an error says; something that is no error of ours came from a proxy."""
-    try:
-        error: Any = answer.json()["error"]
-        return str(error["message"])
-    except (ValueError, LookupError, TypeError):
-        return f"the server answered {answer.status_code}: {answer.text[:200]}"
 
 
 def batch_of(answer: httpx.Response) -> Batch:

@@ -16,8 +16,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from internal import api_client
+from internal.api_client import ApiFailure
 from internal.batch import job as jobs
-from internal.batch.client import ApiFailure, Batch, Client
+from internal.batch.client import Batch, Client
 from internal.batch.job import Job, JobError
 from internal.batch.offline import OfflineError, offline
 from internal.batch.progress import Progress
@@ -82,11 +84,8 @@ def server(given: argparse.Namespace, env: Mapping[str, str], progress: Progress
         return
     if given.model is not None:
         raise JobError("--model is for --offline: a server has the models that its lines name.")
-    dev = Path(".novai/dev.env")
-    if "NOVAI_BASE_URL" not in env and dev.is_file():
-        env = dict(line.split("=", 1) for line in dev.read_text().splitlines())
     try:
-        yield env["NOVAI_BASE_URL"], env["NOVAI_API_KEY"]
+        yield api_client.server(env, "NOVAI_API_KEY")
     except KeyError:
         raise JobError(ADVICE) from None
 

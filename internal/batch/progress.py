@@ -1,4 +1,4 @@
-"""How far a batch is: one line that moves in a terminal, a line now and then elsewhere."""
+"""How far a batch is."""
 
 from __future__ import annotations
 
@@ -6,42 +6,27 @@ import time
 from typing import TextIO
 
 from internal.batch.client import Batch
-
-WIDTH = 30
-QUIET_S = 10.0  # between two lines, where they stay
-CLEAR = "\r\x1b[K"
+from internal.progress import Line, bar
 
 
 class Progress:
     """`live`: whether `out` can draw over its last line."""
 
     def __init__(self, out: TextIO, live: bool) -> None:
-        self._out = out
-        self._live = live
+        self._line = Line(out, live)
+        self.say = self._line.say
         self._began: tuple[float, int] | None = None  # when lines were first seen to be over, and how many
-        self._said: tuple[float, str] = (0.0, "")  # when, and which status
-
-    def say(self, text: str) -> None:
-        self._out.write((CLEAR if self._live else "") + text + "\n")
-        self._out.flush()
 
     def show(self, batch: Batch) -> None:
-        now_s = time.monotonic()
-        if self._live:
-            self._out.write(CLEAR + self._line(batch, now_s))
-            self._out.flush()
-        elif batch.status != self._said[1] or now_s - self._said[0] >= QUIET_S:
-            self._said = (now_s, batch.status)
-            self.say(self._line(batch, now_s))
+        self._line.show(self._text(batch, time.monotonic()), batch.status)
 
-    def _line(self, batch: Batch, now_s: float) -> str:
+    def _text(self, batch: Batch, now_s: float) -> str:
         counts = batch.request_counts
         if not counts.total:
             return batch.status
         if self._began is None and counts.over:
             self._began = (now_s, counts.over)
-        filled = WIDTH * counts.over // counts.total
-        parts = [f"{batch.status} [{'#' * filled}{'.' * (WIDTH - filled)}] {counts.over}/{counts.total}"]
+        parts = [f"{batch.status} {bar(counts.over / counts.total)} {counts.over}/{counts.total}"]
         parts += [f"{counts.failed} failed"] if counts.failed else []
         if (
             not batch.over

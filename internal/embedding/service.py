@@ -13,6 +13,7 @@ import numpy as np
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
+from internal.announce import Activity
 from internal.embedding.backends.base import Backend, RemoteBackend, Vectors, unit
 from internal.embedding.elsewhere import Elsewhere
 from internal.embedding.local import Encoder
@@ -33,13 +34,14 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
         backend: Backend | RemoteBackend,
         max_waiting_tokens: int = MAX_WAITING_TOKENS,
         max_open_requests: int = MAX_OPEN_REQUESTS,
+        activity: Activity | None = None,
     ) -> None:
         self._backend = backend
         self._source = (
             Elsewhere(backend) if isinstance(backend, RemoteBackend) else Encoder(backend, max_waiting_tokens)
         )
         self._max_open_requests = max_open_requests
-        self._open_requests = 0
+        self._activity = activity or Activity()
         self.draining = False
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 (proto)
@@ -82,7 +84,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
     @asynccontextmanager
     async def _answering(self, context: Context, name: Callable[[str], str] = str) -> AsyncIterator[None]:
         """Around a call: it counts as open, and what it refuses is a status. `name`: what callers call a parameter."""
-        self._open_requests += 1
+        self._activity.begin()
         try:
             yield
         except WorkerError as error:
@@ -90,15 +92,15 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
             details = f"{name(error.param)}: {error.message}" if error.param else error.message
             await context.abort(error.status, details)
         finally:
-            self._open_requests -= 1
+            self._activity.end()
 
     def _check_state(self, model: str) -> None:
         if self.draining:
             raise UnavailableError("this worker is shutting down; another replica can take the request")
         if model not in ("", self._backend.info.name):
             raise ModelNotFoundError(f"this worker serves {self._backend.info.name!r}, not {model!r}", "model")
-        if self._open_requests > self._max_open_requests:
-            raise OverloadedError(f"{self._open_requests} requests are open; try again later")
+        if self._activity.running > self._max_open_requests:
+            raise OverloadedError(f"{self._activity.running} requests are open; try again later")
         self._source.check_room()
 
     def _dimensions(self, asked: int) -> int:

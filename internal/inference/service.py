@@ -18,6 +18,7 @@ import grpc.aio
 from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
+from internal.announce import Activity
 from internal.errors import ModelNotFoundError, UnavailableError, WorkerError
 from internal.inference.backends.base import Backend, Generation
 from internal.inference.receipts import Receipts
@@ -96,9 +97,10 @@ class Outbox:
 class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     """Serves one loaded backend. `draining` refuses new generations and lets running ones end."""
 
-    def __init__(self, backend: Backend, receipts: Receipts) -> None:
+    def __init__(self, backend: Backend, receipts: Receipts, activity: Activity | None = None) -> None:
         self._backend = backend
         self._receipts = receipts
+        self._activity = activity or Activity()
         self.running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -211,6 +213,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         generation = Generation(request_id=request_id, request=request, owner=outbox, handle=handle)
         outbox.opened(generation)
         self.running += 1
+        self._activity.begin()
         self._idle.clear()
         self._receipts.opened(generation)
         self._backend.submit(generation)
@@ -227,6 +230,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             return
         self._receipts.closed(generation, event)
         self.running -= 1
+        self._activity.end()
         if not self.running:
             self._idle.set()
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from internal.announce import announce_progress
 from internal.errors import WorkerError
 from internal.llamacpp import llama
 
@@ -54,7 +56,9 @@ class Weights:
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = n_gpu_layers
         parameters.load_mode = llama.LLAMA_LOAD_MODE_MMAP if mmap else llama.LLAMA_LOAD_MODE_NONE
+        parameters.progress_callback = callback = llama.llama_progress_callback(in_tenths(announce_progress))
         self.pointer: Any = llama.llama_model_load_from_file(path.encode(), parameters)
+        del callback  # it had to live as long as the call
         if not self.pointer:
             raise WorkerError(f"{path}: llama.cpp cannot load this file; its log above says why")
         self.vocab = llama.llama_model_get_vocab(self.pointer)
@@ -79,6 +83,20 @@ class Weights:
             raise WorkerError(f"llama.cpp cannot tokenise a text of {len(data)} bytes")
         found: list[int] = ids[:count]
         return found
+
+
+def in_tenths(tell: Callable[[float], None]) -> Callable[[float, Any], bool]:
+    """llama.cpp tells of every tensor: what is passed on is when another tenth is there. Always True: go on."""
+    told = 0
+
+    def heard(done: float, _data: Any) -> bool:
+        nonlocal told
+        if int(done * 10) > told:
+            told = int(done * 10)
+            tell(done)
+        return True
+
+    return heard
 
 
 def check_file(path: str, setting: str) -> None:

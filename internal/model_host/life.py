@@ -3,6 +3,7 @@
     LOADING ──ready line──► READY ──┐ exit, or hung: killed
        ▲  └────exit, too slow───────┤
        └──── backoff over ──── ERROR ◄┘            stop, in any phase: DRAINING ──exit──► STOPPED
+                                 └── never READY in so many `attempts`: FAILED
 
 Processes are numbered. Events of a process that is no longer the current one change nothing, so that late news (a
 probe answered after the restart, a timer that fired while the exit was on its way) can do no harm.
@@ -27,6 +28,10 @@ class Phase(enum.Enum):
     ERROR = "error"
     DRAINING = "draining"
     STOPPED = "stopped"
+    FAILED = "failed"
+
+
+OVER = (Phase.STOPPED, Phase.FAILED)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +48,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     matryoshka: bool | tuple[int, ...] = False
     created: int = 0
     image_tokens: int = 0
+    gpu_layers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
+    attempts: int = 0  # to load, before it has ever been ready; 0: no end of them
     phase: Phase = Phase.ERROR
     alive: bool = False  # the current process has not been reaped
     process: int = 0  # number of the current or last process
@@ -56,6 +63,7 @@ class Life:
     failed_probes: int = 0
     ready_since_s: float = 0.0
     failures: int = 0  # ends in a row that no READY came before
+    proven: bool = False  # has been ready
 
     @property
     def restarts(self) -> int:
@@ -143,7 +151,7 @@ def step(life: Life, event: Event, now_s: float) -> tuple[Life, list[Action]]:  
             return replace(life, phase=Phase.LOADING, alive=True, process=number, report=None), [Spawn(number)]
         case Reported(process, report) if process == life.process and life.phase is Phase.LOADING:
             ready = replace(life, phase=Phase.READY, report=report, error="", ready_since_s=now_s, failed_probes=0)
-            return replace(ready, failures=0), []
+            return replace(ready, failures=0, proven=True), []
         case Probed(process, answered) if process == life.process and life.phase is Phase.READY:
             return _probed(life, answered, now_s)
         case TookTooLong(process, phase) if process == life.process and life.phase is phase and life.alive:
@@ -154,7 +162,7 @@ def step(life: Life, event: Event, now_s: float) -> tuple[Life, list[Action]]:  
 
 
 def _stop(life: Life) -> tuple[Life, list[Action]]:
-    if life.phase in (Phase.DRAINING, Phase.STOPPED):
+    if life.phase in (Phase.DRAINING, *OVER):
         return life, []
     if not life.alive:
         return replace(life, phase=Phase.STOPPED), []
@@ -194,4 +202,6 @@ def _exited(life: Life, reason: str, now_s: float) -> tuple[Life, list[Action]]:
         backoff_s=min(delay_s * 2, LAST_BACKOFF_S),
         failures=0 if served else life.failures + 1,
     )
+    if life.attempts and not life.proven and ended.failures >= life.attempts:
+        return replace(ended, phase=Phase.FAILED), []
     return ended, [StartLater(life.process, delay_s)]

@@ -1,4 +1,4 @@
-"""ModelHostService: the state of every worker, streamed on every change."""
+"""ModelHostService: the state of every model and worker, streamed on every change, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal, NoReturn
 
 import grpc.aio
 from gen import model_host_pb2 as pb
 from gen import model_host_pb2_grpc as rpc
 
 from internal.config import ModelsFile
+from internal.model_host.errors import HostError
 from internal.model_host.life import Phase
-from internal.model_host.ports import Ports
+from internal.model_host.models import Models
+from internal.model_host.options import Choice
 from internal.model_host.settings import HostSettings
+from internal.model_host.source import Wanted
 from internal.model_host.worker import MODULES, Worker
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelHostService"].full_name
 HEARTBEAT_S = 5
+CHOICES: tuple[Literal["context_length", "gpu_layers", "slots", "device", "dtype"], ...] = (
+    "context_length",
+    "gpu_layers",
+    "slots",
+    "device",
+    "dtype",
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GaveUpError(Exception):
@@ -29,8 +40,8 @@ class GaveUpError(Exception):
 
 
 class ModelHost(rpc.ModelHostServiceServicer):
-    """Runs one worker per model and replica of models.yaml. `modules` names the program for each kind of model,
-    `receipts` the folder in which a worker that dies leaves its receipts to the next one."""
+    """Runs a worker for each replica of a model that is loaded. `modules` names the program for each kind of model,
+    `receipts` the folder in which a worker that dies leaves its receipts to the next one. Raises ConfigError."""
 
     def __init__(
         self,
@@ -40,39 +51,30 @@ class ModelHost(rpc.ModelHostServiceServicer):
         modules: Mapping[str, str] = MODULES,
     ) -> None:
         self.host_id = secrets.token_hex(8)
-        self._aliases = file.aliases
-        ports = Ports(settings.worker_host, settings.worker_ports)
-        self.workers = [
-            Worker(
-                model,
-                modules[model.kind],
-                settings,
-                ports,
-                receipts / f"{quote(model.name, '')}.{replica}",
-                self._changed,
-            )
-            for model in file.models
-            for replica in range(model.replicas)
-        ]
-        self._attempts = settings.load_attempts
+        unknown = {"*": settings.default_model} if settings.default_model else {}
+        self._aliases = unknown | file.aliases
+        self.models = Models(file, settings, receipts, modules, self._changed)
         self._stopped = False
         self._news = asyncio.Event()  # set, and replaced, at every change
+
+    @property
+    def workers(self) -> list[Worker]:
+        return self.models.workers
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Until `stop` is set and every worker is gone. Sets `ready` when all have been ready at one time.
 
         Raises GaveUpError, after stopping the others.
         """
+        over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for worker in self.workers:
-                tasks.create_task(worker.run())
+            tasks.create_task(self.models.run(over))
             try:
                 failed = await self._watch_start(stop, ready)
                 if not failed:
                     await stop.wait()
             finally:
-                for worker in self.workers:
-                    worker.stop()
+                over.set()
         self._stopped = True
         self._changed()
         if failed:
@@ -81,14 +83,15 @@ class ModelHost(rpc.ModelHostServiceServicer):
     async def _watch_start(self, stop: asyncio.Event, ready: asyncio.Event) -> str:
         """Until all models are ready or one is hopeless: then the reason."""
         stopping = asyncio.create_task(stop.wait())
+        await asyncio.sleep(0)  # the first models begin
         try:
             while not stop.is_set():
-                if all(worker.life.phase is Phase.READY for worker in self.workers):
+                workers = [worker for model in self.models.first for worker in model.workers]
+                if failed := next((model for model in self.models.first if model.error), None):
+                    return f"the model {failed.row.name} does not load: {failed.error}"
+                if all(worker.life.phase is Phase.READY for worker in workers):
                     ready.set()
                     return ""
-                for worker in self.workers:
-                    if self._attempts and worker.life.failures >= self._attempts:
-                        return f"the model {worker.model.name} does not load: {worker.life.error}"
                 news = asyncio.create_task(self._news.wait())
                 await asyncio.wait({news, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
@@ -96,12 +99,10 @@ class ModelHost(rpc.ModelHostServiceServicer):
             stopping.cancel()
         return ""
 
-    def state(self) -> pb.HostState:
-        models = [worker.state() for worker in self.workers]
-        return pb.HostState(host_id=self.host_id, models=models, aliases=self._aliases)
+    # ------------------------------------------------------------------ the calls
 
-    async def Watch(  # noqa: N802 (the name in the proto)
-        self, request: pb.WatchRequest, context: grpc.aio.ServicerContext[Any, Any]
+    async def Watch(  # noqa: N802 (the names in the proto)
+        self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.HostState]:
         while not self._stopped:
             news = self._news  # taken before the state is: a change in between is not missed
@@ -109,6 +110,43 @@ class ModelHost(rpc.ModelHostServiceServicer):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), request.heartbeat_s or HEARTBEAT_S)
 
+    async def Load(self, request: pb.LoadRequest, context: Context) -> pb.Model:  # noqa: N802
+        choices: dict[str, Choice] = {name: getattr(request, name) for name in CHOICES if request.HasField(name)}
+        pinned = request.pinned if request.HasField("pinned") else None
+        idle_ttl_s = request.idle_ttl_s if request.HasField("idle_ttl_s") else None
+        try:
+            return self.models.load(request.model, choices, pinned, idle_ttl_s, request.on_demand).told()
+        except HostError as error:
+            await refuse(context, error)
+
+    async def Unload(self, request: pb.UnloadRequest, context: Context) -> pb.Model:  # noqa: N802
+        try:
+            return self.models.unload(request.model).told()
+        except HostError as error:
+            await refuse(context, error)
+
+    async def Download(self, request: pb.DownloadRequest, context: Context) -> pb.Model:  # noqa: N802
+        wanted = Wanted(request.source, request.name, request.file, request.revision, request.sha256)
+        try:
+            return (await self.models.download(wanted)).told()
+        except HostError as error:
+            await refuse(context, error)
+
+    # ------------------------------------------------------------------ inside
+
+    def state(self) -> pb.HostState:
+        return pb.HostState(
+            host_id=self.host_id,
+            models=[worker.state() for worker in self.workers],
+            aliases=self._aliases,
+            known=[model.told() for model in self.models.all()],
+        )
+
     def _changed(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+async def refuse(context: Context, error: HostError) -> NoReturn:
+    await context.abort(error.status, str(error))
+    raise error  # abort has raised already

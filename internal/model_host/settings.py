@@ -13,7 +13,7 @@ from internal.config import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """Each field is read from the variable NOVAI_<FIELD IN CAPITALS>."""
+    """Each field is read from the variable NOVAI_<FIELD IN CAPITALS>, those of PLAIN without NOVAI_."""
 
     models: Path = Path("models/models.yaml")
     listen: str = "127.0.0.1:50051"
@@ -24,6 +24,16 @@ class HostSettings:
     drain_s: float = 30.0  # how long running requests may take after SIGTERM
     load_timeout_s: float = 900.0
     load_attempts: int = 0  # give up when a model failed so often before it was ever ready; 0: never
+    memory_bytes: int = 0  # that all models together may take; 0: what the machine has
+    download_hosts: str = "huggingface.co,*.huggingface.co,*.hf.co"  # comma separated; empty: nothing is downloaded
+    download_patience_s: float = 60.0  # a download that got nothing for so long has failed
+    hf_endpoint: str = "https://huggingface.co"  # or a mirror of it
+    # Read from variables without NOVAI_. They add to models.yaml, which stays what counts for a name that is in both.
+    model_dir: Path | None = None  # every .gguf file, and folder with a config.json, is a model that can be loaded
+    default_model: str = ""  # answers for names that nobody knows
+    preload_model: str = ""  # is loaded at the start; `true`: the default one
+    context_size: int = 0  # tokens, of models in model_dir; 0: the backend decides
+    gpu_layers: int | None = None  # of models in model_dir; -1: all
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> HostSettings:
@@ -31,9 +41,11 @@ class HostSettings:
         env = os.environ if env is None else env
         given: dict[str, Any] = {}
         for field in fields(HostSettings):
-            name = f"NOVAI_{field.name.upper()}"
+            name = variable_of(field.name)
             if text := env.get(name, ""):
                 given[field.name] = _parse(name, text, PARSERS.get(field.name, str))
+        if given.get("preload_model", "").lower() in ("1", "true", "yes", "on"):
+            given["preload_model"] = given.get("default_model", "")
         settings = HostSettings(**given)
         if not settings.grpc_token and not _is_loopback(settings.listen):
             raise ConfigError(
@@ -41,6 +53,14 @@ class HostSettings:
                 "give both sides the same secret, e.g. `openssl rand -hex 32`"
             )
         return settings
+
+
+def variable_of(field: str) -> str:
+    return field.upper() if field in PLAIN else f"NOVAI_{field.upper()}"
+
+
+def _preload(text: str) -> str:
+    return "" if text.lower() in ("0", "false", "no", "off") else text
 
 
 def _port_range(text: str) -> range:
@@ -58,8 +78,16 @@ PARSERS: dict[str, Any] = {
     "drain_s": float,
     "load_timeout_s": float,
     "load_attempts": int,
+    "download_patience_s": float,
+    "memory_bytes": int,
+    "model_dir": Path,
+    "preload_model": _preload,
+    "context_size": int,
+    "gpu_layers": int,
 }
-EXAMPLES = {"worker_ports": "a range such as 50061-50160", "load_attempts": "a whole number"}
+PLAIN = ("model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
+WHOLE = dict.fromkeys(("load_attempts", "memory_bytes", "context_size", "gpu_layers"), "a whole number")
+EXAMPLES = {"worker_ports": "a range such as 50061-50160"} | WHOLE
 
 
 def _parse(name: str, text: str, parser: Any) -> Any:

@@ -6,6 +6,7 @@ Everything runs on one event loop; `run()` returns when the process is gone for 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from internal.config import ModelConfig
 from internal.model_host.life import (
+    OVER,
     Action,
     Event,
     Exited,
@@ -60,13 +62,22 @@ STATES: Mapping[Phase, pb.State.ValueType] = {
     Phase.ERROR: pb.ERROR,
     Phase.DRAINING: pb.DRAINING,
     Phase.STOPPED: pb.DRAINING,
+    Phase.FAILED: pb.FAILED,
 }
 KINDS: Mapping[str, pb.Kind.ValueType] = {"chat": pb.CHAT, "embedding": pb.EMBEDDING}
 
 
+class Said(Report, frozen=True, kw_only=True):
+    """Any line of `announce.py`: the report, or one of the two others."""
+
+    port: int = 0
+    progress: float | None = None
+    busy: bool | None = None
+
+
 class Worker:
     """`receipts`: the file that each process of this replica leaves to the next. `changed` is called on the loop after
-    every change of state."""
+    every change of state. `attempts` to load, before it has ever been ready; 0: no end of them."""
 
     def __init__(
         self,
@@ -76,9 +87,15 @@ class Worker:
         ports: Ports,
         receipts: Path,
         changed: Callable[[], None],
+        attempts: int = 0,
+        optional: bool = False,
     ) -> None:
         self.model = model
-        self.life = Life()
+        self.life = Life(attempts)
+        self.busy = False
+        self.used_s = 0.0  # monotonic: when it was ready, or its last request was over
+        self.optional = optional
+        self.progress = 0.0
         self._module = module
         self._settings = settings
         self._ports = ports
@@ -96,7 +113,7 @@ class Worker:
     async def run(self) -> None:
         self._events.put_nowait(Start())
         try:
-            while self.life.phase is not Phase.STOPPED:
+            while self.life.phase not in OVER:
                 event = await self._events.get()
                 before = self.life
                 self.life, actions = step(self.life, event, time.monotonic())
@@ -110,18 +127,28 @@ class Worker:
             if self._process is not None:
                 self._process.signal(signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """Of its process, or of its last one; 0 before."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
+    def state_now(self) -> pb.State.ValueType:
+        """One that has not been started yet is about to be."""
+        return STATES[self.life.phase] if self.life.process else pb.LOADING
+
     def state(self) -> pb.ModelState:
         report = self.life.report or Report(port=0)
         return pb.ModelState(
             model=self.model.name,
             kind=KINDS[self.model.kind],
-            state=STATES[self.life.phase],
+            state=self.state_now,
             endpoint=self._endpoint(report.port),
             device=report.device,
             context_length=report.context_length,
             slots=report.slots,
             memory_bytes=memory_bytes(self._process.pid) if self._process is not None and self.life.alive else 0,
-            error=self.life.error if self.life.phase is Phase.ERROR else "",
+            error=self.life.error if self.state_now in (pb.ERROR, pb.FAILED) else "",
             restarts=self.life.restarts,
             dimensions=report.dimensions,
             created=self.model.created or report.created,
@@ -131,6 +158,9 @@ class Worker:
             vocabulary_size=report.vocabulary_size,
             truncatable_dimensions=bool(report.matryoshka),
             image_tokens=report.image_tokens,
+            gpu_layers=report.gpu_layers,
+            progress=1.0 if self.life.phase in (Phase.READY, Phase.DRAINING) else self.progress,
+            optional=self.optional,
         )
 
     def _endpoint(self, port: int) -> str:
@@ -142,10 +172,9 @@ class Worker:
     def _tell(self, before: Life) -> None:
         life = self.life
         if life.phase is not before.phase or life.restarts != before.restarts:
-            level = logging.WARNING if life.phase is Phase.ERROR else logging.INFO
-            log.log(
-                level, "%s %s%s", self.model.name, life.phase.value, f": {life.error}" * (life.phase is Phase.ERROR)
-            )
+            broken = life.phase in (Phase.ERROR, Phase.FAILED)
+            level = logging.WARNING if broken else logging.INFO
+            log.log(level, "%s %s%s", self.model.name, life.phase.value, f": {life.error}" * broken)
         self._changed()
 
     # ------------------------------------------------------------------ deeds
@@ -165,7 +194,7 @@ class Worker:
 
     async def _spawn(self, number: int) -> None:
         self._cancel_timers()
-        self._last_words = ""
+        self._last_words, self.progress, self.busy = "", 0.0, False
         try:
             env = self._environment(self._ports.take())
             self._process = await Process.start(
@@ -193,18 +222,28 @@ class Worker:
             self._process.signal(number)
 
     def _heard(self, number: int, fd: int, line: str) -> None:
-        if fd == 1 and self.life.phase is Phase.LOADING and line.startswith("{"):
-            try:
-                report = msgspec.json.decode(line, type=Report)
-            except msgspec.MsgspecError as error:
-                line = f"not a ready line ({error}): {line}"
-            else:
-                self._events.put_nowait(Reported(number, report))
-                self._background(self._probe(number, report.port))
-                return
+        if fd == 1 and line.startswith("{"):
+            with contextlib.suppress(msgspec.MsgspecError):
+                if self._told(number, msgspec.json.decode(line, type=Said)):
+                    return
         if line.strip():
             self._last_words = line
         print(f"[{self.model.name}] {line}", file=sys.stderr, flush=True)
+
+    def _told(self, number: int, said: Said) -> bool:
+        """Whether it is a line of `announce.py`; then it is taken."""
+        if said.busy is not None:
+            self.busy, self.used_s = said.busy, time.monotonic()
+        elif said.progress is not None:
+            self.progress = said.progress
+        elif said.port and self.life.phase is Phase.LOADING:
+            self.used_s = time.monotonic()
+            self._events.put_nowait(Reported(number, said))
+            self._background(self._probe(number, said.port))
+        else:
+            return False
+        self._changed()
+        return True
 
     def _ended(self, number: int, code: int) -> None:
         reason = f"{ending(code)}: {self._last_words}" if self._last_words and code > 0 else ending(code)

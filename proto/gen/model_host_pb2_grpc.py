@@ -39,6 +39,21 @@ class ModelHostServiceStub:
                 request_serializer=gen_dot_model__host__pb2.WatchRequest.SerializeToString,
                 response_deserializer=gen_dot_model__host__pb2.HostState.FromString,
                 _registered_method=True)
+        self.Load = channel.unary_unary(
+                '/novai.host.v1.ModelHostService/Load',
+                request_serializer=gen_dot_model__host__pb2.LoadRequest.SerializeToString,
+                response_deserializer=gen_dot_model__host__pb2.Model.FromString,
+                _registered_method=True)
+        self.Unload = channel.unary_unary(
+                '/novai.host.v1.ModelHostService/Unload',
+                request_serializer=gen_dot_model__host__pb2.UnloadRequest.SerializeToString,
+                response_deserializer=gen_dot_model__host__pb2.Model.FromString,
+                _registered_method=True)
+        self.Download = channel.unary_unary(
+                '/novai.host.v1.ModelHostService/Download',
+                request_serializer=gen_dot_model__host__pb2.DownloadRequest.SerializeToString,
+                response_deserializer=gen_dot_model__host__pb2.Model.FromString,
+                _registered_method=True)
 
 
 class ModelHostServiceServicer:
@@ -52,6 +67,31 @@ class ModelHostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Load(self, request, context):
+        """The calls below answer when what was asked for is accepted, with the model as it is then; `Watch` tells the rest.
+        NOT_FOUND: no such model. INVALID_ARGUMENT: something asked for cannot be, as "field: why".
+        FAILED_PRECONDITION: something else has to end first. RESOURCE_EXHAUSTED: no room.
+
+        Begins to load a model. One that is loaded the same way already only takes the new `pinned` and `idle_ttl_s`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unload(self, request, context):
+        """Ends whatever a model is doing: requests have their time to end, a download keeps what it has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Download(self, request, context):
+        """Begins to download a model into the folder of models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelHostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +99,21 @@ def add_ModelHostServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=gen_dot_model__host__pb2.WatchRequest.FromString,
                     response_serializer=gen_dot_model__host__pb2.HostState.SerializeToString,
+            ),
+            'Load': grpc.unary_unary_rpc_method_handler(
+                    servicer.Load,
+                    request_deserializer=gen_dot_model__host__pb2.LoadRequest.FromString,
+                    response_serializer=gen_dot_model__host__pb2.Model.SerializeToString,
+            ),
+            'Unload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unload,
+                    request_deserializer=gen_dot_model__host__pb2.UnloadRequest.FromString,
+                    response_serializer=gen_dot_model__host__pb2.Model.SerializeToString,
+            ),
+            'Download': grpc.unary_unary_rpc_method_handler(
+                    servicer.Download,
+                    request_deserializer=gen_dot_model__host__pb2.DownloadRequest.FromString,
+                    response_serializer=gen_dot_model__host__pb2.Model.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +143,87 @@ class ModelHostService:
             '/novai.host.v1.ModelHostService/Watch',
             gen_dot_model__host__pb2.WatchRequest.SerializeToString,
             gen_dot_model__host__pb2.HostState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Load(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.host.v1.ModelHostService/Load',
+            gen_dot_model__host__pb2.LoadRequest.SerializeToString,
+            gen_dot_model__host__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.host.v1.ModelHostService/Unload',
+            gen_dot_model__host__pb2.UnloadRequest.SerializeToString,
+            gen_dot_model__host__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Download(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/novai.host.v1.ModelHostService/Download',
+            gen_dot_model__host__pb2.DownloadRequest.SerializeToString,
+            gen_dot_model__host__pb2.Model.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,7 +31,7 @@ CROSS_FIELD = re.compile(
     r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type|"
     r"input\[\d+\](\.id|\.(content|output)\[\d+\]\.(type|image_url))|previous_response_id|response_id|"
     r"file|expires_after\[seconds\]|input_file_id|endpoint|inputs\[\d+\]\..*|"
-    r"start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
+    r"source|host|start_date|group_by|after|project|scope|limits\[\d\]\.(name|burst)|\w+_usd(_per_mtok)?"
 )
 ADMIN = "/admin/"
 ELSEWHERE = [ignored_auth, unsupported_method]  # test_spec.py and test_bad_input.py look at every path

@@ -31,6 +31,7 @@ class ModelInfo:
     slots: int  # generations that run at the same time
     created: int = 0  # unix seconds
     image_tokens: int = 0  # of one image at most; 0: takes none
+    gpu_layers: int = 0  # layers on a GPU; -1: all
 
 
 @dataclass(eq=False, slots=True)

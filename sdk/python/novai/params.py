@@ -957,6 +957,38 @@ FileUpload = TypedDict(
 )
 
 
+class AdminLoadModel(TypedDict):
+    context_length: NotRequired[int | None]
+    """Tokens of one request."""
+    gpu_layers: NotRequired[int | None]
+    """-1: all."""
+    slots: NotRequired[int | None]
+    """Requests that run at the same time."""
+    device: NotRequired[str | None]
+    dtype: NotRequired[Literal["auto", "float32", "float16", "bfloat16"] | None]
+    pinned: NotRequired[bool | None]
+    """Neither idleness nor another model's need unloads it."""
+    idle_ttl_s: NotRequired[float | None]
+    """It is put to sleep after so long without a request, until the next one; 0: never."""
+    host: NotRequired[str | None]
+    """Only on this model host."""
+
+
+class AdminDownloadModel(TypedDict):
+    source: str
+    """`OWNER/REPOSITORY` of Hugging Face, or the URL of a GGUF file."""
+    name: NotRequired[str | None]
+    """Of the model; else that of its file or repository."""
+    file: NotRequired[str | None]
+    """Of the repository; else its only GGUF file, or all that transformers reads."""
+    revision: NotRequired[str | None]
+    """Of the repository."""
+    sha256: NotRequired[str | None]
+    """Of a single file. Those of a repository are checked by what it says itself."""
+    host: NotRequired[str | None]
+    """The model host that keeps it. Needed when there are several."""
+
+
 LogitBias: TypeAlias = "dict[str, float]"
 
 Metadata: TypeAlias = "dict[str, str]"
@@ -1028,7 +1060,7 @@ LimitName: TypeAlias = (
 
 ModelName: TypeAlias = "str"
 
-KeyScope: TypeAlias = "Literal['inference', 'usage', 'admin']"
+KeyScope: TypeAlias = "Literal['inference', 'usage', 'admin', 'models']"
 
 BudgetKind: TypeAlias = "Literal['month', 'total']"
 

@@ -2792,6 +2792,402 @@ class AsyncAdminAuditWithStreamingResponse:
         self.list = async_streamed(resource.list)
 
 
+class AdminModels(Resource[SyncClient]):
+    """`client.admin.models`"""
+
+    @cached_property
+    def with_raw_response(self) -> AdminModelsWithRawResponse:
+        """The same methods, whose answers come with status and headers."""
+        return AdminModelsWithRawResponse(AdminModels(self._raw()))
+
+    @cached_property
+    def with_streaming_response(self) -> AdminModelsWithStreamingResponse:
+        """The same methods as contexts, whose answers are read piece by piece."""
+        return AdminModelsWithStreamingResponse(AdminModels(self._streamed()))
+
+    def list(
+        self,
+        **options: Unpack[RequestOptions],
+    ) -> Page[types.AdminModel]:
+        """List what could run.
+
+        Every model that a model host knows: rows of `models.yaml`, and what is in `MODEL_DIR`;
+        loaded or not.
+
+        """
+        call = Call(
+            "GET",
+            "/admin/v1/models",
+            **options,
+        )
+        return self._client.page(call, types.AdminModel, None)
+
+    def download(
+        self,
+        *,
+        source: str,
+        name: str | None | Omit = omit,
+        file: str | None | Omit = omit,
+        revision: str | None | Omit = omit,
+        sha256: str | None | Omit = omit,
+        host: str | None | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Download a model.
+
+        Into `MODEL_DIR` of a model host, from a Hugging Face repository or a URL whose host is
+        one of `NOVAI_DOWNLOAD_HOSTS`. The answer comes when the source was found, is allowed
+        and fits on the disk. What breaks off goes on by itself; a download that failed goes on
+        where it was when it is asked for again. When it is complete and its checksum is right
+        the model can be loaded. Unloading it ends the download.
+
+        Args:
+            source: `OWNER/REPOSITORY` of Hugging Face, or the URL of a GGUF file.
+            name: Of the model; else that of its file or repository.
+            file: Of the repository; else its only GGUF file, or all that transformers reads.
+            revision: Of the repository.
+            sha256: Of a single file. Those of a repository are checked by what it says itself.
+            host: The model host that keeps it. Needed when there are several.
+        """
+        call = Call(
+            "POST",
+            "/admin/v1/models/download",
+            body={
+                "source": source,
+                "name": name,
+                "file": file,
+                "revision": revision,
+                "sha256": sha256,
+                "host": host,
+            },
+            **options,
+        )
+        return self._client.request(call, types.AdminModel)
+
+    def load(
+        self,
+        model: str,
+        *,
+        context_length: int | None | Omit = omit,
+        gpu_layers: int | None | Omit = omit,
+        slots: int | None | Omit = omit,
+        device: str | None | Omit = omit,
+        dtype: Literal["auto", "float32", "float16", "bfloat16"] | None | Omit = omit,
+        pinned: bool | None | Omit = omit,
+        idle_ttl_s: float | None | Omit = omit,
+        host: str | None | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Load a model.
+
+        On every host that has it, or on the named one. The answer comes when the load has
+        begun; `status` says how it goes. What is left out is as configured. A model that is
+        loaded the same way already only takes the new `pinned` and `idle_ttl_s`; one that is
+        loaded otherwise, or is being unloaded, gets 409. So does one that does not fit into
+        memory (`insufficient_room`) after idle models that are not pinned have made room. A
+        model that cannot be loaded is `failed`, and says why.
+
+        Args:
+            context_length: Tokens of one request.
+            gpu_layers: -1: all.
+            slots: Requests that run at the same time.
+            pinned: Neither idleness nor another model's need unloads it.
+            idle_ttl_s: It is put to sleep after so long without a request, until the next one; 0: never.
+            host: Only on this model host.
+        """
+        call = Call(
+            "POST",
+            path("/admin/v1/models/{model}/load", model=model),
+            body={
+                "context_length": context_length,
+                "gpu_layers": gpu_layers,
+                "slots": slots,
+                "device": device,
+                "dtype": dtype,
+                "pinned": pinned,
+                "idle_ttl_s": idle_ttl_s,
+                "host": host,
+            },
+            **options,
+        )
+        return self._client.request(call, types.AdminModel)
+
+    def unload(
+        self,
+        model: str,
+        *,
+        host: str | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Unload a model.
+
+        On every host that has it, or on the named one. Requests that run have `NOVAI_DRAIN_S`
+        to end; new ones get 404, or go to hosts that still have it. A load or a download under
+        way is ended.
+
+        Args:
+            host: Only on this model host.
+        """
+        call = Call(
+            "POST",
+            path("/admin/v1/models/{model}/unload", model=model),
+            query={
+                "host": host,
+            },
+            **options,
+        )
+        return self._client.request(call, types.AdminModel)
+
+    def status(
+        self,
+        model: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """How a model is."""
+        call = Call(
+            "GET",
+            path("/admin/v1/models/{model}/status", model=model),
+            **options,
+        )
+        return self._client.request(call, types.AdminModel)
+
+    def endpoint(
+        self,
+        model: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModelEndpoint:
+        """Where a model is.
+
+        Addresses of the workers that are ready, which speak `proto/inference.proto` or
+        `proto/embedding.proto`, and the path that callers use.
+
+        """
+        call = Call(
+            "GET",
+            path("/admin/v1/models/{model}/endpoint", model=model),
+            **options,
+        )
+        return self._client.request(call, types.AdminModelEndpoint)
+
+
+class AdminModelsWithRawResponse:
+    def __init__(self, resource: AdminModels) -> None:
+        self.list = raw(resource.list)
+        self.download = raw(resource.download)
+        self.load = raw(resource.load)
+        self.unload = raw(resource.unload)
+        self.status = raw(resource.status)
+        self.endpoint = raw(resource.endpoint)
+
+
+class AdminModelsWithStreamingResponse:
+    def __init__(self, resource: AdminModels) -> None:
+        self.list = streamed(resource.list)
+        self.download = streamed(resource.download)
+        self.load = streamed(resource.load)
+        self.unload = streamed(resource.unload)
+        self.status = streamed(resource.status)
+        self.endpoint = streamed(resource.endpoint)
+
+
+class AsyncAdminModels(Resource[AsyncClient]):
+    """`client.admin.models`"""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncAdminModelsWithRawResponse:
+        """The same methods, whose answers come with status and headers."""
+        return AsyncAdminModelsWithRawResponse(AsyncAdminModels(self._raw()))
+
+    @cached_property
+    def with_streaming_response(self) -> AsyncAdminModelsWithStreamingResponse:
+        """The same methods as contexts, whose answers are read piece by piece."""
+        return AsyncAdminModelsWithStreamingResponse(AsyncAdminModels(self._streamed()))
+
+    def list(
+        self,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncPages[types.AdminModel]:
+        """List what could run.
+
+        Every model that a model host knows: rows of `models.yaml`, and what is in `MODEL_DIR`;
+        loaded or not.
+
+        """
+        call = Call(
+            "GET",
+            "/admin/v1/models",
+            **options,
+        )
+        return self._client.page(call, types.AdminModel, None)
+
+    async def download(
+        self,
+        *,
+        source: str,
+        name: str | None | Omit = omit,
+        file: str | None | Omit = omit,
+        revision: str | None | Omit = omit,
+        sha256: str | None | Omit = omit,
+        host: str | None | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Download a model.
+
+        Into `MODEL_DIR` of a model host, from a Hugging Face repository or a URL whose host is
+        one of `NOVAI_DOWNLOAD_HOSTS`. The answer comes when the source was found, is allowed
+        and fits on the disk. What breaks off goes on by itself; a download that failed goes on
+        where it was when it is asked for again. When it is complete and its checksum is right
+        the model can be loaded. Unloading it ends the download.
+
+        Args:
+            source: `OWNER/REPOSITORY` of Hugging Face, or the URL of a GGUF file.
+            name: Of the model; else that of its file or repository.
+            file: Of the repository; else its only GGUF file, or all that transformers reads.
+            revision: Of the repository.
+            sha256: Of a single file. Those of a repository are checked by what it says itself.
+            host: The model host that keeps it. Needed when there are several.
+        """
+        call = Call(
+            "POST",
+            "/admin/v1/models/download",
+            body={
+                "source": source,
+                "name": name,
+                "file": file,
+                "revision": revision,
+                "sha256": sha256,
+                "host": host,
+            },
+            **options,
+        )
+        return await self._client.request(call, types.AdminModel)
+
+    async def load(
+        self,
+        model: str,
+        *,
+        context_length: int | None | Omit = omit,
+        gpu_layers: int | None | Omit = omit,
+        slots: int | None | Omit = omit,
+        device: str | None | Omit = omit,
+        dtype: Literal["auto", "float32", "float16", "bfloat16"] | None | Omit = omit,
+        pinned: bool | None | Omit = omit,
+        idle_ttl_s: float | None | Omit = omit,
+        host: str | None | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Load a model.
+
+        On every host that has it, or on the named one. The answer comes when the load has
+        begun; `status` says how it goes. What is left out is as configured. A model that is
+        loaded the same way already only takes the new `pinned` and `idle_ttl_s`; one that is
+        loaded otherwise, or is being unloaded, gets 409. So does one that does not fit into
+        memory (`insufficient_room`) after idle models that are not pinned have made room. A
+        model that cannot be loaded is `failed`, and says why.
+
+        Args:
+            context_length: Tokens of one request.
+            gpu_layers: -1: all.
+            slots: Requests that run at the same time.
+            pinned: Neither idleness nor another model's need unloads it.
+            idle_ttl_s: It is put to sleep after so long without a request, until the next one; 0: never.
+            host: Only on this model host.
+        """
+        call = Call(
+            "POST",
+            path("/admin/v1/models/{model}/load", model=model),
+            body={
+                "context_length": context_length,
+                "gpu_layers": gpu_layers,
+                "slots": slots,
+                "device": device,
+                "dtype": dtype,
+                "pinned": pinned,
+                "idle_ttl_s": idle_ttl_s,
+                "host": host,
+            },
+            **options,
+        )
+        return await self._client.request(call, types.AdminModel)
+
+    async def unload(
+        self,
+        model: str,
+        *,
+        host: str | Omit = omit,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """Unload a model.
+
+        On every host that has it, or on the named one. Requests that run have `NOVAI_DRAIN_S`
+        to end; new ones get 404, or go to hosts that still have it. A load or a download under
+        way is ended.
+
+        Args:
+            host: Only on this model host.
+        """
+        call = Call(
+            "POST",
+            path("/admin/v1/models/{model}/unload", model=model),
+            query={
+                "host": host,
+            },
+            **options,
+        )
+        return await self._client.request(call, types.AdminModel)
+
+    async def status(
+        self,
+        model: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModel:
+        """How a model is."""
+        call = Call(
+            "GET",
+            path("/admin/v1/models/{model}/status", model=model),
+            **options,
+        )
+        return await self._client.request(call, types.AdminModel)
+
+    async def endpoint(
+        self,
+        model: str,
+        **options: Unpack[RequestOptions],
+    ) -> types.AdminModelEndpoint:
+        """Where a model is.
+
+        Addresses of the workers that are ready, which speak `proto/inference.proto` or
+        `proto/embedding.proto`, and the path that callers use.
+
+        """
+        call = Call(
+            "GET",
+            path("/admin/v1/models/{model}/endpoint", model=model),
+            **options,
+        )
+        return await self._client.request(call, types.AdminModelEndpoint)
+
+
+class AsyncAdminModelsWithRawResponse:
+    def __init__(self, resource: AsyncAdminModels) -> None:
+        self.list = async_raw(resource.list)
+        self.download = async_raw(resource.download)
+        self.load = async_raw(resource.load)
+        self.unload = async_raw(resource.unload)
+        self.status = async_raw(resource.status)
+        self.endpoint = async_raw(resource.endpoint)
+
+
+class AsyncAdminModelsWithStreamingResponse:
+    def __init__(self, resource: AsyncAdminModels) -> None:
+        self.list = async_streamed(resource.list)
+        self.download = async_streamed(resource.download)
+        self.load = async_streamed(resource.load)
+        self.unload = async_streamed(resource.unload)
+        self.status = async_streamed(resource.status)
+        self.endpoint = async_streamed(resource.endpoint)
+
+
 class Chat(Resource[SyncClient]):
     """`client.chat`"""
 
@@ -5751,6 +6147,10 @@ class Admin(Resource[SyncClient]):
     def audit(self) -> AdminAudit:
         return AdminAudit(self._client)
 
+    @cached_property
+    def models(self) -> AdminModels:
+        return AdminModels(self._client)
+
 
 class AsyncAdmin(Resource[AsyncClient]):
     """`client.admin`"""
@@ -5786,3 +6186,7 @@ class AsyncAdmin(Resource[AsyncClient]):
     @cached_property
     def audit(self) -> AsyncAdminAudit:
         return AsyncAdminAudit(self._client)
+
+    @cached_property
+    def models(self) -> AsyncAdminModels:
+        return AsyncAdminModels(self._client)

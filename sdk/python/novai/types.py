@@ -1277,6 +1277,76 @@ class Model(Object):
     """The model's own id. Only of an alias."""
 
 
+class AdminModelList(Object):
+    object: Literal["list"]
+    data: list[AdminModel]
+
+
+class AdminModel(Object):
+    object: Literal["model"]
+    id: str
+    kind: Literal["chat", "embedding"]
+    backend: str
+    state: ModelLifeState
+    hosts: list[AdminHostedModel]
+
+
+class AdminHostedModel(Object):
+    """A model on one model host."""
+
+    host: str
+    """The model host's address."""
+    state: ModelLifeState
+    error: str | None
+    """Why it failed or is not ready."""
+    progress: float | None
+    """Of loading or downloading, 0 to 1; null: unknown, or neither."""
+    downloaded_bytes: int | None
+    """While it is downloaded."""
+    total_bytes: int | None
+    """Of the download; null: none, or the source does not say."""
+    size_bytes: int
+    """Of its files."""
+    needs_bytes: int
+    """Of memory, estimated before it is loaded; 0: computed elsewhere."""
+    path: str
+    """Of its files on the host; empty when it has none."""
+    pinned: bool
+    """Neither idleness nor another model's need unloads it."""
+    idle_ttl_s: float
+    """It is put to sleep after so long without a request; 0: never."""
+    workers: list[AdminModelWorker]
+
+
+class AdminModelWorker(Object):
+    """One process that runs a model."""
+
+    state: ModelLifeState
+    device: str
+    """`cpu`, `gpu:0`, `upstream`; empty before it is ready."""
+    n_ctx: int
+    """Tokens of one request."""
+    n_gpu_layers: int
+    """-1: all."""
+    slots: int
+    """Requests that run at the same time."""
+    endpoint: str | None
+    """`host:port`; null before it is ready."""
+    port: int | None
+    memory_bytes: int
+    """Its resident set."""
+    restarts: int
+    error: str | None
+
+
+class AdminModelEndpoint(Object):
+    object: Literal["model.endpoint"]
+    id: str
+    path: str
+    """Of this API."""
+    endpoints: list[str]
+
+
 class Error(Object):
     message: str
     """What was wrong and what to do next."""
@@ -1376,3 +1446,10 @@ LimitScope: TypeAlias = Literal["key", "project", "model"]
 LimitName: TypeAlias = Literal[
     "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests"
 ]
+
+ModelLifeState: TypeAlias = Literal[
+    "unloaded", "asleep", "downloading", "loading", "ready", "restarting", "draining", "failed"
+]
+"""`asleep`: the next request loads it. `restarting`: a worker crashed and is started
+again. `failed`: it could not be loaded or downloaded, and nobody tries again. Of
+several hosts the one that is furthest counts."""

@@ -247,6 +247,7 @@ class LlamaCppBackend:
             slots=self._options.slots,
             created=self._config.created,
             image_tokens=self._projector.most_tokens if self._projector is not None else 0,
+            gpu_layers=self._options.n_gpu_layers,
         )
 
 

@@ -40,6 +40,8 @@ export class AdminTiers extends operations.AdminTiers {}
 
 export class AdminAudit extends operations.AdminAudit {}
 
+export class AdminModels extends operations.AdminModels {}
+
 export class Chat extends operations.Chat {
   readonly completions = new ChatCompletions(this.client);
 }
@@ -80,6 +82,7 @@ export class Admin extends operations.Admin {
   readonly limits = new AdminLimits(this.client);
   readonly tiers = new AdminTiers(this.client);
   readonly audit = new AdminAudit(this.client);
+  readonly models = new AdminModels(this.client);
 }
 
 /** One server, with one key. */

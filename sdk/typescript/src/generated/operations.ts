@@ -234,6 +234,67 @@ export class AdminAudit extends Resource {
   }
 }
 
+export class AdminModels extends Resource {
+  /**
+   * List what could run.
+   *
+   * Every model that a model host knows: rows of `models.yaml`, and what is in `MODEL_DIR`; loaded or not.
+   */
+  list(options?: RequestOptions): PagePromise<types.AdminModel, types.AdminModelList> {
+    return this.client.page('/admin/v1/models', null, { options });
+  }
+
+  /**
+   * Download a model.
+   *
+   * Into `MODEL_DIR` of a model host, from a Hugging Face repository or a URL whose host is one of
+   * `NOVAI_DOWNLOAD_HOSTS`. The answer comes when the source was found, is allowed and fits on the disk. What breaks off goes
+   * on by itself; a download that failed goes on where it was when it is asked for again. When it is complete and its
+   * checksum is right the model can be loaded. Unloading it ends the download.
+   */
+  download(body: params.AdminDownloadModel, options?: RequestOptions): APIPromise<types.AdminModel> {
+    return this.client.request('POST', '/admin/v1/models/download', { body, options });
+  }
+
+  /**
+   * Load a model.
+   *
+   * On every host that has it, or on the named one. The answer comes when the load has begun; `status` says how it goes.
+   * What is left out is as configured. A model that is loaded the same way already only takes the new `pinned` and
+   * `idle_ttl_s`; one that is loaded otherwise, or is being unloaded, gets 409. So does one that does not fit into memory
+   * (`insufficient_room`) after idle models that are not pinned have made room. A model that cannot be loaded is
+   * `failed`, and says why.
+   */
+  load(model: string, body: params.AdminLoadModel, options?: RequestOptions): APIPromise<types.AdminModel> {
+    return this.client.request('POST', pathOf('/admin/v1/models/{model}/load', { model }), { body, options });
+  }
+
+  /**
+   * Unload a model.
+   *
+   * On every host that has it, or on the named one. Requests that run have `NOVAI_DRAIN_S` to end; new ones get 404, or go
+   * to hosts that still have it. A load or a download under way is ended.
+   */
+  unload(model: string, query: params.AdminModelsUnloadQuery = {}, options?: RequestOptions): APIPromise<types.AdminModel> {
+    return this.client.request('POST', pathOf('/admin/v1/models/{model}/unload', { model }), { query, options });
+  }
+
+  /** How a model is. */
+  status(model: string, options?: RequestOptions): APIPromise<types.AdminModel> {
+    return this.client.request('GET', pathOf('/admin/v1/models/{model}/status', { model }), { options });
+  }
+
+  /**
+   * Where a model is.
+   *
+   * Addresses of the workers that are ready, which speak `proto/inference.proto` or `proto/embedding.proto`, and the path
+   * that callers use.
+   */
+  endpoint(model: string, options?: RequestOptions): APIPromise<types.AdminModelEndpoint> {
+    return this.client.request('GET', pathOf('/admin/v1/models/{model}/endpoint', { model }), { options });
+  }
+}
+
 export class Chat extends Resource {}
 
 export class Completions extends Resource {

@@ -922,7 +922,7 @@ export interface AdminCreateKey {
   expires_in_s?: number | null | undefined;
 }
 
-export type KeyScope = 'inference' | 'usage' | 'admin';
+export type KeyScope = 'inference' | 'usage' | 'admin' | 'models';
 
 export interface AdminRotateKey {
   /** How long the old key goes on working. */
@@ -1006,6 +1006,38 @@ export interface FileUpload {
   'expires_after[seconds]'?: number | undefined;
 }
 
+export interface AdminLoadModel {
+  /** Tokens of one request. */
+  context_length?: number | null | undefined;
+  /** -1: all. */
+  gpu_layers?: number | null | undefined;
+  /** Requests that run at the same time. */
+  slots?: number | null | undefined;
+  device?: string | null | undefined;
+  dtype?: 'auto' | 'float32' | 'float16' | 'bfloat16' | null | undefined;
+  /** Neither idleness nor another model's need unloads it. */
+  pinned?: boolean | null | undefined;
+  /** It is put to sleep after so long without a request, until the next one; 0: never. */
+  idle_ttl_s?: number | null | undefined;
+  /** Only on this model host. */
+  host?: string | null | undefined;
+}
+
+export interface AdminDownloadModel {
+  /** `OWNER/REPOSITORY` of Hugging Face, or the URL of a GGUF file. */
+  source: string;
+  /** Of the model; else that of its file or repository. */
+  name?: string | null | undefined;
+  /** Of the repository; else its only GGUF file, or all that transformers reads. */
+  file?: string | null | undefined;
+  /** Of the repository. */
+  revision?: string | null | undefined;
+  /** Of a single file. Those of a repository are checked by what it says itself. */
+  sha256?: string | null | undefined;
+  /** The model host that keeps it. Needed when there are several. */
+  host?: string | null | undefined;
+}
+
 export interface ResponsesInputItemsListQuery {
   /** Items at most. */
   limit?: number | undefined;
@@ -1064,6 +1096,11 @@ export interface AdminAuditListQuery {
   limit?: number | undefined;
   /** `next_after` of the page before. */
   after?: string | undefined;
+}
+
+export interface AdminModelsUnloadQuery {
+  /** Only on this model host. */
+  host?: string | undefined;
 }
 
 export interface ResponsesRetrieveQuery {

@@ -1283,6 +1283,80 @@ export interface Model {
   alias_of?: string | undefined;
 }
 
+export interface AdminModelList {
+  object: 'list';
+  data: Array<AdminModel>;
+}
+
+export interface AdminModel {
+  object: 'model';
+  id: string;
+  kind: 'chat' | 'embedding';
+  backend: string;
+  state: ModelLifeState;
+  hosts: Array<AdminHostedModel>;
+}
+
+/**
+ * `asleep`: the next request loads it. `restarting`: a worker crashed and is started again. `failed`: it could not
+ * be loaded or downloaded, and nobody tries again. Of several hosts the one that is furthest counts.
+ */
+export type ModelLifeState = 'unloaded' | 'asleep' | 'downloading' | 'loading' | 'ready' | 'restarting' | 'draining' | 'failed';
+
+/** A model on one model host. */
+export interface AdminHostedModel {
+  /** The model host's address. */
+  host: string;
+  state: ModelLifeState;
+  /** Why it failed or is not ready. */
+  error: string | null;
+  /** Of loading or downloading, 0 to 1; null: unknown, or neither. */
+  progress: number | null;
+  /** While it is downloaded. */
+  downloaded_bytes: number | null;
+  /** Of the download; null: none, or the source does not say. */
+  total_bytes: number | null;
+  /** Of its files. */
+  size_bytes: number;
+  /** Of memory, estimated before it is loaded; 0: computed elsewhere. */
+  needs_bytes: number;
+  /** Of its files on the host; empty when it has none. */
+  path: string;
+  /** Neither idleness nor another model's need unloads it. */
+  pinned: boolean;
+  /** It is put to sleep after so long without a request; 0: never. */
+  idle_ttl_s: number;
+  workers: Array<AdminModelWorker>;
+}
+
+/** One process that runs a model. */
+export interface AdminModelWorker {
+  state: ModelLifeState;
+  /** `cpu`, `gpu:0`, `upstream`; empty before it is ready. */
+  device: string;
+  /** Tokens of one request. */
+  n_ctx: number;
+  /** -1: all. */
+  n_gpu_layers: number;
+  /** Requests that run at the same time. */
+  slots: number;
+  /** `host:port`; null before it is ready. */
+  endpoint: string | null;
+  port: number | null;
+  /** Its resident set. */
+  memory_bytes: number;
+  restarts: number;
+  error: string | null;
+}
+
+export interface AdminModelEndpoint {
+  object: 'model.endpoint';
+  id: string;
+  /** Of this API. */
+  path: string;
+  endpoints: Array<string>;
+}
+
 export interface Error {
   /** What was wrong and what to do next. */
   message: string;

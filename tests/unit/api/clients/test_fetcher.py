@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from api.clients import fetcher
-from api.clients.addresses import Address, is_public
-from api.clients.fetcher import UNREACHABLE, Fetcher, FetchError, TooLargeError, is_own
+from api.clients.fetcher import UNREACHABLE, Fetcher, FetchError, TooLargeError
+from outbound.addresses import Address, is_public
+from outbound.guard import Guard, is_own, resolve
 
 MIB = 1 << 20
 CERTIFICATE = Path(__file__).parent / "pictures.test.pem"  # of pictures.test, by itself, and its key
@@ -90,14 +90,14 @@ async def fetching(
     timeout_s: float = 10.0,
 ) -> AsyncIterator[Fetcher]:
     """Over http, to the server's port. `allowed`: whether loopback is, and this machine."""
-    made = Fetcher(
+    guard = Guard(
         hosts,
         resolve=names or Names(pictures_test=[["127.0.0.1"]]),
         is_allowed=lambda address: is_public(address) or (allowed and address == LOOPBACK),
         is_own=lambda address: not allowed and is_own(address),
         ports={"http": server.port},
-        timeout_s=timeout_s,
     )
+    made = Fetcher(guard, timeout_s)
     try:
         yield made
     finally:
@@ -123,7 +123,7 @@ async def test_the_certificate_is_the_names_though_the_address_is_called(
     serves.load_cert_chain(CERTIFICATE)
     serves.sni_callback = lambda _socket, name, _context: asked.append(name)
     async with serving(saying(b"pixels"), serves) as server:
-        fetch = Fetcher(
+        guard = Guard(
             "*",
             resolve=Names(pictures_test=[["127.0.0.1"]], others_test=[["127.0.0.1"]]),
             is_allowed=lambda address: address == LOOPBACK,
@@ -131,6 +131,7 @@ async def test_the_certificate_is_the_names_though_the_address_is_called(
             ports={"https": server.port},
             tls=ssl.create_default_context(cafile=CERTIFICATE if believed else None),
         )
+        fetch = Fetcher(guard)
         try:
             body = await fetch.fetch(f"https://{host}/", MIB)
         except FetchError as error:
@@ -157,7 +158,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("form", ["http://{host}:{port}/x", "http://{host}/x", "http:\\\\{host}:{port}/x"])
 async def test_no_spelling_of_a_forbidden_address_is_called(host: str, form: str) -> None:
     """With the system's own resolver, and a server that would notice."""
-    async with serving(saying(b"secret")) as server, fetching(server, fetcher.resolve, allowed=False) as fetch:
+    async with serving(saying(b"secret")) as server, fetching(server, resolve, allowed=False) as fetch:
         with pytest.raises(FetchError):
             await fetch.fetch(form.format(host=host, port=server.port), MIB)
     assert server.connections == 0
@@ -165,7 +166,7 @@ async def test_no_spelling_of_a_forbidden_address_is_called(host: str, form: str
 
 async def test_the_table_above_can_fail() -> None:
     """Without the rule about addresses, the system's resolver leads to the server."""
-    async with serving(saying(b"secret")) as server, fetching(server, fetcher.resolve) as fetch:
+    async with serving(saying(b"secret")) as server, fetching(server, resolve) as fetch:
         assert await fetch.fetch("http://localhost/x", MIB) == b"secret"
     assert server.connections == 1
 
@@ -214,12 +215,13 @@ def test_this_machines_own_addresses_are_known() -> None:
 async def test_this_machine_is_not_called_by_its_own_public_address() -> None:
     """The rule about addresses allows it here, as it would a public one."""
     async with serving(saying(b"secret")) as server:
-        fetch = Fetcher(
+        guard = Guard(
             "*",
             resolve=Names(pictures_test=[["127.0.0.1"]]),
             is_allowed=lambda _: True,
             ports={"http": server.port},
         )
+        fetch = Fetcher(guard)
         with pytest.raises(FetchError):
             await fetch.fetch("http://pictures.test/", MIB)
         await fetch.aclose()
@@ -246,7 +248,7 @@ async def test_this_machine_is_not_called_by_its_own_public_address() -> None:
 )
 async def test_what_an_url_may_be_is_said(url: str, told: str) -> None:
     names = Names()
-    fetch = Fetcher("pictures.test, *.images.test", resolve=names)
+    fetch = Fetcher(Guard("pictures.test, *.images.test", resolve=names))
     with pytest.raises(FetchError, match=told):
         await fetch.fetch(url, MIB)
     assert names.asked == []
@@ -254,7 +256,7 @@ async def test_what_an_url_may_be_is_said(url: str, told: str) -> None:
 
 async def test_without_hosts_nothing_is_fetched() -> None:
     with pytest.raises(FetchError, match="fetches no images"):
-        await Fetcher("").fetch("https://pictures.test/", MIB)
+        await Fetcher(Guard("")).fetch("https://pictures.test/", MIB)
 
 
 # ---------------------------------------------------------------- redirects

@@ -8,6 +8,7 @@ from gen import inference_pb2 as pb
 from api.clients.fetcher import Fetcher
 from api.clients.images import MOST_BYTES, MOST_IMAGES, Images, check_images, images_of, weight
 from api.errors import InvalidRequestError
+from outbound.guard import Guard
 from tests.pictures import bomb, data_url, picture
 from tests.unit.api.clients.test_fetcher import LOOPBACK, Names, saying, serving
 
@@ -20,7 +21,7 @@ def image(url: str) -> pb.Image:
 
 async def loaded(url: str) -> bytes:
     found = image(url)
-    await Images(Fetcher("")).load([found])
+    await Images(Fetcher(Guard(""))).load([found])
     assert found.WhichOneof("source") == "data"
     return found.data
 
@@ -79,13 +80,14 @@ async def test_files_come_from_urls_too_and_all_share_one_limit() -> None:
     file = picture() + bytes(MOST_BYTES // 2)
     async with serving(saying(file)) as server:
         names = Names(pictures_test=[["127.0.0.1"]])
-        fetcher = Fetcher(
+        guard = Guard(
             "*",
             resolve=names,
             is_allowed=lambda address: address == LOOPBACK,
             is_own=lambda _: False,
             ports={"http": server.port},
         )
+        fetcher = Fetcher(guard)
         one, two = image("http://pictures.test/1"), image("http://pictures.test/2")
         await Images(fetcher).load([one])
         assert one.data == file
@@ -99,8 +101,8 @@ async def test_data_urls_share_the_limit_too() -> None:
     half = data_url(picture() + bytes(MOST_BYTES // 2))
     images = [image(half), image(half)]
     with pytest.raises(InvalidRequestError, match="20 MiB at most"):
-        await Images(Fetcher("")).load(images)
-    await Images(Fetcher("")).load(images[1:])
+        await Images(Fetcher(Guard(""))).load(images)
+    await Images(Fetcher(Guard(""))).load(images[1:])
 
 
 def request(*urls: str) -> pb.GenerateRequest:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from internal.api_client import ApiFailure
 from internal.batch import job as jobs
-from internal.batch.client import ApiFailure, Batch, Client, Counts
+from internal.batch.client import Batch, Client, Counts
 from internal.batch.command import arguments, run
 from internal.batch.job import JobError
 from internal.batch.progress import Progress

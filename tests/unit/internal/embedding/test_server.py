@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -50,7 +51,9 @@ async def worker(config: ModelConfig, **env: str) -> AsyncIterator[asyncio.subpr
 async def test_life_from_ready_to_drained(files: Path) -> None:
     async with worker(model(backend="auto", path=str(files)), NOVAI_GRPC_TOKEN="secret") as process:
         assert process.stdout
-        facts = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        facts: dict[str, Any] = {"progress": 0}
+        while "progress" in facts:  # where it can tell
+            facts = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         port = facts.pop("port")
         assert facts == {
             "model": "all-MiniLM-L6-v2",
@@ -85,7 +88,7 @@ async def test_life_from_ready_to_drained(files: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert (await running).prompt_tokens == 20 * 202
         rest, _ = await asyncio.wait_for(process.communicate(), 30)
-        assert rest == b""
+        assert set(rest.splitlines()) <= {b'{"busy": true}', b'{"busy": false}'}
         assert process.returncode == 0
 
 

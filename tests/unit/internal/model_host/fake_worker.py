@@ -31,10 +31,14 @@ async def serve(settings: WorkerSettings, act: str, mark: str) -> None:
     server = GrpcServer(settings.listen, ["fake.Service"], settings.token)
     await server.start()
     await server.ready()
+    if act == "loads for ever":
+        await stop.wait()
     if act == "leave a child":
         await asyncio.create_subprocess_exec("sleep", "600")
     print("a library says hello on stdout", flush=True)
     print(json.dumps({"port": server.port, "model": settings.model.name, "slots": 3, "device": "fake"}), flush=True)
+    if act == "is busy":
+        print(json.dumps({"busy": True}), flush=True)
     if act == "hang once" and first_time(mark):
         os.kill(os.getpid(), signal.SIGSTOP)
     await stop.wait()

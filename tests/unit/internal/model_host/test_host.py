@@ -40,16 +40,18 @@ def model(name: str = "m", **fields: Any) -> ModelConfig:
 class Running:
     """A host in this process, watched over gRPC as the edge watches it."""
 
-    def __init__(self, host: ModelHost, watch: rpc.ModelHostServiceAsyncStub, stop: asyncio.Event) -> None:
+    metadata = (("authorization", "Bearer t"),)
+
+    def __init__(self, host: ModelHost, stub: rpc.ModelHostServiceAsyncStub, stop: asyncio.Event) -> None:
         self.host = host
-        self.watch = watch
+        self.stub = stub
         self.stop = stop
         self.ready = asyncio.Event()
         self.task = asyncio.create_task(host.run(stop, self.ready))
 
     async def until(self, wanted: Callable[[list[pb.ModelState]], bool]) -> list[pb.ModelState]:
         async with asyncio.timeout(PATIENCE_S):
-            async for state in self.watch.Watch(pb.WatchRequest(heartbeat_s=1)):
+            async for state in self.watch(pb.WatchRequest(heartbeat_s=1)):
                 if wanted(list(state.models)):
                     return list(state.models)
         raise AssertionError("the stream ended")
@@ -58,6 +60,9 @@ class Running:
         """The only model, once it is in `state` after so many restarts."""
         [found] = await self.until(lambda models: models[0].state == state and models[0].restarts >= restarts)
         return found
+
+    def watch(self, request: pb.WatchRequest) -> AsyncIterator[pb.HostState]:
+        return self.stub.Watch(request, metadata=self.metadata)
 
     def pids(self) -> list[int]:
         return [worker._process.pid for worker in self.host.workers if worker._process and worker.life.alive]
@@ -71,10 +76,7 @@ async def running(*models: ModelConfig, **settings: Any) -> AsyncIterator[Runnin
     rpc.add_ModelHostServiceServicer_to_server(host, server.server)
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        stub = rpc.ModelHostServiceStub(channel)
-        metadata = (("authorization", "Bearer t"),)
-        watch = type("Watch", (), {"Watch": staticmethod(lambda r: stub.Watch(r, metadata=metadata))})
-        run = Running(host, watch, asyncio.Event())
+        run = Running(host, rpc.ModelHostServiceStub(channel), asyncio.Event())  # type: ignore[arg-type]
         try:
             yield run
         finally:

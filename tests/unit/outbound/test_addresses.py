@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from api.clients.addresses import is_public
+from outbound.addresses import is_public
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.215.14", "2606:4700::1111", "2a00:1450:4001::1", "64:ff9b::8.8.8.8",
           "::ffff:1.1.1.1"]  # fmt: skip

@@ -1,0 +1,36 @@
+"""What the words share that call a running API: where it is, the key for it, and errors as it tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+DEV = Path(".novai/dev.env")
+
+
+class ApiFailure(Exception):  # noqa: N818 (as it is told)
+    """The API refused, or could not be reached for too long. The message is what it said."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def server(env: Mapping[str, str], key: str) -> tuple[str, str]:
+    """Base URL, which ends with /v1, and the key of that variable; of the `novai dev` of this folder where the
+    environment names no server. Raises KeyError."""
+    if "NOVAI_BASE_URL" not in env and DEV.is_file():
+        env = dict(line.split("=", 1) for line in DEV.read_text().splitlines())
+    return env["NOVAI_BASE_URL"], env[key]
+
+
+def told(answer: httpx.Response) -> str:
+    """What an error says; something that is no error of ours came from a proxy."""
+    try:
+        error: Any = answer.json()["error"]
+        return str(error["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"the server answered {answer.status_code}: {answer.text[:200]}"

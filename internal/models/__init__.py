@@ -1,0 +1,1 @@
+"""`novai models …`: the models of a running installation, through its administration API."""

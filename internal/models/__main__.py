@@ -1,0 +1,3 @@
+from internal.models.command import main
+
+main()

@@ -1,0 +1,102 @@
+"""What `novai models` asks of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from internal.api_client import ApiFailure, told
+
+TIMEOUT = httpx.Timeout(90.0, connect=10.0)  # a source may take its time to say what it has
+OVER = ("unloaded", "asleep", "ready", "failed")
+
+
+class Worker(msgspec.Struct, frozen=True):
+    state: str
+    device: str
+    n_ctx: int
+    n_gpu_layers: int
+    slots: int
+    memory_bytes: int
+    restarts: int
+    endpoint: str | None = None
+
+
+class OnHost(msgspec.Struct, frozen=True):
+    """A model on one host."""
+
+    host: str
+    state: str
+    size_bytes: int
+    needs_bytes: int
+    path: str
+    pinned: bool
+    idle_ttl_s: float
+    workers: list[Worker]
+    error: str | None = None
+    progress: float | None = None
+    downloaded_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class Model(msgspec.Struct, frozen=True):
+    """What is read of one."""
+
+    id: str
+    kind: str
+    backend: str
+    state: str
+    hosts: list[OnHost]
+
+    @property
+    def over(self) -> bool:
+        """Nothing is being done with it anywhere."""
+        return all(host.state in OVER for host in self.hosts)
+
+
+class Models(msgspec.Struct, frozen=True):
+    data: list[Model]
+
+
+class Client:
+    """Used as a `with` block. `base_url` ends with /v1. Every method raises ApiFailure."""
+
+    def __init__(self, base_url: str, admin_key: str) -> None:
+        base = base_url.rstrip("/").removesuffix("/v1") + "/admin/v1"
+        self._http = httpx.Client(base_url=base, headers={"authorization": f"Bearer {admin_key}"}, timeout=TIMEOUT)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._http.close()
+
+    def list(self) -> list[Model]:
+        return msgspec.json.decode(self._asked("GET", "/models"), type=Models).data
+
+    def status(self, model: str) -> Model:
+        return self._model("GET", f"/models/{quote(model)}/status")
+
+    def load(self, model: str, **choices: Any) -> Model:
+        return self._model("POST", f"/models/{quote(model)}/load", json=choices)
+
+    def unload(self, model: str, host: str | None) -> Model:
+        return self._model("POST", f"/models/{quote(model)}/unload", params={"host": host} if host else {})
+
+    def download(self, **wanted: Any) -> Model:
+        return self._model("POST", "/models/download", json=wanted)
+
+    def _model(self, method: str, path: str, **sent: Any) -> Model:
+        return msgspec.json.decode(self._asked(method, path, **sent), type=Model)
+
+    def _asked(self, method: str, path: str, **sent: Any) -> bytes:
+        try:
+            answer = self._http.request(method, path, **sent)
+        except httpx.TransportError as error:
+            raise ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}") from None
+        if not answer.is_success:
+            raise ApiFailure(told(answer), answer.status_code)
+        return answer.content
