@@ -9,8 +9,8 @@ STAMP  := $(VENV)/.installed
 CLIENTS := tests/clients
 SDKS := python typescript
 SDK_TS := sdk/typescript
-PROTOS := inference embedding model_host
-EXTRAS := inference,embedding,dev,test
+PROTOS := inference embedding model_host tool_execution
+EXTRAS := inference,embedding,tools,dev,test
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev install test test-clients check format gen sdk bench demo-model clean

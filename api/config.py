@@ -28,6 +28,7 @@ class Settings:
     # Addresses of model hosts, comma separated; a DNS name stands for all its addresses.
     inference_grpc_host: str = "127.0.0.1:50051"
     embedding_grpc_host: str = ""
+    tools_grpc_host: str = ""  # address of the tool server; empty: there are no tools
     novai_grpc_token: str = ""
 
     api_host: str = "127.0.0.1"
@@ -61,6 +62,10 @@ class Settings:
     files_sweep_s: float = 60.0  # how often this process removes what has expired; 0: never, others do
     # Hosts that images are fetched from, comma separated; `*.example.com`: all below, `*`: every public one.
     image_url_hosts: str = ""  # empty: none
+
+    tool_rounds: int = 8  # of one answer: the model is asked so often at most, the last time without tools
+    tool_timeout_s: float = 30.0  # of one call
+    tool_rounds_timeout_s: float = 120.0  # after so long the next round is the last one
 
     max_body_bytes: int = 8 << 20
     body_timeout_s: float = 30.0

@@ -78,6 +78,50 @@ class TokenUsage:
     completion_tokens: int = 0
     reasoning_tokens: int = 0
 
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        return TokenUsage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTool:
+    """A tool of this server that a request names, and where."""
+
+    name: str
+    param: str
+    server: str = ""  # that has to run it; empty: whichever has it
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that this server runs."""
+
+    index: int  # among those of its answer
+    id: str
+    server: str  # that runs it, as tools.yaml calls it
+    name: str
+    arguments: str  # JSON text, as the model wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the model reads: a result, or why there is none."""
+
+    output: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """A tool begins to run; with a result, it is over."""
+
+    call: ToolCall
+    result: ToolResult | None = None
+
 
 Provenance = Literal["engine", "provider", "estimated"]  # who counted the tokens
 Outcome = Literal["finished", "client_left", "upstream_broke", "refused"]

@@ -43,6 +43,7 @@ RATE_LIMIT_SETTLEMENTS_LOST = Counter(
 RESPONSES_NOT_STORED = Counter(
     "novai_responses_not_stored", "Responses that PostgreSQL did not take in time", registry=REGISTRY
 )
+TOOL_CALLS = Counter("novai_tool_calls", "Calls of the server's tools", ["tool", "outcome"], registry=REGISTRY)
 LOG_LINES_DROPPED = Counter("novai_log_lines_dropped", "Log lines that found no room", registry=REGISTRY)
 
 

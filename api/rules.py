@@ -53,7 +53,8 @@ def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) ->
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
-    if isinstance(message, s.AssistantMessage) and absent(message.content) and not message.tool_calls:
+    said = isinstance(message, s.AssistantMessage) and (message.tool_calls or message.novai_tool_calls)
+    if isinstance(message, s.AssistantMessage) and absent(message.content) and not said:
         raise invalid(
             f"Invalid value for '{at}.content': an assistant message needs content or tool_calls.", f"{at}.content"
         )
@@ -82,10 +83,13 @@ def check_output_form(body: s.ChatCompletionRequest) -> None:
 def check_tools(body: s.ChatCompletionRequest) -> None:
     tools = [] if absent(body.tools) else body.tools
     assert isinstance(tools, list)
-    names = [tool.function.name for tool in tools]
+    names = [tool.name if isinstance(tool, s.ServerTool) else tool.function.name for tool in tools]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}].function.name")
+            of = "" if isinstance(tools[index], s.ServerTool) else ".function"
+            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}]{of}.name")
+    if (body.n or 1) > 1 and any(isinstance(tool, s.ServerTool) for tool in tools):
+        raise invalid("Only one answer at a time can use the server's tools. Leave 'n' out.", "n")
     choice = body.tool_choice
     if absent(choice) or choice == "none":
         return
@@ -226,10 +230,14 @@ def check_parts(content: s.ResponseContent, at: str) -> None:
 
 
 def check_response_tools(body: s.ResponsePrompt) -> None:
-    names = [tool.name for tool in body.tools or []]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}].name")
+    names: list[str] = []
+    for index, tool in enumerate(body.tools or []):
+        if isinstance(tool, s.ResponseServerTools):
+            check_server_tools(tool, f"tools[{index}]")
+        for name, param in names_of(tool, f"tools[{index}]"):
+            if name in names:
+                raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", param)
+            names.append(name)
     choice = body.tool_choice
     if isinstance(choice, s.ResponseNamedTool):
         chosen = {"tool_choice.name": choice.name}
@@ -242,6 +250,29 @@ def check_response_tools(body: s.ResponsePrompt) -> None:
     for param, name in chosen.items():
         if name not in names:
             raise invalid(f"The tool '{name}' of 'tool_choice' is not among 'tools'.", param)
+
+
+def names_of(tool: s.ResponseTool, at: str) -> list[tuple[str, str]]:
+    """What the model calls it by, and where that is said."""
+    if isinstance(tool, s.ResponseFunctionTool):
+        return [(tool.name, f"{at}.name")]
+    return [(name, f"{at}.allowed_tools[{index}]") for index, name in enumerate(tool.allowed_tools)]
+
+
+def check_server_tools(tool: s.ResponseServerTools, at: str) -> None:
+    for name in ("server_url", "connector_id", "authorization", "headers"):
+        if not absent(getattr(tool, name)):
+            raise unsupported(
+                f"'{name}' is not supported: this server asks no servers that a request names. Its operator registers "
+                "them; name one by its 'server_label'.",
+                f"{at}.{name}",
+            )
+    if not absent(tool.require_approval) and tool.require_approval != "never":
+        raise invalid(
+            "Tools of this server run at once. Use 'never', or offer functions and run them yourself.",
+            f"{at}.require_approval",
+            "unsupported_value",
+        )
 
 
 def check_logit_bias(bias: dict[str, float] | UnsetType | None) -> None:

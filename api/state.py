@@ -13,6 +13,7 @@ from api.clients.fetcher import Fetcher
 from api.clients.hosts import Hosts
 from api.clients.images import Images
 from api.clients.lifecycle import HostCommands
+from api.clients.tools import ToolServer
 from api.config import Settings
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
@@ -32,6 +33,7 @@ from api.services.lifecycle import Lifecycle
 from api.services.receipts import receipts_of
 from api.services.responses import Responses
 from api.services.tokens import TokenService
+from api.services.tools import ToolService
 from api.storage.holds import open_ledger_pool
 from api.storage.objects import Objects
 from api.storage.session import Database, open_pool
@@ -49,6 +51,7 @@ class AppState:
     generation: GenerationService
     embeddings: EmbeddingService
     tokens: TokenService
+    tools: ToolService
     idempotency: Idempotency
     responses: Responses
     files: Files
@@ -135,6 +138,10 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
         generation = GenerationService(catalog, admission, hosts, images, *deadlines_s)
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s, batch)
+        tool_server = await start(ToolServer(settings.tools_grpc_host, settings.novai_grpc_token))
+        tool_bounds = settings.tool_rounds, settings.tool_timeout_s, settings.tool_rounds_timeout_s
+        tools = ToolService(generation, tool_server, *tool_bounds)
+        stack.push_async_callback(tools.aclose)
         tokens = TokenService(catalog, admission, hosts, images)
         responses = Responses(database, settings.response_retention_days)
         files = await start(Files(database, Objects(settings.files_url), settings))
@@ -148,6 +155,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
             generation,
             embeddings,
             tokens,
+            tools,
             idempotency,
             responses,
             files,

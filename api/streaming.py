@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from fastapi import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from api.clients.session import Delta
 from api.config import Settings
 from api.errors import ApiError
-from api.services.generation import GenerationStream
+from api.services.answering import AnswerStream
 
 KEEPALIVE = b": keepalive\n\n"
 # A stream's status is decided by its first token, or by this much waiting for it: until then a worker that dies is an
@@ -25,14 +24,18 @@ LOOK_AFTER_S = 0.02  # how soon a client that went away is missed, at the latest
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class Encoder(Protocol):
-    """What a generation says → bytes of complete events, in one public form. One per stream."""
+Said = TypeVar("Said")
+Said_contra = TypeVar("Said_contra", contravariant=True)
+
+
+class Encoder(Protocol[Said_contra]):
+    """What an answer says → bytes of complete events, in one public form. One per stream."""
 
     def start(self) -> bytes:
         """Before the first token."""
 
-    def delta(self, delta: Delta) -> bytes:
-        """The events of one delta: none, one, or several when it carries text and the end."""
+    def delta(self, said: Said_contra, /) -> bytes:
+        """The events of one thing said: none, one, or several when it carries text and the end."""
 
     def failed(self, error: ApiError) -> bytes:
         """The stream broke after it began. Nothing follows."""
@@ -72,7 +75,7 @@ class leaving:  # noqa: N801 (read as a `with` statement)
         self._on_leave()
 
 
-async def read_whole(stream: GenerationStream, receive: Receive, take: Callable[[Delta], object]) -> bool:
+async def read_whole(stream: AnswerStream[Said], receive: Receive, take: Callable[[Said], object]) -> bool:
     """Reads a stream to its end and settles it. False when the client left meanwhile.
 
     Raises the ApiError that ended it.
@@ -89,7 +92,7 @@ async def nothing_to_keep(_error: ApiError | None) -> None:
     """Most answers are over when they are settled."""
 
 
-class EventStream(Response):
+class EventStream(Response, Generic[Said]):
     """The streamed answer. Until the first token, or `DECIDE_S` of waiting for it, a failure is an HTTP status.
 
     `on_settled` is told once, after the settlement and before the last events, what broke the stream, if anything did.
@@ -98,8 +101,8 @@ class EventStream(Response):
 
     def __init__(
         self,
-        stream: GenerationStream,
-        encoder: Encoder,
+        stream: AnswerStream[Said],
+        encoder: Encoder[Said],
         headers: dict[str, str],
         settings: Settings,
         on_settled: Callable[[ApiError | None], Awaitable[None]] = nothing_to_keep,
@@ -126,7 +129,7 @@ class EventStream(Response):
         finally:
             await stream.aclose()
 
-    async def _body(self, send: Send, first: Sequence[Delta], state: dict[str, Any]) -> None:
+    async def _body(self, send: Send, first: Sequence[Said], state: dict[str, Any]) -> None:
         stream = self._stream
         events = self._encoder
         writer = StallingWriter(send, self._write_timeout_s, stream.leave)

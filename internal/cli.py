@@ -34,6 +34,7 @@ WORDS = {
     "api": Word("api.main", "run one process of the API"),
     "worker": Word("api.worker", "run one process that runs batches"),
     "host": Word("internal.host", "run the model host of this machine"),
+    "tools": Word("internal.tool_server", "run the server of tools that models may call"),
 }
 
 

@@ -17,6 +17,12 @@ class ConfigError(Exception):
     """A setting that cannot work. The message names the setting and says what to write instead."""
 
 
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine reaches a server that listens there (host:port)."""
+    host = listen.rpartition(":")[0].strip("[]")
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
 class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """USD for a million tokens, as text: `"0.05"`. Set by `novai seed` for a model that has no price yet; from then on
     `novai prices set` is what counts."""

@@ -9,8 +9,10 @@ import msgspec
 
 from api.answers.chunks import Chunks, usage_of
 from api.clients.session import Delta, TokenLogprob, ToolCallDelta
+from api.domain import ToolResult, ToolRun
 from api.generated import schemas as s
-from api.services.generation import FINISH_NAMES, GenerationStream
+from api.services.answering import AnswerStream
+from api.services.generation import FINISH_NAMES
 
 encode = msgspec.json.Encoder().encode
 
@@ -23,6 +25,7 @@ class ChoiceCollector:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[s.ToolCall] = []
+        self._runs: list[s.ServerToolCall] = []
         self._logprobs: list[TokenLogprob] = []
         self._finish: int = 0
 
@@ -42,6 +45,17 @@ class ChoiceCollector:
         if delta.finish:
             self._finish = delta.finish
 
+    def ran(self, run: ToolRun) -> None:
+        if (result := run.result) is not None:
+            call = s.ServerToolCall(
+                id=run.call.id,
+                name=run.call.name,
+                arguments=run.call.arguments,
+                status=status_of(result),
+                output=result.output,
+            )
+            self._runs.append(call)
+
     def choice(self, with_logprobs: bool) -> s.Choice:
         text = "".join(self._text)
         message = s.ChatCompletionMessage(
@@ -51,6 +65,8 @@ class ChoiceCollector:
             message.reasoning_content = "".join(self._reasoning)
         if self._calls:
             message.tool_calls = self._calls
+        if self._runs:
+            message.novai_tool_calls = self._runs
         return s.Choice(
             index=self._index,
             message=message,
@@ -62,13 +78,16 @@ class ChoiceCollector:
 class ChatAnswer:
     """A whole answer, put together from the deltas of its stream."""
 
-    def __init__(self, stream: GenerationStream, body: s.ChatCompletionRequest) -> None:
+    def __init__(self, stream: AnswerStream[Any], body: s.ChatCompletionRequest) -> None:
         self._stream = stream
         self._body = body
         self._choices = [ChoiceCollector(index) for index in range(stream.choices)]
 
-    def add(self, delta: Delta) -> None:
-        self._choices[delta.choice].add(delta)
+    def add(self, said: Delta | ToolRun) -> None:
+        if isinstance(said, ToolRun):
+            self._choices[0].ran(said)
+        else:
+            self._choices[said.choice].add(said)
 
     def whole(self) -> s.ChatCompletion:
         """Once the stream was read to its end."""
@@ -92,7 +111,7 @@ class ChunkEncoder(Chunks):
     """Implements `streaming.Encoder`. What does not change between events is encoded once per choice, so a token costs
     the escaping of its text."""
 
-    def __init__(self, stream: GenerationStream, include_usage: bool) -> None:
+    def __init__(self, stream: AnswerStream[Any], include_usage: bool) -> None:
         head = {
             "id": completion_id(stream.request_id),
             "object": "chat.completion.chunk",
@@ -110,7 +129,9 @@ class ChunkEncoder(Chunks):
         """The first event of every choice, in order."""
         return b"".join(c + b'"role":"assistant","content":"","refusal":null' + self._tail for c in self._choice)
 
-    def delta(self, delta: Delta) -> bytes:
+    def delta(self, delta: Delta | ToolRun, /) -> bytes:
+        if isinstance(delta, ToolRun):
+            return self._choice[0] + b'"novai_tool_calls":[' + encode(server_call_delta(delta)) + b"]" + self._tail
         if delta.text and not delta.finish and not delta.logprobs and not delta.reasoning and not delta.tool_calls:
             return self._text[delta.choice] + encode(delta.text) + self._tail
         return b"".join(self._events(delta))
@@ -138,6 +159,18 @@ def tool_call_delta(call: ToolCallDelta) -> dict[str, Any]:
         function = {"name": call.name, "arguments": call.arguments}
         return {"index": call.index, "id": call.id, "type": "function", "function": function}
     return {"index": call.index, "function": {"arguments": call.arguments}}
+
+
+def server_call_delta(run: ToolRun) -> dict[str, Any]:
+    """What is new of a call: clients put it together by its index, and glue together what is repeated."""
+    call, result = run.call, run.result
+    if result is None:
+        return {"index": call.index, "id": call.id, "name": call.name, "arguments": call.arguments}
+    return {"index": call.index, "status": status_of(result), "output": result.output}
+
+
+def status_of(result: ToolResult) -> s.ServerToolStatus:
+    return "failed" if result.failed else "completed"
 
 
 def completion_id(request_id: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from api.errors import ApiError
 from api.generated import schemas as s
-from api.services.generation import GenerationStream
+from api.services.answering import AnswerStream
 
 encode = msgspec.json.Encoder().encode
 
@@ -18,7 +18,7 @@ DONE = b"data: [DONE]\n\n"
 class Chunks:
     """Half of a `streaming.Encoder`: how chunks begin and how the stream ends. `head`: the fields of every chunk."""
 
-    def __init__(self, stream: GenerationStream, head: dict[str, Any], include_usage: bool) -> None:
+    def __init__(self, stream: AnswerStream[Any], head: dict[str, Any], include_usage: bool) -> None:
         self._stream = stream
         self._include_usage = include_usage
         self._head = b"data: " + encode(head)[:-1] + b',"choices":['
@@ -39,7 +39,7 @@ def includes_usage(options: object) -> bool:
     return isinstance(options, s.StreamOptions) and options.include_usage is True
 
 
-def usage_of(stream: GenerationStream) -> s.CompletionUsage:
+def usage_of(stream: AnswerStream[Any]) -> s.CompletionUsage:
     """Details are sub-counts, never extra."""
     usage = stream.usage()
     shown = s.CompletionUsage(

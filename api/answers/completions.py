@@ -74,16 +74,17 @@ class CompletionEncoder(Chunks):
             "system_fingerprint": None,
         }
         super().__init__(stream, head, include_usage)
+        self._generation = stream
         self._tail = b',"logprobs":null,"finish_reason":null}' + self._end
         self._text = [self._head + b'{"index":%d,"text":' % index for index in range(stream.choices)]
         self._logprobs = [Logprobs() for _ in range(stream.choices)]
 
     def start(self) -> bytes:
         """The prompt of every choice, where it is wanted."""
-        if not self._stream.echo:
+        if not self._generation.echo:
             return b""
         return b"".join(
-            text + encode(echo_of(self._stream, index)) + self._tail for index, text in enumerate(self._text)
+            text + encode(echo_of(self._generation, index)) + self._tail for index, text in enumerate(self._text)
         )
 
     def delta(self, delta: Delta) -> bytes:

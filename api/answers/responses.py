@@ -19,9 +19,11 @@ from api.answers.chat import logprobs_of
 from api.answers.chunks import DONE
 from api.clients.generate_request import given
 from api.clients.session import Delta, TokenLogprob
+from api.domain import ToolResult, ToolRun
 from api.errors import ApiError
 from api.generated import schemas as s
-from api.services.generation import FINISH_NAMES, GenerationStream
+from api.services.answering import AnswerStream
+from api.services.generation import FINISH_NAMES
 from api.services.responses import Turn, new_id
 
 encode = msgspec.json.Encoder().encode
@@ -145,6 +147,49 @@ class FunctionCall:
         return self._emit(kind, name=self.item.name, arguments=self.item.arguments, **self._at)
 
 
+class ServerCall:
+    """A call of a tool that the server runs, like `Message`; `add` when it is over."""
+
+    def __init__(self, emit: Emit, index: int, run: ToolRun) -> None:
+        call = run.call
+        self.item = s.ResponseServerToolCall(
+            id=new_id("mcp_"),
+            server_label=call.server,
+            name=call.name,
+            arguments="",
+            output=None,
+            error=None,
+            status="in_progress",
+            approval_request_id=None,
+        )
+        self._emit = emit
+        self._at = {"item_id": self.item.id, "output_index": index}
+        self._arguments = call.arguments
+
+    def begun(self) -> bytes:
+        self.item.arguments = self._arguments
+        events = self._emit(s.ResponseServerToolInProgressEvent, **self._at)
+        events += self._emit(s.ResponseServerToolArgumentsDeltaEvent, delta=self._arguments, **self._at)
+        return events + self._emit(s.ResponseServerToolArgumentsDoneEvent, arguments=self._arguments, **self._at)
+
+    def add(self, result: ToolResult) -> None:
+        if result.failed:
+            text = s.TextPart(text=result.output)
+            self.item.error = s.ResponseToolError(type="mcp_tool_execution_error", content=[text])
+        else:
+            self.item.output = result.output
+
+    def seal(self, status: s.ResponseItemStatus) -> None:
+        self.item.status = "failed" if self.item.error else status
+
+    def ended(self) -> bytes:
+        failed = self.item.status == "failed"
+        kind = s.ResponseServerToolFailedEvent if failed else s.ResponseServerToolCompletedEvent
+        return self._emit(kind, **self._at)
+
+
+Growing = Message | Reasoning | FunctionCall | ServerCall
+
 # How a generation ended → why its response is not whole.
 INCOMPLETE = {
     "length": s.ResponseIncompleteDetails(reason="max_output_tokens"),
@@ -155,18 +200,20 @@ INCOMPLETE = {
 class ResponseAnswer:
     """Implements `streaming.Encoder`. `response` is all that can be said of the response after `finish`."""
 
-    def __init__(self, stream: GenerationStream, response: s.Response) -> None:
+    def __init__(self, stream: AnswerStream[Any], response: s.Response) -> None:
         self.response = response
         self._stream = stream
         self._events = 0
-        self._growing: Message | Reasoning | FunctionCall | None = None
+        self._growing: Growing | None = None
         self._reason = ""  # why the generation ended
 
     def start(self) -> bytes:
         created = self._emit(s.ResponseCreatedEvent, response=self.response)
         return created + self._emit(s.ResponseInProgressEvent, response=self.response)
 
-    def delta(self, delta: Delta) -> bytes:
+    def delta(self, delta: Delta | ToolRun, /) -> bytes:
+        if isinstance(delta, ToolRun):
+            return self._run(delta)
         events = b""
         if delta.reasoning:
             events += self._think(delta.reasoning)
@@ -227,10 +274,17 @@ class ResponseAnswer:
         assert isinstance(self._growing, Message)
         return began + self._growing.add(text, logprobs)
 
+    def _run(self, run: ToolRun) -> bytes:
+        if run.result is None:
+            return self._begin(ServerCall(self._emit, self._next(), run))
+        assert isinstance(self._growing, ServerCall)
+        self._growing.add(run.result)
+        return self._done("completed")
+
     def _next(self) -> int:
         return len(self.response.output)
 
-    def _begin(self, growing: Message | Reasoning | FunctionCall) -> bytes:
+    def _begin(self, growing: Growing) -> bytes:
         """The item before it is done, this one is announced."""
         events = self._done("completed")
         self._growing = growing
@@ -258,7 +312,7 @@ class ResponseAnswer:
         return b"event: %b\ndata: %b\n\n" % (str(kind.__struct_config__.tag).encode(), encode(event))
 
 
-def begun(body: s.ResponseRequest, turn: Turn, stream: GenerationStream) -> s.Response:
+def begun(body: s.ResponseRequest, turn: Turn, stream: AnswerStream[Any]) -> s.Response:
     """A response before its first token: what was asked, with the defaults in place."""
     text = given(body.text, s.ResponseTextConfig())
     reasoning = given(body.reasoning, s.ResponseReasoningConfig())
@@ -302,6 +356,8 @@ def begun(body: s.ResponseRequest, turn: Turn, stream: GenerationStream) -> s.Re
 
 def shown(tool: s.ResponseTool) -> s.ResponseTool:
     """With null for what was left out: clients look for every key."""
+    if isinstance(tool, s.ResponseServerTools):
+        return tool
     return msgspec.structs.replace(
         tool,
         description=given(tool.description, None),
@@ -314,7 +370,7 @@ def output_text(text: str, logprobs: list[s.TokenLogprob]) -> s.ResponseOutputTe
     return s.ResponseOutputText(text=text, annotations=[], logprobs=logprobs)
 
 
-def usage_of(stream: GenerationStream) -> s.ResponseUsage:
+def usage_of(stream: AnswerStream[Any]) -> s.ResponseUsage:
     """Details are sub-counts, never extra."""
     usage = stream.usage()
     return s.ResponseUsage(

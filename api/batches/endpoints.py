@@ -6,7 +6,7 @@ a row.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,10 +20,11 @@ from api.batches.lines import answer_line
 from api.bodies import parse, refuse, typed_items
 from api.clients.completions_request import from_completion
 from api.clients.embedding import Vectors
-from api.clients.generate_request import from_chat
+from api.clients.generate_request import from_chat, server_tools
 from api.clients.responses_request import from_response
+from api.clients.responses_request import server_tools as server_tools_of
 from api.clients.session import Delta, GenerateRequest, yielding
-from api.domain import LineAnswer, Principal
+from api.domain import LineAnswer, Principal, WantedTool
 from api.errors import InvalidRequestError
 from api.generated import schemas as s
 from api.rules import check_chat, check_completion, check_embedding, check_response
@@ -60,6 +61,7 @@ class Answer(Protocol):
 async def chat(app: AppState, asked: Asked) -> None:
     body = whole_body(asked, s.ChatCompletionRequest)
     check_chat(body)
+    refuse_tools(server_tools(body.tools))
     await generated(app, asked, from_chat(body), "createChatCompletion", lambda stream: ChatAnswer(stream, body))
 
 
@@ -73,6 +75,7 @@ async def response(app: AppState, asked: Asked) -> None:
     """A response that is to be kept is kept before its line: what is in the file can be retrieved."""
     body = whole_body(asked, s.ResponseRequest, typed_items)
     check_response(body)
+    refuse_tools(server_tools_of(body.tools))
     turn = await app.responses.turn(body, asked.principal.project_id)
     wanted = from_response(body, [*turn.earlier, *turn.items])
     stream = await admitted(app, asked, wanted, "createResponse")
@@ -133,6 +136,16 @@ def whole_body(asked: Asked, kind: type[T], tolerance: Callable[[Any], set[str]]
             "Lines of a batch are not streamed. Leave 'stream' out.", param="stream", code="unsupported_value"
         )
     return body
+
+
+def refuse_tools(wanted: Sequence[WantedTool]) -> None:
+    """A line is one generation, settled in one commit with its answer. Raises InvalidRequestError."""
+    for tool in wanted:
+        raise InvalidRequestError(
+            "Lines of a batch cannot use the server's tools. Offer functions instead.",
+            param=tool.param,
+            code="unsupported_value",
+        )
 
 
 @dataclass(frozen=True, slots=True)

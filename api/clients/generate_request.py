@@ -6,13 +6,14 @@ Nothing is forwarded that is not named here: what a caller sends reaches an engi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UNSET, UnsetType
 
+from api.domain import WantedTool
 from api.generated import schemas as s
 
 T = TypeVar("T")
@@ -77,8 +78,8 @@ def nucleus(temperature: float, top_p: float) -> pb.Sampling:
 def chat(body: s.ChatCompletionRequest) -> pb.Chat:
     kwargs = given(body.chat_template_kwargs, s.ChatTemplateKwargs())
     return pb.Chat(
-        messages=[message(item, f"messages[{index}]") for index, item in enumerate(body.messages)],
-        tools=[tool(item) for item in given(body.tools, [])],
+        messages=[made for index, item in enumerate(body.messages) for made in messages(item, f"messages[{index}]")],
+        tools=[tool(item) for item in given(body.tools, []) if isinstance(item, s.FunctionTool)],
         tool_choice=tool_choice(body.tool_choice),
         parallel_tool_calls=given(body.parallel_tool_calls, True),
         template_kwargs_json=msgspec.json.encode(kwargs).decode() if kwargs.enable_thinking is not UNSET else "",
@@ -94,6 +95,18 @@ ROLES: dict[type[msgspec.Struct], str] = {
     s.AssistantMessage: "assistant",
     s.ToolMessage: "tool",
 }
+
+
+def messages(item: s.ChatMessage, at: str) -> Iterator[pb.Message]:
+    """A message, after what the server's tools did for it."""
+    if isinstance(item, s.AssistantMessage) and item.novai_tool_calls:
+        calls = [pb.ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in item.novai_tool_calls]
+        yield pb.Message(role="assistant", tool_calls=calls)
+        for call in item.novai_tool_calls:
+            yield pb.Message(role="tool", tool_call_id=call.id, parts=[pb.Part(text=call.output)])
+        if not (item.content or item.tool_calls):
+            return
+    yield message(item, at)
 
 
 def message(item: s.ChatMessage, at: str) -> pb.Message:
@@ -130,7 +143,7 @@ def image(url: str, at: str) -> pb.Part:
     return pb.Part(image=pb.Image(url=url, param=at))
 
 
-def tool(item: s.Tool) -> pb.Tool:
+def tool(item: s.FunctionTool) -> pb.Tool:
     function = item.function
     parameters = given(function.parameters, {})
     return pb.Tool(
@@ -139,6 +152,15 @@ def tool(item: s.Tool) -> pb.Tool:
         parameters_json=msgspec.json.encode(parameters).decode() if parameters else "",
         strict=given(function.strict, False),
     )
+
+
+def server_tools(tools: Sequence[s.Tool] | UnsetType | None) -> list[WantedTool]:
+    """Those of a request that the server runs."""
+    return [
+        WantedTool(item.name, f"tools[{index}].name")
+        for index, item in enumerate(given(tools, []))
+        if isinstance(item, s.ServerTool)
+    ]
 
 
 MODES = {"auto": pb.ToolChoice.AUTO, "none": pb.ToolChoice.NONE, "required": pb.ToolChoice.REQUIRED}

@@ -13,6 +13,7 @@ from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
 from api.clients.generate_request import MODES, given, image, nucleus, schema_constraint
+from api.domain import WantedTool
 from api.generated import schemas as s
 
 ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
@@ -21,6 +22,7 @@ WITHOUT_THINKING = frozenset({"none", "minimal"})
 
 
 Items = Sequence[s.ResponseInputItem]
+Call = s.ResponseFunctionCallInput | s.ResponseCustomToolCall | s.ResponseServerToolCallInput
 
 
 def from_response(body: s.ResponseRequest, items: Items, earlier: Items = ()) -> pb.GenerateRequest:
@@ -40,7 +42,7 @@ def from_prompt(body: s.ResponsePrompt, items: Items, earlier: Items = ()) -> pb
         model=body.model,
         chat=pb.Chat(
             messages=messages(given(body.instructions, ""), items, earlier),
-            tools=[tool(item) for item in given(body.tools, [])],
+            tools=[tool(item) for item in given(body.tools, []) if isinstance(item, s.ResponseFunctionTool)],
             tool_choice=tool_choice(body.tool_choice),
             parallel_tool_calls=given(body.parallel_tool_calls, True),
             template_kwargs_json=template_kwargs(body.reasoning),
@@ -73,6 +75,9 @@ def messages(instructions: str, items: Items, earlier: Items) -> list[pb.Message
             chat.append(pb.Message(role="tool", parts=parts(item.output, f"{at}.output"), tool_call_id=item.call_id))
         else:
             add(assistant(chat, item), item, at)
+        if isinstance(item, s.ResponseServerToolCallInput):
+            output = given(item.output, "") or failure(item.error)
+            chat.append(pb.Message(role="tool", parts=[pb.Part(text=output)], tool_call_id=item.id or ""))
     return chat
 
 
@@ -81,7 +86,7 @@ def assistant(chat: list[pb.Message], item: s.ResponseInputItem) -> pb.Message:
     nothing is said after a call."""
     last = chat[-1] if chat and chat[-1].role == "assistant" else None
     if last is not None:
-        if isinstance(item, s.ResponseFunctionCallInput | s.ResponseCustomToolCall):
+        if isinstance(item, Call):
             return last
         if isinstance(item, s.ResponseInputMessage) and not last.parts and not last.tool_calls:
             return last
@@ -93,6 +98,8 @@ def add(message: pb.Message, item: s.ResponseInputItem, at: str) -> None:
     """One item of what an assistant did."""
     if isinstance(item, s.ResponseInputMessage):
         message.parts.extend(parts(item.content, f"{at}.content"))
+    elif isinstance(item, s.ResponseServerToolCallInput):
+        message.tool_calls.add(id=item.id or "", name=item.name, arguments=item.arguments)
     elif isinstance(item, s.ResponseFunctionCallInput):
         message.tool_calls.add(id=item.call_id, name=item.name, arguments=item.arguments)
     elif isinstance(item, s.ResponseCustomToolCall):
@@ -101,6 +108,15 @@ def add(message: pb.Message, item: s.ResponseInputItem, at: str) -> None:
     else:
         assert isinstance(item, s.ResponseReasoningInput)
         message.reasoning = "\n".join(part.text for part in item.content or item.summary or [])
+
+
+def failure(error: str | s.ResponseCallError | UnsetType | None) -> str:
+    """What the model read of a call that failed, here or elsewhere."""
+    if not isinstance(error, s.ResponseCallError):
+        return given(error, "")
+    content = error.content if isinstance(error.content, list) else []
+    texts = [str(part["text"]) for part in content if isinstance(part, dict) and "text" in part]
+    return "\n".join(texts) or given(error.message, "")
 
 
 def parts(content: s.ResponseContent, at: str) -> list[pb.Part]:
@@ -116,7 +132,7 @@ def part(item: s.ResponseContentPart, at: str) -> pb.Part:
     return pb.Part(text=item.refusal if isinstance(item, s.ResponseRefusal) else item.text)
 
 
-def tool(item: s.ResponseTool) -> pb.Tool:
+def tool(item: s.ResponseFunctionTool) -> pb.Tool:
     parameters = given(item.parameters, {})
     return pb.Tool(
         name=item.name,
@@ -132,6 +148,16 @@ def tool_choice(choice: str | s.ResponseToolChoice | UnsetType | None) -> pb.Too
     if isinstance(choice, s.ResponseAllowedTools):
         return pb.ToolChoice(mode=MODES[choice.mode], allowed=[tool.name for tool in choice.tools])
     return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)
+
+
+def server_tools(tools: Sequence[s.ResponseTool] | UnsetType | None) -> list[WantedTool]:
+    """Those of a request that the server runs."""
+    return [
+        WantedTool(name, f"tools[{index}].allowed_tools[{number}]", item.server_label)
+        for index, item in enumerate(given(tools, []))
+        if isinstance(item, s.ResponseServerTools)
+        for number, name in enumerate(item.allowed_tools)
+    ]
 
 
 def template_kwargs(reasoning: s.ResponseReasoningConfig | UnsetType | None) -> str:

@@ -25,16 +25,19 @@ from api.errors import ApiError
 
 log = logging.getLogger("novai.session")
 
+Chat = pb.Chat
 GenerateRequest = pb.GenerateRequest
 TokenizeRequest = pb.TokenizeRequest
 TokenizeResponse = pb.TokenizeResponse
 Delta = pb.Delta
 Finished = pb.Finished
 Failed = pb.Failed
+Called = pb.ToolCall
 ToolCallDelta = pb.ToolCallDelta
 TokenLogprob = pb.TokenLogprob
 Receipt = pb.Receipt
 Usage = pb.Usage
+STOP, TOOL_CALLS = pb.STOP, pb.TOOL_CALLS
 PROVENANCES: Mapping[int, Provenance] = {pb.ENGINE: "engine", pb.PROVIDER: "provider", pb.ESTIMATED: "estimated"}
 
 

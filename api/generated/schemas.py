@@ -53,6 +53,9 @@ class ImageUrl(Struct, kw_only=True):
     detail: str | None | UnsetType = UNSET
 
 
+ToolName: TypeAlias = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+
+
 class FunctionDefinition(Struct, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
     description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
@@ -70,6 +73,9 @@ class FunctionName(Struct, kw_only=True):
 class FunctionCall(Struct, kw_only=True):
     name: Annotated[str, Meta(max_length=256)]
     arguments: str
+
+
+ServerToolStatus: TypeAlias = Literal["completed", "failed"]
 
 
 class ResponseFormatText(Struct, kw_only=True, tag_field="type", tag="text"):
@@ -123,6 +129,15 @@ class CompletionTokensDetails(Struct, kw_only=True):
 
 class ChatCompletionEvent(Struct, kw_only=True):
     data: Literal["[DONE]"] | str
+
+
+class ServerToolCallDelta(Struct, kw_only=True):
+    index: int
+    id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+    status: ServerToolStatus | UnsetType = UNSET
+    output: str | UnsetType = UNSET
 
 
 class FunctionCallDelta(Struct, kw_only=True):
@@ -249,6 +264,12 @@ class ResponseCustomToolCall(Struct, kw_only=True, tag_field="type", tag="custom
     id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
 
 
+class ResponseCallError(Struct, kw_only=True):
+    type: str | None | UnsetType = UNSET
+    message: str | None | UnsetType = UNSET
+    content: Annotated[Any, Meta(description="What the model read, as parts with `text`.")] | UnsetType = UNSET
+
+
 class ResponseSummaryText(Struct, kw_only=True):
     type: Literal["summary_text"]
     text: str
@@ -262,12 +283,22 @@ class ResponseItemReference(Struct, kw_only=True, tag_field="type", tag="item_re
     id: Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
 
 
-class ResponseTool(Struct, kw_only=True):
-    type: Literal["function"]
+class ResponseFunctionTool(Struct, kw_only=True, tag_field="type", tag="function"):
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
     description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
     parameters: dict[str, Any] | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
+
+
+class ResponseServerTools(Struct, kw_only=True, tag_field="type", tag="mcp"):
+    server_label: Annotated[str, Meta(max_length=64)]
+    allowed_tools: Annotated[list[ToolName], Meta(max_length=128, min_length=1)]
+    require_approval: Any | UnsetType = UNSET
+    server_description: str | None | UnsetType = UNSET
+    server_url: str | None | UnsetType = UNSET
+    connector_id: str | None | UnsetType = UNSET
+    authorization: str | None | UnsetType = UNSET
+    headers: dict[str, Any] | None | UnsetType = UNSET
 
 
 class ResponseNamedTool(Struct, kw_only=True, tag_field="type", tag="function"):
@@ -316,6 +347,14 @@ class ResponseFunctionCall(Struct, kw_only=True, tag_field="type", tag="function
     status: ResponseItemStatus
 
 
+ResponseServerToolStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
+
+
+class ResponseToolError(Struct, kw_only=True):
+    type: Literal["mcp_tool_execution_error"]
+    content: Annotated[list[TextPart], Meta(max_length=1024)]
+
+
 class ResponseReasoning(Struct, kw_only=True, tag_field="type", tag="reasoning"):
     id: Annotated[str, Meta(pattern="^rs_")]
     summary: list[ResponseSummaryText]
@@ -361,6 +400,42 @@ class ResponseFunctionCallArgumentsDoneEvent(
     output_index: int
     name: str
     arguments: str
+
+
+class ResponseServerToolInProgressEvent(Struct, kw_only=True, tag_field="type", tag="response.mcp_call.in_progress"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+
+
+class ResponseServerToolArgumentsDeltaEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.mcp_call_arguments.delta"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class ResponseServerToolArgumentsDoneEvent(
+    Struct, kw_only=True, tag_field="type", tag="response.mcp_call_arguments.done"
+):
+    sequence_number: int
+    item_id: str
+    output_index: int
+    arguments: str
+
+
+class ResponseServerToolCompletedEvent(Struct, kw_only=True, tag_field="type", tag="response.mcp_call.completed"):
+    sequence_number: int
+    item_id: str
+    output_index: int
+
+
+class ResponseServerToolFailedEvent(Struct, kw_only=True, tag_field="type", tag="response.mcp_call.failed"):
+    sequence_number: int
+    item_id: str
+    output_index: int
 
 
 class ResponseReasoningTextDeltaEvent(Struct, kw_only=True, tag_field="type", tag="response.reasoning_text.delta"):
@@ -1077,9 +1152,12 @@ class ImagePart(Struct, kw_only=True, tag_field="type", tag="image_url"):
     image_url: ImageUrl
 
 
-class Tool(Struct, kw_only=True):
-    type: Literal["function"]
+class FunctionTool(Struct, kw_only=True, tag_field="type", tag="function"):
     function: FunctionDefinition
+
+
+class ServerTool(Struct, kw_only=True, tag_field="type", tag="novai_tool"):
+    name: ToolName
 
 
 class NamedToolChoice(Struct, kw_only=True, tag_field="type", tag="function"):
@@ -1097,6 +1175,14 @@ class ToolCall(Struct, kw_only=True):
     function: FunctionCall
 
 
+class ServerToolCall(Struct, kw_only=True):
+    id: Annotated[str, Meta(max_length=256)]
+    name: Annotated[str, Meta(max_length=256)]
+    arguments: str
+    status: ServerToolStatus
+    output: str
+
+
 class ResponseFormatJsonSchema(Struct, kw_only=True, tag_field="type", tag="json_schema"):
     json_schema: JsonSchemaFormat
 
@@ -1108,6 +1194,7 @@ class ChatCompletionMessage(Struct, kw_only=True):
     annotations: list[dict[str, Any]] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
+    novai_tool_calls: list[ServerToolCall] | UnsetType = UNSET
 
 
 class TokenLogprob(Struct, kw_only=True):
@@ -1145,12 +1232,26 @@ ResponseContentPart: TypeAlias = (
 )
 
 
+class ResponseServerToolCallInput(Struct, kw_only=True, tag_field="type", tag="mcp_call"):
+    name: Annotated[str, Meta(max_length=256)]
+    arguments: str
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    server_label: Annotated[str, Meta(max_length=256)] | None | UnsetType = UNSET
+    output: str | None | UnsetType = UNSET
+    error: ResponseCallError | str | None | UnsetType = UNSET
+    status: str | None | UnsetType = UNSET
+    approval_request_id: str | None | UnsetType = UNSET
+
+
 class ResponseReasoningInput(Struct, kw_only=True, tag_field="type", tag="reasoning"):
     id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
     summary: Annotated[list[ResponseSummaryText], Meta(max_length=1024)] | None | UnsetType = UNSET
     content: Annotated[list[ResponseReasoningText], Meta(max_length=1024)] | None | UnsetType = UNSET
     encrypted_content: str | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
+
+
+ResponseTool: TypeAlias = ResponseFunctionTool | ResponseServerTools
 
 
 class ResponseAllowedTools(Struct, kw_only=True, tag_field="type", tag="allowed_tools"):
@@ -1165,6 +1266,17 @@ class ResponseOutputText(Struct, kw_only=True, tag_field="type", tag="output_tex
     text: str
     annotations: list[dict[str, Any]]
     logprobs: list[TokenLogprob]
+
+
+class ResponseServerToolCall(Struct, kw_only=True, tag_field="type", tag="mcp_call"):
+    id: Annotated[str, Meta(pattern="^mcp_")]
+    server_label: str
+    name: str
+    arguments: str
+    output: str | None
+    error: ResponseToolError | None
+    status: ResponseServerToolStatus
+    approval_request_id: str | None
 
 
 class ResponseUsage(Struct, kw_only=True):
@@ -1418,6 +1530,7 @@ class AssistantMessage(Struct, kw_only=True, tag_field="role", tag="assistant"):
     name: Annotated[str, Meta(max_length=256)] | None | UnsetType = UNSET
     tool_calls: Annotated[list[ToolCall], Meta(max_length=128)] | None | UnsetType = UNSET
     reasoning_content: str | None | UnsetType = UNSET
+    novai_tool_calls: Annotated[list[ServerToolCall], Meta(max_length=128)] | None | UnsetType = UNSET
 
 
 class ToolMessage(Struct, kw_only=True, tag_field="role", tag="tool"):
@@ -1427,6 +1540,9 @@ class ToolMessage(Struct, kw_only=True, tag_field="role", tag="tool"):
 
 
 UserContentPart: TypeAlias = TextPart | ImagePart
+
+
+Tool: TypeAlias = FunctionTool | ServerTool
 
 
 class AllowedTools(Struct, kw_only=True):
@@ -1448,6 +1564,7 @@ class ChoiceDelta(Struct, kw_only=True):
     refusal: str | None | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+    novai_tool_calls: list[ServerToolCallDelta] | UnsetType = UNSET
 
 
 class Completion(Struct, kw_only=True):
@@ -1623,7 +1740,9 @@ class ResponseInputMessage(Struct, kw_only=True, tag_field="type", tag="message"
     phase: Literal["commentary", "final_answer"] | None | UnsetType = UNSET
 
 
-ResponseOutputItem: TypeAlias = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning
+ResponseOutputItem: TypeAlias = (
+    ResponseOutputMessage | ResponseFunctionCall | ResponseServerToolCall | ResponseReasoning
+)
 
 
 class ResponseOutputItemAddedEvent(Struct, kw_only=True, tag_field="type", tag="response.output_item.added"):
@@ -1699,6 +1818,7 @@ ResponseInputItem: TypeAlias = (
     | ResponseFunctionCallOutput
     | ResponseCustomToolCall
     | ResponseCustomToolCallOutput
+    | ResponseServerToolCallInput
     | ResponseReasoningInput
     | ResponseItemReference
 )
@@ -1880,6 +2000,11 @@ ResponseStreamEvent: TypeAlias = (
     | ResponseContentPartDoneEvent
     | ResponseFunctionCallArgumentsDeltaEvent
     | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseServerToolInProgressEvent
+    | ResponseServerToolArgumentsDeltaEvent
+    | ResponseServerToolArgumentsDoneEvent
+    | ResponseServerToolCompletedEvent
+    | ResponseServerToolFailedEvent
     | ResponseReasoningTextDeltaEvent
     | ResponseReasoningTextDoneEvent
     | ResponseReasoningSummaryPartAddedEvent

@@ -6,11 +6,11 @@ from fastapi import Request, Response
 
 from api.answers.chat import ChatAnswer, ChunkEncoder
 from api.answers.chunks import includes_usage
-from api.clients.generate_request import from_chat
+from api.clients.generate_request import from_chat, server_tools
 from api.dependencies import answer_headers, encode
 from api.generated import schemas as s
 from api.generated.routes import ChatApi
-from api.routers.generations import admitted
+from api.routers.generations import admitted_with_tools
 from api.rules import check_chat
 from api.state import AppState
 from api.streaming import EventStream, read_whole
@@ -22,7 +22,8 @@ class Chat(ChatApi):
 
     async def create_chat_completion(self, request: Request, body: s.ChatCompletionRequest) -> Response:
         check_chat(body)
-        stream = await admitted(self._state, request, from_chat(body), "createChatCompletion", body.stream)
+        wanted, asked = from_chat(body), server_tools(body.tools)
+        stream = await admitted_with_tools(self._state, request, wanted, asked, "createChatCompletion", body.stream)
         if body.stream:
             include_usage = includes_usage(body.stream_options)
             headers = answer_headers(request) | stream.headers

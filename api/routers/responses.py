@@ -9,14 +9,15 @@ from fastapi import Request, Response
 
 from api.answers.responses import ResponseAnswer, begun
 from api.bodies import typed_items
-from api.clients.responses_request import from_prompt, from_response
+from api.clients.generate_request import given
+from api.clients.responses_request import from_prompt, from_response, server_tools
 from api.dependencies import answer_headers, encode, principal_of
 from api.errors import ApiError, InvalidRequestError
 from api.generated import schemas as s
 from api.generated.routes import ResponsesApi
-from api.routers.generations import admitted
+from api.routers.generations import admitted_with_tools
 from api.rules import check_prompt, check_response
-from api.services.generation import GenerationStream
+from api.services.answering import AnswerStream
 from api.services.responses import Turn
 from api.state import AppState
 from api.streaming import EventStream, read_whole
@@ -32,7 +33,10 @@ class Responses(ResponsesApi):
         check_response(body)
         turn = await self._state.responses.turn(body, principal_of(request).project_id)
         wanted = from_response(body, turn.items, turn.earlier)
-        stream = await admitted(self._state, request, wanted, "createResponse", body.stream)
+        asked, most_calls = server_tools(body.tools), given(body.max_tool_calls, None)
+        stream = await admitted_with_tools(
+            self._state, request, wanted, asked, "createResponse", body.stream, most_calls
+        )
         answer = ResponseAnswer(stream, begun(body, turn, stream))
         if body.stream:
             headers = answer_headers(request) | stream.headers
@@ -46,6 +50,7 @@ class Responses(ResponsesApi):
         state["log"]["model"] = body.model
         turn = await self._state.responses.turn(body, principal.project_id)
         prompt = from_prompt(body, turn.items, turn.earlier)
+        self._state.tools.server.offer(prompt.chat, server_tools(body.tools))
         tokens = await self._state.tokens.count(
             prompt, principal, state["request_id"], operation="countResponseInputTokens"
         )
@@ -81,7 +86,7 @@ class Responses(ResponsesApi):
         project_id = principal_of(request).project_id
         return await self._state.responses.input_items(project_id, response_id, after, order == "asc", limit)
 
-    async def _whole(self, request: Request, turn: Turn, stream: GenerationStream, answer: ResponseAnswer) -> Response:
+    async def _whole(self, request: Request, turn: Turn, stream: AnswerStream[Any], answer: ResponseAnswer) -> Response:
         stayed = await read_whole(stream, request.receive, answer.delta)
         await self._finish(answer, turn, None)
         if not stayed:
@@ -101,12 +106,14 @@ def tolerate(request: Request, body: Any) -> set[str]:
     typed_items(body)
     if not isinstance(body, dict) or not isinstance(body.get("tools"), list):
         return set()
-    others = [tool for tool in body["tools"] if isinstance(tool, dict) and tool.get("type", "function") != "function"]
-    if others and not of_codex(request):
+    codex = of_codex(request)
+    kinds = ["function"] if codex else ["function", "mcp"]
+    others = [tool for tool in body["tools"] if isinstance(tool, dict) and tool.get("type", "function") not in kinds]
+    if others and not codex:
         index = body["tools"].index(others[0])
         raise InvalidRequestError(
-            f"Unsupported value for 'tools[{index}].type': {str(others[0]['type'])[:60]!r}. This server runs no tools "
-            "of its own: give functions, and run them yourself.",
+            f"Unsupported value for 'tools[{index}].type': {str(others[0]['type'])[:60]!r}. Give functions, and run "
+            'them yourself, or name tools of this server: {"type": "mcp", "server_label": …, "allowed_tools": […]}.',
             param=f"tools[{index}].type",
             code="unsupported_value",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from api.clients.generate_request import from_chat
+from api.clients.generate_request import from_chat, server_tools
 from api.clients.tokenize_request import from_tokenize
 from api.dependencies import answer_headers, encode, principal_of
 from api.generated import schemas as s
@@ -19,15 +19,19 @@ class Tokens(TokensApi):
 
     async def count_chat_tokens(self, request: Request, body: s.ChatCompletionRequest) -> Response:
         check_chat(body)
+        wanted = from_chat(body)
+        self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
         tokens = await self._state.tokens.count(
-            from_chat(body), principal_of(request), request_id_of(request, body.model), operation="countChatTokens"
+            wanted, principal_of(request), request_id_of(request, body.model), operation="countChatTokens"
         )
         return answer(request, s.InputTokens(object="response.input_tokens", input_tokens=tokens))
 
     async def tokenize(self, request: Request, body: s.TokenizeRequest) -> Response:
         check_tokenize(body)
+        wanted = from_tokenize(body)
+        self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
         found, model = await self._state.tokens.tokenize(
-            from_tokenize(body), principal_of(request), request_id_of(request, body.model)
+            wanted, principal_of(request), request_id_of(request, body.model)
         )
         pieces = [piece.decode("utf-8", "replace") for piece in found.pieces] if body.return_token_strs else None
         return answer(

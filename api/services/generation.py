@@ -8,9 +8,8 @@ of the task that reads it: a client that goes away cannot take the settlement al
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from api.clients.generate_request import choices_of, most_prompt_tokens
@@ -29,6 +28,7 @@ from api.errors import (
 )
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
+from api.services.answering import AnswerStream
 from api.services.catalog import Catalog, answered_by, mapped, ran_at
 from api.services.quarantine import Quarantine
 
@@ -111,7 +111,7 @@ class GenerationService:
         await asyncio.gather(*self._settling, return_exceptions=True)
 
 
-class GenerationStream:
+class GenerationStream(AnswerStream[Delta]):
     """One request from admission to settlement. Read by one task: `start`, `next` until `finished`, `aclose`."""
 
     def __init__(
@@ -179,15 +179,6 @@ class GenerationStream:
             self._early += await self._read()  # a quick worker accepts and answers in one frame
         self._cover()
 
-    async def first(self, wait_s: float) -> Sequence[Delta]:
-        """The first deltas, or none after `wait_s`. Raises what ended the stream before them."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                while not self.over:
-                    if deltas := await self.next():
-                        return deltas
-        return []
-
     async def next(self) -> list[Delta]:
         """The deltas that arrived since the last call. Empty about once a second of silence, and at the end.
 
@@ -200,13 +191,6 @@ class GenerationStream:
         if self._tokens > self._extend_at:
             deltas = await self._within(deltas)
         return deltas
-
-    async def collect(self, take: Callable[[Delta], object]) -> None:
-        """Starts, and hands over every delta. Raises what ended the stream; `aclose` is still the caller's."""
-        await self.start()
-        while not self.over:
-            for delta in await self.next():
-                take(delta)
 
     async def _read(self) -> list[Delta]:
         assert self._call is not None

@@ -32,6 +32,7 @@ PREFIXES: dict[type[msgspec.Struct], str] = {
     s.ResponseFunctionCallOutput: "fco_",
     s.ResponseCustomToolCall: "ctc_",
     s.ResponseCustomToolCallOutput: "ctco_",
+    s.ResponseServerToolCallInput: "mcp_",
     s.ResponseReasoningInput: "rs_",
 }
 

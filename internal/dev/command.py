@@ -31,6 +31,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address the API listens on (default: 127.0.0.1)")
     parser.add_argument("--model", type=Path, metavar="FILE.gguf", help="serve this file as the chat model")
     parser.add_argument("--models", type=Path, metavar="FILE", help="what to serve (default: models/models.yaml)")
+    parser.add_argument("--tools", metavar="FILE", help="tools that models may call; '': none (default: tools.yaml)")
     parser.add_argument("--state", type=Path, default=Path(".novai"), help="data, logs, secrets (default: .novai)")
     parser.add_argument("--keep", action="store_true", help="when something fails to start, leave the rest running")
     return parser
@@ -71,12 +72,24 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
         secrets=load_secrets(state),
         database_url=os.environ.get("DATABASE_URL", ""),
         redis_url=os.environ.get("REDIS_URL", ""),
+        tools=tools_file(given.tools),
     )
 
 
 def default_models() -> Path:
     here = Path("models/models.yaml")
     return here if here.exists() else REPOSITORY / here
+
+
+def tools_file(given: str | None) -> Path | None:
+    """The file that is named, or the one that is there. Raises StartError."""
+    if given is None:
+        return next(
+            (path.absolute() for path in (Path("tools.yaml"), REPOSITORY / "tools.yaml") if path.exists()), None
+        )
+    if given and not Path(given).exists():
+        raise StartError(f"there is no file {given}. Name another with --tools, or none: --tools ''")
+    return Path(given).absolute() if given else None
 
 
 def chat_model(file: Path) -> ModelConfig:

@@ -31,6 +31,7 @@ class StackSettings:
     prices: Mapping[str, FirstPrice] = field(default_factory=dict)  # by model
     database_url: str = ""  # empty: a PostgreSQL of our own
     redis_url: str = ""  # empty: a Redis of our own
+    tools: Path | None = None  # the file of the tool server; None: there is none
 
 
 def services(settings: StackSettings) -> list[Service]:
@@ -39,7 +40,8 @@ def services(settings: StackSettings) -> list[Service]:
     database_url = settings.database_url or postgres_server.url(settings.state / "postgres", postgres_port)
     redis_url = settings.redis_url or redis_server.url(settings.state / "redis", redis_port)
     host_address = f"127.0.0.1:{free_port()}"
-    edge = edge_env(settings, database_url, redis_url, host_address)
+    tools_address = f"127.0.0.1:{free_port()}" if settings.tools else ""
+    edge = edge_env(settings, database_url, redis_url, host_address, tools_address)
     rows = [
         postgres(settings.state / "postgres", postgres_port),
         redis(settings.state / "redis", redis_port),
@@ -66,6 +68,13 @@ def services(settings: StackSettings) -> list[Service]:
             advice=f"Check {settings.models}, or name a model file: novai dev --model FILE.gguf",
         ),
         Service(
+            name="tools",
+            argv=module("internal.tool_server"),
+            env=tools_env(settings, tools_address),
+            ready=grpc_serving(tools_address),
+            advice=f"Check {settings.tools}, or start without tools: novai dev --tools ''",
+        ),
+        Service(
             name="api",
             argv=module("api.main"),
             env=edge,
@@ -84,8 +93,8 @@ def services(settings: StackSettings) -> list[Service]:
             advice="Run it by itself to see what it says: novai worker, with the settings of {state}/admin.env.",
         ),
     ]
-    given = {name for name, url in (("postgres", settings.database_url), ("redis", settings.redis_url)) if url}
-    return [row for row in rows if row.name not in given]
+    without = {"postgres": settings.database_url, "redis": settings.redis_url, "tools": settings.tools is None}
+    return [row for row in rows if not without.get(row.name)]
 
 
 def module(name: str, *arguments: str) -> Sequence[str]:
@@ -122,7 +131,9 @@ def redis(folder: Path, port: int) -> Service:
     )
 
 
-def edge_env(settings: StackSettings, database_url: str, redis_url: str, host_address: str) -> Mapping[str, str]:
+def edge_env(
+    settings: StackSettings, database_url: str, redis_url: str, host_address: str, tools_address: str
+) -> Mapping[str, str]:
     """What api, worker and admin read."""
     return {
         "API_HOST": settings.host,
@@ -131,6 +142,7 @@ def edge_env(settings: StackSettings, database_url: str, redis_url: str, host_ad
         "REDIS_URL": redis_url,
         "INFERENCE_GRPC_HOST": host_address,
         "EMBEDDING_GRPC_HOST": "",  # the one host serves both kinds
+        "TOOLS_GRPC_HOST": tools_address,
         "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
         "KEY_PEPPER": settings.secrets.key_pepper,
         "FILES_URL": str(settings.state / "files"),
@@ -149,4 +161,13 @@ def host_env(settings: StackSettings, address: str) -> Mapping[str, str]:
         "NOVAI_RECEIPTS_FOLDER": str(settings.state / "receipts"),
         "NOVAI_DRAIN_S": DRAIN_S,
         "NOVAI_LOAD_ATTEMPTS": "2",  # say what is wrong instead of trying for ever
+    }
+
+
+def tools_env(settings: StackSettings, address: str) -> Mapping[str, str]:
+    return {
+        "NOVAI_TOOLS_FILE": str(settings.tools),
+        "NOVAI_TOOLS_LISTEN": address,
+        "NOVAI_TOOLS_DRAIN_S": DRAIN_S,
+        "NOVAI_GRPC_TOKEN": settings.secrets.grpc_token,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from internal.config import ConfigError
+from internal.config import ConfigError, is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class HostSettings:
         if given.get("preload_model", "").lower() in ("1", "true", "yes", "on"):
             given["preload_model"] = given.get("default_model", "")
         settings = HostSettings(**given)
-        if not settings.grpc_token and not _is_loopback(settings.listen):
+        if not settings.grpc_token and not is_loopback(settings.listen):
             raise ConfigError(
                 f"NOVAI_LISTEN={settings.listen} is reachable from other machines and NOVAI_GRPC_TOKEN is not set: "
                 "give both sides the same secret, e.g. `openssl rand -hex 32`"
@@ -96,8 +96,3 @@ def _parse(name: str, text: str, parser: Any) -> Any:
     except ValueError:
         wanted = EXAMPLES.get(name.removeprefix("NOVAI_").lower(), "a number of seconds")
         raise ConfigError(f"{name}={text!r}: expected {wanted}") from None
-
-
-def _is_loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    return host in ("127.0.0.1", "localhost", "::1")

@@ -38,7 +38,7 @@ def read_secret(reference: str) -> Secret:
     elif kind == "file":
         value = _read(Path(name))
     else:
-        raise ConfigError(f"a secret is written out in models.yaml: {EXPECTED}")
+        raise ConfigError(f"a secret is written out: {EXPECTED}")
     value = value.strip()
     if not value:
         raise ConfigError(f"{reference}: it is not set, or empty")

@@ -22,6 +22,7 @@ SAID = {
     "message": ["output_text"],
     "reasoning": ["reasoning_text", "reasoning_summary_text"],
     "function_call": ["function_call_arguments"],
+    "mcp_call": ["mcp_call_arguments"],
 }
 
 
@@ -37,6 +38,7 @@ class ResponseReader:
         self._said = ""  # by the open item
         self._whole: str | None = None  # the same, as its `done` event has it
         self._part: dict[str, Any] | None = None
+        self._run: list[str] = []  # what was said of a tool that runs
         self._done: list[dict[str, Any]] = []
         *frames, done, end = body.split("\n\n")
         assert (done, end) == ("data: [DONE]", "")
@@ -91,14 +93,17 @@ class ResponseReader:
         assert event["output_index"] == len(self._done)
         assert item["status"] == "in_progress"
         assert item["id"] not in [done["id"] for done in self._done]
-        zero = {"message": ("content", []), "reasoning": ("content", []), "function_call": ("arguments", "")}
-        field, value = zero[item["type"]]
+        field, value = ("arguments", "") if item["type"].endswith("_call") else ("content", [])
         assert item[field] == value
-        self._added, self._said, self._whole, self._part = item, "", None, None
+        self._added, self._said, self._whole, self._part, self._run = item, "", None, None, []
 
     def _say(self, kind: str, event: dict[str, Any]) -> None:
         assert self._added is not None
         assert (event["item_id"], event["output_index"]) == (self._added["id"], len(self._done))
+        if kind.startswith("mcp_call."):
+            assert self._added["type"] == "mcp_call"
+            self._run.append(kind.removeprefix("mcp_call."))
+            return
         said = kind.rpartition(".")[0].replace("reasoning_summary_part", "reasoning_summary_text")
         said = event["part"]["type"] if said == "content_part" else said
         assert said in SAID[self._added["type"]]
@@ -113,7 +118,7 @@ class ResponseReader:
             assert self._whole is None
             self._said += event["delta"]
         elif kind == f"{said}.done":
-            self._whole = event["arguments" if said == "function_call_arguments" else "text"]
+            self._whole = event["arguments" if said.endswith("_arguments") else "text"]
             assert self._whole == self._said
         else:
             assert kind in ("content_part.done", "reasoning_summary_part.done"), kind
@@ -127,8 +132,9 @@ class ResponseReader:
         assert event["output_index"] == len(self._done)
         assert [item[key] for key in ("type", "id")] == [added[key] for key in ("type", "id")]
         assert item.get("call_id") == added.get("call_id")
-        assert item["status"] in ("completed", "incomplete")
+        assert item["status"] in ("completed", "incomplete", *(["failed"] if item["type"] == "mcp_call" else []))
+        assert self._run == (["in_progress", item["status"]] if item["type"] == "mcp_call" else [])
         whole = [part["text"] for part in [*item.get("summary", []), *item.get("content", [])]]
-        assert [self._said] == ([item["arguments"]] if item["type"] == "function_call" else whole)
+        assert [self._said] == ([item["arguments"]] if "arguments" in item else whole)
         self._done.append(item)
         self._added = None

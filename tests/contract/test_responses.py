@@ -342,8 +342,9 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
      "tool_choice.tools[1].name", "invalid_value"),
     (asked(tools=[TOOL], tool_choice={"type": "file_search"}), "tool_choice.type", "invalid_value"),
     (asked(tool_choice="required"), "tool_choice", "invalid_value"),
+    (asked(tools=[TOOL, {"type": "mcp"}]), "tools[1].server_label", "missing_required_parameter"),
     *((asked(tools=[TOOL, {"type": kind}]), "tools[1].type", "unsupported_value")
-      for kind in ("web_search", "file_search", "computer_use_preview", "mcp", "local_shell", "custom", None)),
+      for kind in ("web_search", "file_search", "computer_use_preview", "local_shell", "custom", None)),
 ]  # fmt: skip
 
 

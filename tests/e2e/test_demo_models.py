@@ -191,6 +191,23 @@ def test_tools_are_called_when_they_must_be(client: OpenAI) -> None:
     assert all(isinstance(call.function.parsed_arguments, Weather) for call in final.message.tool_calls or [])
 
 
+def test_tools_of_the_server_are_run(client: OpenAI) -> None:
+    """Those that ship, with `novai dev`. The first round has to call; what is said of the results is the model's."""
+    tools: Any = [{"type": "novai_tool", "name": name} for name in ("calculator", "current_time")]
+    question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is 12 times 12?"}]
+    named: Any = {"type": "function", "function": {"name": "calculator"}}
+    completion = client.chat.completions.create(
+        model=CHAT, messages=question, tools=tools, tool_choice=named, temperature=0, max_tokens=600
+    )
+    message = completion.choices[0].message
+    calls: Any = (message.model_extra or {})["novai_tool_calls"]
+    assert {call["name"] for call in calls} == {"calculator"}
+    assert all(call["output"] for call in calls)
+    assert message.tool_calls is None
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens > 0
+
+
 def test_embeddings_mean_something_in_every_format(client: OpenAI) -> None:
     texts = ["A cat sits on the mat.", "A feline rests on a rug.", "The stock market fell today."]
     default = client.embeddings.create(model=VECTORS, input=texts)  # the SDK asks for base64

@@ -18,6 +18,7 @@ from internal.dev.redis_server import SETTINGS as REDIS_SETTINGS
 from internal.dev.stack import StackSettings, services
 from internal.dev.state import Secrets
 from internal.model_host.settings import HostSettings, variable_of
+from internal.tools.settings import ToolServerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -25,7 +26,12 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 with tempfile.TemporaryDirectory() as folder:  # making the table makes the passwords of the embedded servers
     STACK = services(
         StackSettings(
-            host="127.0.0.1", port=8000, models=Path("m.yaml"), state=Path(folder), secrets=Secrets("pepper", "token")
+            host="127.0.0.1",
+            port=8000,
+            models=Path("m.yaml"),
+            tools=Path("tools.yaml"),
+            state=Path(folder),
+            secrets=Secrets("pepper", "token"),
         )
     )
 
@@ -61,8 +67,10 @@ def test_compose_waits_for_what_dev_waits_for(row: Any) -> None:
 def test_every_setting_that_is_passed_exists() -> None:
     api = {field.name.upper() for field in dataclasses.fields(Settings)}
     host = {variable_of(field.name) for field in dataclasses.fields(HostSettings)}
+    tools = {f"NOVAI_TOOLS_{field.name.upper()}" for field in dataclasses.fields(ToolServerSettings)}
     assert set(SERVICES["api"]["environment"]) <= api
     assert set(SERVICES["host"]["environment"]) <= host
+    assert set(SERVICES["tools"]["environment"]) <= tools | {"NOVAI_GRPC_TOKEN"}
 
 
 def test_the_same_redis() -> None:
@@ -108,7 +116,9 @@ def example() -> dict[str, str]:
 def defaults() -> dict[str, str]:
     api = {field.name.upper(): field.default for field in dataclasses.fields(Settings)}
     host = {variable_of(field.name): field.default for field in dataclasses.fields(HostSettings)}
-    return {name: "" if value is None else str(value) for name, value in (host | api).items()}
+    tools = {f"NOVAI_TOOLS_{field.name.upper()}": field.default for field in dataclasses.fields(ToolServerSettings)}
+    del tools["NOVAI_TOOLS_GRPC_TOKEN"]  # it is NOVAI_GRPC_TOKEN
+    return {name: "" if value is None else str(value) for name, value in (host | tools | api).items()}
 
 
 def test_the_example_shows_every_setting_with_its_default() -> None:

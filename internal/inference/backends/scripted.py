@@ -7,6 +7,8 @@ By default the answer is `tokens` times the word " tok". When the last user mess
     {"think": "text"}        the same, as reasoning
     {"count": 3000}          so many words
     {"call": {"name": "f", "arguments": {...}}}   a tool call
+    {"results": true}        what came of the tool calls since the user spoke, one delta each
+    {"then": true}           the end of this turn; the next one, when the calls have results, goes on behind it
     {"stop": "text"}         the end, as if this stop sequence had come
     {"wait_ms": 50}          a pause of this prompt only
     {"fail": "message"}      the generation fails
@@ -26,7 +28,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Annotated, Any
 
@@ -73,6 +75,8 @@ class Step(msgspec.Struct, forbid_unknown_fields=True):
     think: str | UnsetType = UNSET
     count: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
     call: Called | UnsetType = UNSET
+    results: bool | UnsetType = UNSET
+    then: bool | UnsetType = UNSET
     stop: str | UnsetType = UNSET
     wait_ms: float | UnsetType = UNSET
     fail: str | UnsetType = UNSET
@@ -299,16 +303,22 @@ class ScriptedBackend:
         request = generation.request
         n = max(1, request.n)
         texts = [last_user_text(request.chat)] if request.HasField("chat") else texts_of(request)
+        results = results_of(request.chat)
         return [
-            Run(generation, range(number * n, number * n + n), self._script(text)) for number, text in enumerate(texts)
+            Run(generation, range(number * n, number * n + n), self._script(text, results))
+            for number, text in enumerate(texts)
         ]
 
-    def _script(self, text: str) -> deque[dict[str, Any]]:
+    def _script(self, text: str, results: Sequence[Sequence[str]]) -> deque[dict[str, Any]]:
+        """`results`: of the turns since the user spoke."""
         if not text.startswith("script:"):
             return deque(repeat({"say": " tok"}, self._options.tokens))
         steps: deque[dict[str, Any]] = deque()
-        for kind, value in read(text.removeprefix("script:")):
-            if kind in SAID:
+        turns = list(turns_of(read(text.removeprefix("script:"))))
+        for kind, value in turns[min(len(results), len(turns) - 1)]:
+            if kind == "results":
+                steps.extend({"say": result} for turn in results for result in turn)
+            elif kind in SAID:
                 steps.extend({kind: word} for word in WORDS.findall(value))
             elif kind == "count":
                 steps.extend({"say": f" {number}"} for number in range(value))
@@ -330,6 +340,18 @@ def read(script: str) -> Iterator[tuple[str, Any]]:
         yield given[0]
 
 
+def turns_of(steps: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
+    """The steps of each turn of the assistant."""
+    turn: list[tuple[str, Any]] = []
+    for kind, value in steps:
+        if kind == "then":
+            yield turn
+            turn = []
+        else:
+            turn.append((kind, value))
+    yield turn
+
+
 def count(request: pb.GenerateRequest) -> list[int]:
     """Words of each prompt, so that a person can check them. Raises InvalidRequestError when there is none."""
     if request.HasField("chat"):
@@ -348,6 +370,19 @@ def echo(request: pb.GenerateRequest) -> list[str]:
 def texts_of(request: pb.GenerateRequest) -> list[str]:
     """The plain prompts. A token is the character with its number."""
     return [prompt.text or "".join(map(chr, prompt.tokens.ids)) for prompt in request.prompts.items]
+
+
+def results_of(chat: pb.Chat) -> list[list[str]]:
+    """What tools returned since the user spoke, by the turn of the assistant that called them."""
+    turns: list[list[str]] = []
+    for message in chat.messages:
+        if message.role == "user":
+            turns.clear()
+        elif message.role == "assistant":
+            turns.append([])
+        elif message.role == "tool" and turns:
+            turns[-1].append("".join(part.text for part in message.parts))
+    return turns
 
 
 def last_user_text(chat: pb.Chat) -> str:

@@ -142,6 +142,8 @@ class AssistantMessage(TypedDict):
     name: NotRequired[str | None]
     tool_calls: NotRequired[Sequence[ToolCall] | None]
     reasoning_content: NotRequired[str | None]
+    novai_tool_calls: NotRequired[Sequence[ServerToolCall] | None]
+    """The model sees them again, before what it said."""
 
 
 class ToolMessage(TypedDict):
@@ -177,9 +179,21 @@ request has at most 16 images of 20 MiB together, each of 50 million pixels."""
     """Ignored: the model sees what it can."""
 
 
-class Tool(TypedDict):
+class FunctionTool(TypedDict):
+    """The caller runs it."""
+
     type: Literal["function"]
     function: FunctionDefinition
+
+
+class ServerTool(TypedDict):
+    """This server runs it, and the model goes on with the result. Its operator decides which
+    there are; a `tool_choice` names one like a function, and holds for the first round. A
+    call that fails is told to the model. Calls of the caller's own functions end the
+    rounds, and are the caller's to answer."""
+
+    type: Literal["novai_tool"]
+    name: ToolName
 
 
 class FunctionDefinition(TypedDict):
@@ -225,6 +239,18 @@ class FunctionCall(TypedDict):
     name: str
     arguments: str
     """JSON text."""
+
+
+class ServerToolCall(TypedDict):
+    """A call of a tool that this server runs."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it."""
+    status: ServerToolStatus
+    output: str
+    """What the model read: the result, or why there is none."""
 
 
 class ResponseFormatText(TypedDict):
@@ -382,7 +408,8 @@ given all the same, and says `store` false."""
     background: NotRequired[Literal[False] | None]
     """`true` is refused: requests run while their client waits."""
     max_tool_calls: NotRequired[int | None]
-    """Accepted. It bounds tools that a server runs, and this server runs none."""
+    """Of tools that this server runs. Calls beyond it are not made; the model is told so, and
+asked to answer."""
     service_tier: NotRequired[str | None]
     """Accepted. All requests run in the tier `default`."""
     user: NotRequired[str | None]
@@ -490,6 +517,33 @@ class ResponseCustomToolCallOutput(TypedDict):
     output: ResponseContent
 
 
+class ResponseServerToolCallInput(TypedDict):
+    """A call that a server made, this one or another provider's. The model sees it with its
+    result."""
+
+    type: Literal["mcp_call"]
+    id: NotRequired[str | None]
+    server_label: NotRequired[str | None]
+    name: str
+    arguments: str
+    """JSON text."""
+    output: NotRequired[str | None]
+    error: NotRequired[ResponseCallError | str | None]
+    status: NotRequired[str | None]
+    """Ignored."""
+    approval_request_id: NotRequired[str | None]
+    """Ignored."""
+
+
+class ResponseCallError(TypedDict):
+    """Why there is no output, in the form of this server or another provider's."""
+
+    type: NotRequired[str | None]
+    message: NotRequired[str | None]
+    content: NotRequired[Any]
+    """What the model read, as parts with `text`."""
+
+
 class ResponseReasoningInput(TypedDict):
     """What a model thought in an earlier turn: its template decides whether the model sees it
     again. What only another provider could decrypt, it does not see."""
@@ -520,7 +574,9 @@ class ResponseItemReference(TypedDict):
     id: str
 
 
-class ResponseTool(TypedDict):
+class ResponseFunctionTool(TypedDict):
+    """The caller runs it."""
+
     type: Literal["function"]
     name: str
     description: NotRequired[str | None]
@@ -528,6 +584,31 @@ class ResponseTool(TypedDict):
     """A JSON Schema. Without it the function takes no arguments."""
     strict: NotRequired[bool | None]
     """Arguments always fit `parameters`."""
+
+
+class ResponseServerTools(TypedDict):
+    """Tools that this server runs, and the model goes on with their results. Its operator
+    decides which there are, and what servers of tools it asks; servers that a request names
+    are asked nothing. A `tool_choice` names such a tool like a function, and holds for the
+    first round. A call that fails is told to the model. Calls of the caller's own functions
+    end the rounds, and are the caller's to answer."""
+
+    type: Literal["mcp"]
+    server_label: str
+    """The operator's name of the server; `novai` has the tools that NovAI brings along."""
+    allowed_tools: Sequence[ToolName]
+    require_approval: NotRequired[Literal["never"] | None]
+    """Tools run at once. Whoever wants to be asked offers functions."""
+    server_description: NotRequired[str | None]
+    """Ignored."""
+    server_url: NotRequired[str | None]
+    """Refused with 400."""
+    connector_id: NotRequired[str | None]
+    """Refused with 400."""
+    authorization: NotRequired[str | None]
+    """Refused with 400."""
+    headers: NotRequired[dict[str, Any] | None]
+    """Refused with 400."""
 
 
 class ResponseNamedTool(TypedDict):
@@ -1003,9 +1084,15 @@ UserContentPart: TypeAlias = "TextPart | ImagePart"
 
 AssistantContentPart: TypeAlias = "TextPart | RefusalPart"
 
+Tool: TypeAlias = "FunctionTool | ServerTool"
+
+ToolName: TypeAlias = "str"
+
 ToolChoiceMode: TypeAlias = "Literal['none', 'auto', 'required']"
 
 ToolChoice: TypeAlias = "NamedToolChoice | AllowedToolsChoice"
+
+ServerToolStatus: TypeAlias = "Literal['completed', 'failed']"
 
 ResponseFormat: TypeAlias = "ResponseFormatText | ResponseFormatJsonObject | ResponseFormatJsonSchema"
 
@@ -1016,7 +1103,7 @@ ResponseIncludable: TypeAlias = "Literal['message.output_text.logprobs', 'reason
 speak of what items here never have; reasoning is given in plain text, so there is
 nothing to encrypt."""
 
-ResponseInputItem: TypeAlias = "ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseReasoningInput | ResponseItemReference | types.ResponseOutputItem"
+ResponseInputItem: TypeAlias = "ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseServerToolCallInput | ResponseReasoningInput | ResponseItemReference | types.ResponseOutputItem"
 """Items of an answer may be sent back as they came."""
 
 ResponseContent: TypeAlias = "str | Sequence[ResponseContentPart]"
@@ -1024,6 +1111,8 @@ ResponseContent: TypeAlias = "str | Sequence[ResponseContentPart]"
 ResponseContentPart: TypeAlias = (
     "ResponseInputText | ResponseInputImage | ResponseInputFile | ResponseTextInput | ResponseRefusal"
 )
+
+ResponseTool: TypeAlias = "ResponseFunctionTool | ResponseServerTools"
 
 ResponseToolChoice: TypeAlias = "ResponseNamedTool | ResponseAllowedTools"
 

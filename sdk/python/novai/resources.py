@@ -579,6 +579,11 @@ class ChatCompletions(ChatCompletionsHelpers, Resource[SyncClient]):
         When the client leaves, generation stops at once; what was generated until then is
         recorded.
 
+        Tools of the type `novai_tool` are run by this server (`ServerTool`): the model is asked
+        again with their results, until it answers. `usage` is the sum of these rounds; each is
+        admitted, limited and charged as a request of its own, the n-th under the id of this one
+        and `-n`.
+
         Args:
             model: The model's id or an alias, as `GET /v1/models` lists them. The answer says the id.
             messages: The conversation so far.
@@ -897,6 +902,11 @@ class AsyncChatCompletions(AsyncChatCompletionsHelpers, Resource[AsyncClient]):
 
         When the client leaves, generation stops at once; what was generated until then is
         recorded.
+
+        Tools of the type `novai_tool` are run by this server (`ServerTool`): the model is asked
+        again with their results, until it answers. `usage` is the sum of these rounds; each is
+        admitted, limited and charged as a request of its own, the n-th under the id of this one
+        and `-n`.
 
         Args:
             model: The model's id or an alias, as `GET /v1/models` lists them. The answer says the id.
@@ -3815,10 +3825,15 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         When the client leaves, generation stops at once; what was generated until then is
         recorded, and kept as a response with the status `cancelled`.
 
+        Tools of the type `mcp` are run by this server (`ResponseServerTools`), as items of the
+        type `mcp_call`: the model is asked again with their results, until it answers. `usage`
+        is the sum of these rounds; each is admitted, limited and charged as a request of its
+        own, the n-th under the id of this one and `-n`.
+
         Not supported, and refused with 400: `background`, `conversation`, `prompt`,
         `truncation: auto`, files, images for models that do not see, and all tools but
-        functions. Only from Codex CLI, which cannot be told to send none, other tools are
-        taken: they are left out, and named in `x-novai-ignored-params`.
+        functions and those of this server. Only from Codex CLI, which cannot be told to send
+        none, other tools are taken: they are left out, and named in `x-novai-ignored-params`.
 
         Args:
             model: The model's id, as `GET /v1/models` lists it.
@@ -3837,7 +3852,8 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
             top_logprobs: More than 0 gives the text's log probabilities, as `message.output_text.logprobs` in
                 `include` does.
             background: `true` is refused: requests run while their client waits.
-            max_tool_calls: Accepted. It bounds tools that a server runs, and this server runs none.
+            max_tool_calls: Of tools that this server runs. Calls beyond it are not made; the model is told so, and
+                asked to answer.
             service_tier: Accepted. All requests run in the tier `default`.
             user: Accepted; given back.
             safety_identifier: Accepted; given back.
@@ -4154,10 +4170,15 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         When the client leaves, generation stops at once; what was generated until then is
         recorded, and kept as a response with the status `cancelled`.
 
+        Tools of the type `mcp` are run by this server (`ResponseServerTools`), as items of the
+        type `mcp_call`: the model is asked again with their results, until it answers. `usage`
+        is the sum of these rounds; each is admitted, limited and charged as a request of its
+        own, the n-th under the id of this one and `-n`.
+
         Not supported, and refused with 400: `background`, `conversation`, `prompt`,
         `truncation: auto`, files, images for models that do not see, and all tools but
-        functions. Only from Codex CLI, which cannot be told to send none, other tools are
-        taken: they are left out, and named in `x-novai-ignored-params`.
+        functions and those of this server. Only from Codex CLI, which cannot be told to send
+        none, other tools are taken: they are left out, and named in `x-novai-ignored-params`.
 
         Args:
             model: The model's id, as `GET /v1/models` lists it.
@@ -4176,7 +4197,8 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
             top_logprobs: More than 0 gives the text's log probabilities, as `message.output_text.logprobs` in
                 `include` does.
             background: `true` is refused: requests run while their client waits.
-            max_tool_calls: Accepted. It bounds tools that a server runs, and this server runs none.
+            max_tool_calls: Of tools that this server runs. Calls beyond it are not made; the model is told so, and
+                asked to answer.
             service_tier: Accepted. All requests run in the tier `default`.
             user: Accepted; given back.
             safety_identifier: Accepted; given back.

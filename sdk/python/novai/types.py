@@ -10,6 +10,11 @@ from ._runtime import mixins
 from ._runtime.objects import Object
 
 
+class TextPart(Object):
+    type: Literal["text"]
+    text: str
+
+
 class ToolCall(Object):
     id: str
     type: Literal["function"]
@@ -20,6 +25,18 @@ class FunctionCall(Object):
     name: str
     arguments: str
     """JSON text."""
+
+
+class ServerToolCall(Object):
+    """A call of a tool that this server runs."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it."""
+    status: ServerToolStatus
+    output: str
+    """What the model read: the result, or why there is none."""
 
 
 class ResponseFormatText(Object):
@@ -58,6 +75,8 @@ class ChatCompletionMessage(Object):
     annotations: list[dict[str, Any]] | None
     reasoning_content: str | None
     tool_calls: list[ToolCall] | None
+    novai_tool_calls: list[ServerToolCall] | None
+    """What this server ran, in order."""
 
 
 class ChoiceLogprobs(Object):
@@ -130,6 +149,8 @@ class ChoiceDelta(Object):
     refusal: str | None | None
     reasoning_content: str | None
     tool_calls: list[ToolCallDelta] | None
+    novai_tool_calls: list[ServerToolCallDelta] | None
+    """Calls of tools that this server runs."""
 
 
 class ToolCallDelta(Object):
@@ -137,6 +158,19 @@ class ToolCallDelta(Object):
     id: str | None
     type: Literal["function"] | None
     function: FunctionCallDelta
+
+
+class ServerToolCallDelta(Object):
+    """When a call begins its id, name and arguments; when it is over its status and output."""
+
+    index: int
+    """Of the call"""
+    id: str | None
+    name: str | None
+    arguments: str | None
+    """JSON text, as the model wrote it."""
+    status: ServerToolStatus | None
+    output: str | None
 
 
 class FunctionCallDelta(Object):
@@ -226,6 +260,24 @@ class ResponseCustomToolCallOutput(Object):
     output: ResponseContent
 
 
+class ResponseServerToolCallInput(Object):
+    """A call that a server made, this one or another provider's. The model sees it with its
+    result."""
+
+    type: Literal["mcp_call"]
+    id: str | None | None
+    server_label: str | None | None
+    name: str
+    arguments: str
+    """JSON text."""
+    output: str | None | None
+    error: ResponseCallError | str | None | None
+    status: str | None | None
+    """Ignored."""
+    approval_request_id: str | None | None
+    """Ignored."""
+
+
 class ResponseReasoningInput(Object):
     """What a model thought in an earlier turn: its template decides whether the model sees it
     again. What only another provider could decrypt, it does not see."""
@@ -286,6 +338,15 @@ class ResponseRefusal(Object):
     refusal: str
 
 
+class ResponseCallError(Object):
+    """Why there is no output, in the form of this server or another provider's."""
+
+    type: str | None | None
+    message: str | None | None
+    content: Any | None
+    """What the model read, as parts with `text`."""
+
+
 class ResponseSummaryText(Object):
     type: Literal["summary_text"]
     text: str
@@ -296,7 +357,9 @@ class ResponseReasoningText(Object):
     text: str
 
 
-class ResponseTool(Object):
+class ResponseFunctionTool(Object):
+    """The caller runs it."""
+
     type: Literal["function"]
     name: str
     description: str | None | None
@@ -304,6 +367,31 @@ class ResponseTool(Object):
     """A JSON Schema. Without it the function takes no arguments."""
     strict: bool | None | None
     """Arguments always fit `parameters`."""
+
+
+class ResponseServerTools(Object):
+    """Tools that this server runs, and the model goes on with their results. Its operator
+    decides which there are, and what servers of tools it asks; servers that a request names
+    are asked nothing. A `tool_choice` names such a tool like a function, and holds for the
+    first round. A call that fails is told to the model. Calls of the caller's own functions
+    end the rounds, and are the caller's to answer."""
+
+    type: Literal["mcp"]
+    server_label: str
+    """The operator's name of the server; `novai` has the tools that NovAI brings along."""
+    allowed_tools: list[ToolName]
+    require_approval: Literal["never"] | None | None
+    """Tools run at once. Whoever wants to be asked offers functions."""
+    server_description: str | None | None
+    """Ignored."""
+    server_url: str | None | None
+    """Refused with 400."""
+    connector_id: str | None | None
+    """Refused with 400."""
+    authorization: str | None | None
+    """Refused with 400."""
+    headers: dict[str, Any] | None | None
+    """Refused with 400."""
 
 
 class ResponseNamedTool(Object):
@@ -417,6 +505,24 @@ class ResponseFunctionCall(Object):
     status: ResponseItemStatus
 
 
+class ResponseServerToolCall(Object):
+    """A call of a tool that this server runs."""
+
+    type: Literal["mcp_call"]
+    id: str
+    server_label: str
+    """The tool server that runs it."""
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it."""
+    output: str | None
+    """What the model read. Null where the call failed."""
+    error: ResponseToolError | None
+    status: ResponseServerToolStatus
+    approval_request_id: str | None
+    """Always null."""
+
+
 class ResponseReasoning(Object):
     type: Literal["reasoning"]
     id: str
@@ -432,6 +538,12 @@ class ResponseOutputText(Object):
     text: str
     annotations: list[dict[str, Any]]
     logprobs: list[TokenLogprob]
+
+
+class ResponseToolError(Object):
+    type: Literal["mcp_tool_execution_error"]
+    content: list[TextPart]
+    """What the model read."""
 
 
 class ResponseUsage(Object):
@@ -540,6 +652,43 @@ class ResponseFunctionCallArgumentsDoneEvent(Object):
     output_index: int
     name: str
     arguments: str
+
+
+class ResponseServerToolInProgressEvent(Object):
+    type: Literal["response.mcp_call.in_progress"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+
+
+class ResponseServerToolArgumentsDeltaEvent(Object):
+    type: Literal["response.mcp_call_arguments.delta"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class ResponseServerToolArgumentsDoneEvent(Object):
+    type: Literal["response.mcp_call_arguments.done"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+    arguments: str
+
+
+class ResponseServerToolCompletedEvent(Object):
+    type: Literal["response.mcp_call.completed"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+
+
+class ResponseServerToolFailedEvent(Object):
+    type: Literal["response.mcp_call.failed"]
+    sequence_number: int
+    item_id: str
+    output_index: int
 
 
 class ResponseReasoningTextDeltaEvent(Object):
@@ -1358,7 +1507,11 @@ class Error(Object):
 
 Metadata: TypeAlias = dict[str, str]
 
+ToolName: TypeAlias = str
+
 ToolChoiceMode: TypeAlias = Literal["none", "auto", "required"]
+
+ServerToolStatus: TypeAlias = Literal["completed", "failed"]
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -1370,6 +1523,7 @@ ResponseInputItem: TypeAlias = (
     | ResponseFunctionCallOutput
     | ResponseCustomToolCall
     | ResponseCustomToolCallOutput
+    | ResponseServerToolCallInput
     | ResponseReasoningInput
     | ResponseItemReference
 )
@@ -1381,6 +1535,8 @@ ResponseContentPart: TypeAlias = (
 
 ResponseContent: TypeAlias = str | list[ResponseContentPart]
 
+ResponseTool: TypeAlias = ResponseFunctionTool | ResponseServerTools
+
 ResponseToolChoice: TypeAlias = ResponseNamedTool | ResponseAllowedTools
 
 ResponseTextFormat: TypeAlias = ResponseFormatText | ResponseFormatJsonObject | ResponseTextJsonSchema
@@ -1388,11 +1544,15 @@ ResponseTextFormat: TypeAlias = ResponseFormatText | ResponseFormatJsonObject | 
 ResponseStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed", "cancelled"]
 """`cancelled`: its client left."""
 
-ResponseOutputItem: TypeAlias = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning
+ResponseOutputItem: TypeAlias = (
+    ResponseOutputMessage | ResponseFunctionCall | ResponseServerToolCall | ResponseReasoning
+)
 
 ResponseItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
 
 ResponseOutputPart: TypeAlias = ResponseOutputText | ResponseReasoningText
+
+ResponseServerToolStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
 
 ResponseStreamEvent: TypeAlias = (
     ResponseCreatedEvent
@@ -1404,6 +1564,11 @@ ResponseStreamEvent: TypeAlias = (
     | ResponseContentPartDoneEvent
     | ResponseFunctionCallArgumentsDeltaEvent
     | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseServerToolInProgressEvent
+    | ResponseServerToolArgumentsDeltaEvent
+    | ResponseServerToolArgumentsDoneEvent
+    | ResponseServerToolCompletedEvent
+    | ResponseServerToolFailedEvent
     | ResponseReasoningTextDeltaEvent
     | ResponseReasoningTextDoneEvent
     | ResponseReasoningSummaryPartAddedEvent

@@ -192,6 +192,8 @@ class ChatCompletionState(Generic[T]):
         for call in brought.get("tool_calls") or ():
             yield from self._turn(growing, call["index"])
             yield self._grow_call(message, call)
+        for call in brought.get("novai_tool_calls") or ():
+            grow_server_call(message.setdefault("novai_tool_calls", []), call)
         yield from self._grow_logprobs(growing.data, delta.get("logprobs"))
         if delta.get("finish_reason") is not None:
             growing.data["finish_reason"] = delta["finish_reason"]
@@ -235,6 +237,13 @@ class ChatCompletionState(Generic[T]):
             yield ContentDoneEvent(message["content"], read, index)
         else:
             yield TextDoneEvent(message[done], index, TEXTS[done][1])
+
+
+def grow_server_call(calls: list[dict[str, Any]], delta: dict[str, Any]) -> None:
+    """Calls that the server makes come in two parts, which have nothing in common but the index."""
+    at = delta["index"]
+    calls[at : at + 1] = [{**(calls[at] if at < len(calls) else {}), **delta}]
+    del calls[at]["index"]
 
 
 def parsed(data: dict[str, Any], form: Form[T] | None, models: dict[str, Any]) -> ParsedChatCompletion[T]:

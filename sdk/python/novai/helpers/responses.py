@@ -80,6 +80,7 @@ GROWS = {
     "response.output_text.delta": grow_text,
     "response.reasoning_text.delta": grow_text,
     "response.function_call_arguments.delta": grow_arguments,
+    "response.mcp_call_arguments.delta": grow_arguments,
 }
 
 

@@ -30,6 +30,10 @@ export class ChatCompletions extends Resource {
    * an HTTP status; after that a failure is one event `data: {"error": …}` and the stream ends.
    *
    * When the client leaves, generation stops at once; what was generated until then is recorded.
+   *
+   * Tools of the type `novai_tool` are run by this server (`ServerTool`): the model is asked again with their
+   * results, until it answers. `usage` is the sum of these rounds; each is admitted, limited and charged as a
+   * request of its own, the n-th under the id of this one and `-n`.
    */
   create(body: params.ChatCompletionRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.ChatCompletionChunk>>;
   create(body: params.ChatCompletionRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.ChatCompletion>;
@@ -331,9 +335,13 @@ export class Responses extends Resource {
    * When the client leaves, generation stops at once; what was generated until then is recorded, and kept as a
    * response with the status `cancelled`.
    *
+   * Tools of the type `mcp` are run by this server (`ResponseServerTools`), as items of the type `mcp_call`: the
+   * model is asked again with their results, until it answers. `usage` is the sum of these rounds; each is admitted,
+   * limited and charged as a request of its own, the n-th under the id of this one and `-n`.
+   *
    * Not supported, and refused with 400: `background`, `conversation`, `prompt`, `truncation: auto`, files, images
-   * for models that do not see, and all tools but functions. Only from Codex CLI, which cannot be told to send none, other tools are
-   * taken: they are left out, and named in `x-novai-ignored-params`.
+   * for models that do not see, and all tools but functions and those of this server. Only from Codex CLI, which
+   * cannot be told to send none, other tools are taken: they are left out, and named in `x-novai-ignored-params`.
    */
   create(body: params.ResponseRequest & { stream: true }, options?: RequestOptions): APIPromise<Stream<types.ResponseStreamEvent>>;
   create(body: params.ResponseRequest & { stream?: false | null | undefined }, options?: RequestOptions): APIPromise<types.Response>;

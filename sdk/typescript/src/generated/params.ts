@@ -142,6 +142,8 @@ export interface AssistantMessage {
   name?: string | null | undefined;
   tool_calls?: ReadonlyArray<ToolCall> | null | undefined;
   reasoning_content?: string | null | undefined;
+  /** The model sees them again, before what it said. */
+  novai_tool_calls?: ReadonlyArray<ServerToolCall> | null | undefined;
 }
 
 export interface ToolMessage {
@@ -184,10 +186,25 @@ export interface ImageUrl {
   detail?: string | null | undefined;
 }
 
-export interface Tool {
+export type Tool = FunctionTool | ServerTool;
+
+/** The caller runs it. */
+export interface FunctionTool {
   type: 'function';
   function: FunctionDefinition;
 }
+
+/**
+ * This server runs it, and the model goes on with the result. Its operator decides which there are; a `tool_choice`
+ * names one like a function, and holds for the first round. A call that fails is told to the model. Calls of the
+ * caller's own functions end the rounds, and are the caller's to answer.
+ */
+export interface ServerTool {
+  type: 'novai_tool';
+  name: ToolName;
+}
+
+export type ToolName = string;
 
 export interface FunctionDefinition {
   name: string;
@@ -237,6 +254,19 @@ export interface FunctionCall {
   /** JSON text. */
   arguments: string;
 }
+
+/** A call of a tool that this server runs. */
+export interface ServerToolCall {
+  id: string;
+  name: string;
+  /** JSON text, as the model wrote it. */
+  arguments: string;
+  status: ServerToolStatus;
+  /** What the model read: the result, or why there is none. */
+  output: string;
+}
+
+export type ServerToolStatus = 'completed' | 'failed';
 
 export type ResponseFormat = ResponseFormatText | ResponseFormatJsonObject | ResponseFormatJsonSchema;
 
@@ -396,7 +426,7 @@ export interface ResponseRequest {
   metadata?: Metadata | null | undefined;
   /** `true` is refused: requests run while their client waits. */
   background?: false | null | undefined;
-  /** Accepted. It bounds tools that a server runs, and this server runs none. */
+  /** Of tools that this server runs. Calls beyond it are not made; the model is told so, and asked to answer. */
   max_tool_calls?: number | null | undefined;
   /** Accepted. All requests run in the tier `default`. */
   service_tier?: string | null | undefined;
@@ -424,7 +454,7 @@ export interface ResponseStreamOptions {
 export type ResponseIncludable = 'message.output_text.logprobs' | 'reasoning.encrypted_content' | 'message.input_image.image_url' | 'file_search_call.results' | 'web_search_call.results' | 'web_search_call.action.sources' | 'computer_call_output.output.image_url' | 'code_interpreter_call.outputs';
 
 /** Items of an answer may be sent back as they came. */
-export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseReasoningInput | ResponseItemReference | types.ResponseOutputItem;
+export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseServerToolCallInput | ResponseReasoningInput | ResponseItemReference | types.ResponseOutputItem;
 
 export interface ResponseInputMessage {
   type?: 'message' | undefined;
@@ -514,6 +544,30 @@ export interface ResponseCustomToolCallOutput {
   output: ResponseContent;
 }
 
+/** A call that a server made, this one or another provider's. The model sees it with its result. */
+export interface ResponseServerToolCallInput {
+  type: 'mcp_call';
+  id?: string | null | undefined;
+  server_label?: string | null | undefined;
+  name: string;
+  /** JSON text. */
+  arguments: string;
+  output?: string | null | undefined;
+  error?: ResponseCallError | string | null | undefined;
+  /** Ignored. */
+  status?: string | null | undefined;
+  /** Ignored. */
+  approval_request_id?: string | null | undefined;
+}
+
+/** Why there is no output, in the form of this server or another provider's. */
+export interface ResponseCallError {
+  type?: string | null | undefined;
+  message?: string | null | undefined;
+  /** What the model read, as parts with `text`. */
+  content?: unknown | undefined;
+}
+
 /**
  * What a model thought in an earlier turn: its template decides whether the model sees it again. What only
  * another provider could decrypt, it does not see.
@@ -544,7 +598,10 @@ export interface ResponseItemReference {
   id: string;
 }
 
-export interface ResponseTool {
+export type ResponseTool = ResponseFunctionTool | ResponseServerTools;
+
+/** The caller runs it. */
+export interface ResponseFunctionTool {
   type: 'function';
   name: string;
   description?: string | null | undefined;
@@ -552,6 +609,31 @@ export interface ResponseTool {
   parameters?: Record<string, unknown> | null | undefined;
   /** Arguments always fit `parameters`. */
   strict?: boolean | null | undefined;
+}
+
+/**
+ * Tools that this server runs, and the model goes on with their results. Its operator decides which there are, and
+ * what servers of tools it asks; servers that a request names are asked nothing. A `tool_choice` names such a tool
+ * like a function, and holds for the first round. A call that fails is told to the model. Calls of the caller's
+ * own functions end the rounds, and are the caller's to answer.
+ */
+export interface ResponseServerTools {
+  type: 'mcp';
+  /** The operator's name of the server; `novai` has the tools that NovAI brings along. */
+  server_label: string;
+  allowed_tools: ReadonlyArray<ToolName>;
+  /** Tools run at once. Whoever wants to be asked offers functions. */
+  require_approval?: 'never' | null | undefined;
+  /** Ignored. */
+  server_description?: string | null | undefined;
+  /** Refused with 400. */
+  server_url?: string | null | undefined;
+  /** Refused with 400. */
+  connector_id?: string | null | undefined;
+  /** Refused with 400. */
+  authorization?: string | null | undefined;
+  /** Refused with 400. */
+  headers?: Record<string, unknown> | null | undefined;
 }
 
 export type ResponseToolChoice = ResponseNamedTool | ResponseAllowedTools;

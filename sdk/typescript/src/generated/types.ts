@@ -4,6 +4,13 @@
 
 export type Metadata = Record<string, string>;
 
+export interface TextPart {
+  type: 'text';
+  text: string;
+}
+
+export type ToolName = string;
+
 export type ToolChoiceMode = 'none' | 'auto' | 'required';
 
 export interface ToolCall {
@@ -17,6 +24,19 @@ export interface FunctionCall {
   /** JSON text. */
   arguments: string;
 }
+
+/** A call of a tool that this server runs. */
+export interface ServerToolCall {
+  id: string;
+  name: string;
+  /** JSON text, as the model wrote it. */
+  arguments: string;
+  status: ServerToolStatus;
+  /** What the model read: the result, or why there is none. */
+  output: string;
+}
+
+export type ServerToolStatus = 'completed' | 'failed';
 
 export interface ResponseFormatText {
   type: 'text';
@@ -56,6 +76,8 @@ export interface ChatCompletionMessage {
   annotations?: Array<Record<string, unknown>> | undefined;
   reasoning_content?: string | undefined;
   tool_calls?: Array<ToolCall> | undefined;
+  /** What this server ran, in order. */
+  novai_tool_calls?: Array<ServerToolCall> | undefined;
 }
 
 export interface ChoiceLogprobs {
@@ -126,6 +148,8 @@ export interface ChoiceDelta {
   refusal?: string | null | undefined;
   reasoning_content?: string | undefined;
   tool_calls?: Array<ToolCallDelta> | undefined;
+  /** Calls of tools that this server runs. */
+  novai_tool_calls?: Array<ServerToolCallDelta> | undefined;
 }
 
 export interface ToolCallDelta {
@@ -133,6 +157,18 @@ export interface ToolCallDelta {
   id?: string | undefined;
   type?: 'function' | undefined;
   function: FunctionCallDelta;
+}
+
+/** When a call begins its id, name and arguments; when it is over its status and output. */
+export interface ServerToolCallDelta {
+  /** Of the call */
+  index: number;
+  id?: string | undefined;
+  name?: string | undefined;
+  /** JSON text, as the model wrote it. */
+  arguments?: string | undefined;
+  status?: ServerToolStatus | undefined;
+  output?: string | undefined;
 }
 
 export interface FunctionCallDelta {
@@ -219,6 +255,22 @@ export interface ResponseCustomToolCallOutput {
   output: ResponseContent;
 }
 
+/** A call that a server made, this one or another provider's. The model sees it with its result. */
+export interface ResponseServerToolCallInput {
+  type: 'mcp_call';
+  id?: string | null | undefined;
+  server_label?: string | null | undefined;
+  name: string;
+  /** JSON text. */
+  arguments: string;
+  output?: string | null | undefined;
+  error?: ResponseCallError | string | null | undefined;
+  /** Ignored. */
+  status?: string | null | undefined;
+  /** Ignored. */
+  approval_request_id?: string | null | undefined;
+}
+
 /**
  * What a model thought in an earlier turn: its template decides whether the model sees it again. What only
  * another provider could decrypt, it does not see.
@@ -240,7 +292,7 @@ export interface ResponseItemReference {
 }
 
 /** Items of an answer may be sent back as they came. */
-export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseReasoningInput | ResponseItemReference;
+export type ResponseInputItem = ResponseInputMessage | ResponseFunctionCallInput | ResponseFunctionCallOutput | ResponseCustomToolCall | ResponseCustomToolCallOutput | ResponseServerToolCallInput | ResponseReasoningInput | ResponseItemReference;
 
 export interface ResponseInputText {
   type: 'input_text';
@@ -283,6 +335,14 @@ export type ResponseContentPart = ResponseInputText | ResponseInputImage | Respo
 
 export type ResponseContent = string | Array<ResponseContentPart>;
 
+/** Why there is no output, in the form of this server or another provider's. */
+export interface ResponseCallError {
+  type?: string | null | undefined;
+  message?: string | null | undefined;
+  /** What the model read, as parts with `text`. */
+  content?: unknown | undefined;
+}
+
 export interface ResponseSummaryText {
   type: 'summary_text';
   text: string;
@@ -293,7 +353,8 @@ export interface ResponseReasoningText {
   text: string;
 }
 
-export interface ResponseTool {
+/** The caller runs it. */
+export interface ResponseFunctionTool {
   type: 'function';
   name: string;
   description?: string | null | undefined;
@@ -302,6 +363,33 @@ export interface ResponseTool {
   /** Arguments always fit `parameters`. */
   strict?: boolean | null | undefined;
 }
+
+/**
+ * Tools that this server runs, and the model goes on with their results. Its operator decides which there are, and
+ * what servers of tools it asks; servers that a request names are asked nothing. A `tool_choice` names such a tool
+ * like a function, and holds for the first round. A call that fails is told to the model. Calls of the caller's
+ * own functions end the rounds, and are the caller's to answer.
+ */
+export interface ResponseServerTools {
+  type: 'mcp';
+  /** The operator's name of the server; `novai` has the tools that NovAI brings along. */
+  server_label: string;
+  allowed_tools: Array<ToolName>;
+  /** Tools run at once. Whoever wants to be asked offers functions. */
+  require_approval?: 'never' | null | undefined;
+  /** Ignored. */
+  server_description?: string | null | undefined;
+  /** Refused with 400. */
+  server_url?: string | null | undefined;
+  /** Refused with 400. */
+  connector_id?: string | null | undefined;
+  /** Refused with 400. */
+  authorization?: string | null | undefined;
+  /** Refused with 400. */
+  headers?: Record<string, unknown> | null | undefined;
+}
+
+export type ResponseTool = ResponseFunctionTool | ResponseServerTools;
 
 export interface ResponseNamedTool {
   type: 'function';
@@ -421,6 +509,23 @@ export interface ResponseFunctionCall {
   status: ResponseItemStatus;
 }
 
+/** A call of a tool that this server runs. */
+export interface ResponseServerToolCall {
+  type: 'mcp_call';
+  id: string;
+  /** The tool server that runs it. */
+  server_label: string;
+  name: string;
+  /** JSON text, as the model wrote it. */
+  arguments: string;
+  /** What the model read. Null where the call failed. */
+  output: string | null;
+  error: ResponseToolError | null;
+  status: ResponseServerToolStatus;
+  /** Always null. */
+  approval_request_id: string | null;
+}
+
 export interface ResponseReasoning {
   type: 'reasoning';
   id: string;
@@ -431,7 +536,7 @@ export interface ResponseReasoning {
   status: ResponseItemStatus;
 }
 
-export type ResponseOutputItem = ResponseOutputMessage | ResponseFunctionCall | ResponseReasoning;
+export type ResponseOutputItem = ResponseOutputMessage | ResponseFunctionCall | ResponseServerToolCall | ResponseReasoning;
 
 export type ResponseItemStatus = 'in_progress' | 'completed' | 'incomplete';
 
@@ -443,6 +548,14 @@ export interface ResponseOutputText {
 }
 
 export type ResponseOutputPart = ResponseOutputText | ResponseReasoningText;
+
+export type ResponseServerToolStatus = 'in_progress' | 'completed' | 'incomplete' | 'failed';
+
+export interface ResponseToolError {
+  type: 'mcp_tool_execution_error';
+  /** What the model read. */
+  content: Array<TextPart>;
+}
 
 export interface ResponseUsage {
   input_tokens: number;
@@ -552,6 +665,43 @@ export interface ResponseFunctionCallArgumentsDoneEvent {
   arguments: string;
 }
 
+export interface ResponseServerToolInProgressEvent {
+  type: 'response.mcp_call.in_progress';
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+}
+
+export interface ResponseServerToolArgumentsDeltaEvent {
+  type: 'response.mcp_call_arguments.delta';
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+  delta: string;
+}
+
+export interface ResponseServerToolArgumentsDoneEvent {
+  type: 'response.mcp_call_arguments.done';
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+  arguments: string;
+}
+
+export interface ResponseServerToolCompletedEvent {
+  type: 'response.mcp_call.completed';
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+}
+
+export interface ResponseServerToolFailedEvent {
+  type: 'response.mcp_call.failed';
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+}
+
 export interface ResponseReasoningTextDeltaEvent {
   type: 'response.reasoning_text.delta';
   sequence_number: number;
@@ -641,7 +791,7 @@ export interface ResponseErrorEvent {
   error: Error;
 }
 
-export type ResponseStreamEvent = ResponseCreatedEvent | ResponseInProgressEvent | ResponseOutputItemAddedEvent | ResponseContentPartAddedEvent | ResponseTextDeltaEvent | ResponseTextDoneEvent | ResponseContentPartDoneEvent | ResponseFunctionCallArgumentsDeltaEvent | ResponseFunctionCallArgumentsDoneEvent | ResponseReasoningTextDeltaEvent | ResponseReasoningTextDoneEvent | ResponseReasoningSummaryPartAddedEvent | ResponseReasoningSummaryTextDeltaEvent | ResponseReasoningSummaryTextDoneEvent | ResponseReasoningSummaryPartDoneEvent | ResponseOutputItemDoneEvent | ResponseCompletedEvent | ResponseIncompleteEvent | ResponseFailedEvent | ResponseErrorEvent;
+export type ResponseStreamEvent = ResponseCreatedEvent | ResponseInProgressEvent | ResponseOutputItemAddedEvent | ResponseContentPartAddedEvent | ResponseTextDeltaEvent | ResponseTextDoneEvent | ResponseContentPartDoneEvent | ResponseFunctionCallArgumentsDeltaEvent | ResponseFunctionCallArgumentsDoneEvent | ResponseServerToolInProgressEvent | ResponseServerToolArgumentsDeltaEvent | ResponseServerToolArgumentsDoneEvent | ResponseServerToolCompletedEvent | ResponseServerToolFailedEvent | ResponseReasoningTextDeltaEvent | ResponseReasoningTextDoneEvent | ResponseReasoningSummaryPartAddedEvent | ResponseReasoningSummaryTextDeltaEvent | ResponseReasoningSummaryTextDoneEvent | ResponseReasoningSummaryPartDoneEvent | ResponseOutputItemDoneEvent | ResponseCompletedEvent | ResponseIncompleteEvent | ResponseFailedEvent | ResponseErrorEvent;
 
 export interface EmbeddingResponse {
   object: 'list';

@@ -74,6 +74,7 @@ export class ChatCompletionAccumulator implements Accumulator<
   #choice(snapshot: types.ChatCompletion, chunk: types.ChunkChoice): ChatStreamEvent[] {
     const { index, delta, logprobs, finish_reason } = chunk;
     const choice = (snapshot.choices[index] ??= emptyChoice(index));
+    for (const call of delta.novai_tool_calls ?? []) addServerCall(choice.message, call);
     const events = [
       ...TEXTS.flatMap((text) => this.#text(choice, text, delta[text[0]])),
       ...(delta.tool_calls ?? []).flatMap((call) => this.#call(choice, call)),
@@ -134,6 +135,12 @@ function emptyChoice(index: number): types.Choice {
 
 function emptyCall({ id = '', function: { name = '' } }: types.ToolCallDelta): types.ToolCall {
   return { id, type: 'function', function: { name, arguments: '' } };
+}
+
+// Calls that the server makes come in two parts, which have nothing in common but the index.
+function addServerCall(message: types.ChatCompletionMessage, { index, ...said }: types.ServerToolCallDelta): void {
+  const calls = (message.novai_tool_calls ??= []);
+  calls[index] = { ...calls[index], ...said } as types.ServerToolCall;
 }
 
 function addLogprobs(

@@ -8,7 +8,7 @@ const MAX_ROUNDS = 10;
 const RUN: unique symbol = Symbol('run'); // a symbol, so that it is not sent
 
 /** A tool with the function behind it. */
-export interface RunnableTool extends params.Tool {
+export interface RunnableTool extends params.FunctionTool {
   [RUN](args: string): Promise<string>;
 }
 

@@ -207,6 +207,23 @@ def test_everything_at_once() -> None:
     assert final.usage.total_tokens == 9
 
 
+def test_calls_that_the_server_makes() -> None:
+    """Each comes in two parts."""
+    state: ChatCompletionState[None] = ChatCompletionState()
+    for delta in (
+        {"index": 0, "id": "call_a", "name": "calculator", "arguments": "{}"},
+        {"index": 0, "status": "completed", "output": "42"},
+        {"index": 1, "id": "call_b", "name": "clock", "arguments": "{}"},
+        {"index": 1, "status": "failed", "output": "away"},
+    ):
+        list(state.add(chunk({"novai_tool_calls": [delta]})))
+    first, second = state.final().choices[0].message.novai_tool_calls or []
+    assert (first.id, first.name, first.arguments, first.status, first.output) == (
+        "call_a", "calculator", "{}", "completed", "42",
+    )  # fmt: skip
+    assert (second.id, second.status, second.output) == ("call_b", "failed", "away")
+
+
 def test_leaving_a_helper_early_stops_the_server(faults: FaultServer, misled: NovAI) -> None:
     faults.answers = [Answer(pieces=events(*[chunk({"content": "a"}).to_dict()] * 10_000), pause_s=0.002)]
     with misled.chat.completions.stream(model="m", messages=SAY) as stream:

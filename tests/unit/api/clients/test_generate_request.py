@@ -91,6 +91,25 @@ def request(**fields: Any) -> pb.GenerateRequest:
     return from_chat(parsed(**fields))
 
 
+def test_what_the_server_ran_comes_before_what_was_said_of_it() -> None:
+    ran = {"id": "call_1", "name": "f", "arguments": "{}", "status": "completed", "output": "ok"}
+    answer = {"role": "assistant", "content": "so", "novai_tool_calls": [ran, ran | {"id": "call_2", "output": "no"}]}
+    later = {"role": "user", "content": "?"}
+    first, one, two, said, _ = request(messages=[answer, later]).chat.messages
+    assert (first.role, [call.id for call in first.tool_calls], len(first.parts)) == (
+        "assistant",
+        ["call_1", "call_2"],
+        0,
+    )
+    assert [(m.role, m.tool_call_id, m.parts[0].text) for m in (one, two)] == [
+        ("tool", "call_1", "ok"),
+        ("tool", "call_2", "no"),
+    ]
+    assert (said.role, said.parts[0].text) == ("assistant", "so")
+    silent = request(messages=[answer | {"content": None}, later]).chat.messages
+    assert [message.role for message in silent] == ["assistant", "tool", "tool", "user"]
+
+
 def test_the_table_is_complete(fields: dict[str, Any]) -> None:
     assert fields.keys() == {*HONOURED, *OF_THE_ANSWER, *FIXED, *ACCEPTED}
     assert not (fields.keys() | REFUSED.keys()) & NAMED

@@ -32,6 +32,12 @@ def returned(call_id: str, output: Any = "ok") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
+def ran(call_id: str, output: str | None = None, error: Any = None) -> dict[str, Any]:
+    """By a server."""
+    fields = {"server_label": "novai", "name": "f", "arguments": "{}", "output": output, "error": error}
+    return {"type": "mcp_call", "id": call_id, **fields}
+
+
 def thought(text: str) -> dict[str, Any]:
     return {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
 
@@ -64,6 +70,14 @@ def told(message: pb.Message) -> str:
         ([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "s"}], "encrypted_content": "x"}],
          ["assistant(s):"]),
         ([{"type": "custom_tool_call_output", "call_id": "1", "output": "ok"}], ["tool:ok1"]),
+        # What a server ran is a call and its result; why it failed is told in many forms.
+        ([said("assistant", "a"), ran("1", "ok"), said("assistant", "b")],
+         ["assistant:a+1", "tool:ok1", "assistant:b"]),
+        ([ran("1", error={"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": "no"}]}),
+          ran("2", error="never"), ran("3", error={"type": "http_error", "code": 500, "message": "broke"}),
+          ran("4", error={"content": ["?", {"text": 7}]}), ran("5", error={})],
+         ["assistant:+1", "tool:no1", "assistant:+2", "tool:never2", "assistant:+3", "tool:broke3",
+          "assistant:+4", "tool:74", "assistant:+5", "tool:5"]),
     ],
 )  # fmt: skip
 def test_items_are_turns(items: list[dict[str, Any]], turns: list[str]) -> None:
