@@ -15,6 +15,7 @@ RUNS = [
     ["bench.files"],
     ["bench.batch", "models/novai-tiny/novai-tiny.Q8_0.gguf", "--lines", "500"],
     ["bench.sdk"],
+    ["bench.transformers"],
     ["bench.upstream"],
     ["bench.usage"],
 ]

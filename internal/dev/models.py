@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from internal.config import ConfigError, load_models
-from internal.dev.command import default_models
+from internal.dev.command import chosen_backend, default_models
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, metavar="FILE", help="default: models/models.yaml")
     path: Path = parser.parse_args(argv).models or default_models()
     try:
-        file = load_models(path)
+        file = load_models(path, chosen_backend())
     except ConfigError as error:
         sys.exit(f"novai models: {error}")
     for row in file.models:

@@ -13,7 +13,7 @@ from internal.config import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """Each field is read from the variable NOVAI_<FIELD IN CAPITALS>."""
+    """Each field is read from the variable NOVAI_<FIELD IN CAPITALS>, those of PLAIN without NOVAI_."""
 
     models: Path = Path("models/models.yaml")
     listen: str = "127.0.0.1:50051"
@@ -24,6 +24,7 @@ class HostSettings:
     drain_s: float = 30.0  # how long running requests may take after SIGTERM
     load_timeout_s: float = 900.0
     load_attempts: int = 0  # give up when a model failed so often before it was ever ready; 0: never
+    model_backend: str = "auto"  # of models that name none, one of BACKEND_CHOICES; auto: by the format of their files
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> HostSettings:
@@ -31,7 +32,7 @@ class HostSettings:
         env = os.environ if env is None else env
         given: dict[str, Any] = {}
         for field in fields(HostSettings):
-            name = f"NOVAI_{field.name.upper()}"
+            name = variable_of(field.name)
             if text := env.get(name, ""):
                 given[field.name] = _parse(name, text, PARSERS.get(field.name, str))
         settings = HostSettings(**given)
@@ -41,6 +42,10 @@ class HostSettings:
                 "give both sides the same secret, e.g. `openssl rand -hex 32`"
             )
         return settings
+
+
+def variable_of(field: str) -> str:
+    return field.upper() if field in PLAIN else f"NOVAI_{field.upper()}"
 
 
 def _port_range(text: str) -> range:
@@ -59,6 +64,7 @@ PARSERS: dict[str, Any] = {
     "load_timeout_s": float,
     "load_attempts": int,
 }
+PLAIN = ("model_backend",)
 EXAMPLES = {"worker_ports": "a range such as 50061-50160", "load_attempts": "a whole number"}
 
 

@@ -17,7 +17,7 @@ from api.config import Settings
 from internal.dev.redis_server import SETTINGS as REDIS_SETTINGS
 from internal.dev.stack import StackSettings, services
 from internal.dev.state import Secrets
-from internal.model_host.settings import HostSettings
+from internal.model_host.settings import HostSettings, variable_of
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -60,7 +60,7 @@ def test_compose_waits_for_what_dev_waits_for(row: Any) -> None:
 
 def test_every_setting_that_is_passed_exists() -> None:
     api = {field.name.upper() for field in dataclasses.fields(Settings)}
-    host = {f"NOVAI_{field.name.upper()}" for field in dataclasses.fields(HostSettings)}
+    host = {variable_of(field.name) for field in dataclasses.fields(HostSettings)}
     assert set(SERVICES["api"]["environment"]) <= api
     assert set(SERVICES["host"]["environment"]) <= host
 
@@ -107,7 +107,7 @@ def example() -> dict[str, str]:
 
 def defaults() -> dict[str, str]:
     api = {field.name.upper(): field.default for field in dataclasses.fields(Settings)}
-    host = {f"NOVAI_{field.name.upper()}": field.default for field in dataclasses.fields(HostSettings)}
+    host = {variable_of(field.name): field.default for field in dataclasses.fields(HostSettings)}
     return {name: "" if value is None else str(value) for name, value in (host | api).items()}
 
 
