@@ -16,6 +16,7 @@ RUNS = [
     ["bench.lifecycle"],
     ["bench.batch", "models/novai-tiny/novai-tiny.Q8_0.gguf", "--lines", "500"],
     ["bench.sdk"],
+    ["bench.transformers"],
     ["bench.upstream"],
     ["bench.usage"],
 ]

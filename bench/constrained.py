@@ -28,8 +28,8 @@ from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
 from internal.inference.backends.base import Generation
+from internal.inference.backends.batching.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp import LlamaCppBackend
-from internal.inference.backends.llamacpp.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp.model import Model
 
 DEMO = Path(__file__).parents[1] / "models/novai-tiny/novai-tiny.Q8_0.gguf"

@@ -57,7 +57,7 @@ class Stack:
 def running(
     models: Path | None = None, model: Path | None = None, env: dict[str, str] | None = None
 ) -> Iterator[Stack]:
-    """`novai dev` until the block ends. `models` is a models.yaml, `model` a single GGUF."""
+    """`novai dev` until the block ends. `models` is a models.yaml, `model` a single GGUF or folder."""
     with tempfile.TemporaryDirectory(prefix="novai-bench-") as folder:
         Path(folder).chmod(0o755)
         state, port = Path(folder) / "state", free_port()

@@ -12,6 +12,9 @@ import msgspec
 
 T = TypeVar("T")
 
+# The setting MODEL_BACKEND → the backend of chat models that name none; "": by the format of their files.
+BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
+
 
 class ConfigError(Exception):
     """A setting that cannot work. The message names the setting and says what to write instead."""
@@ -69,8 +72,11 @@ class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases: dict[str, str] = {}
 
 
-def load_models(path: Path) -> ModelsFile:
-    """Reads `models.yaml`, with every path made absolute. Raises ConfigError."""
+def load_models(path: Path, backend: str = "auto") -> ModelsFile:
+    """Reads `models.yaml`, with every path made absolute and the backend of every chat model named. Raises ConfigError.
+
+    `backend`: of models that name none, one of BACKEND_CHOICES.
+    """
     try:
         parsed = msgspec.yaml.decode(path.read_bytes(), type=ModelsFile)
     except FileNotFoundError:
@@ -84,15 +90,32 @@ def load_models(path: Path) -> ModelsFile:
     for alias, target in parsed.aliases.items():
         if wrong := fault_of_alias(alias, target, names, parsed.aliases):
             raise ConfigError(f"{path}: aliases: {alias!r}: {wrong}")
-    return ModelsFile([resolved(model, path.parent) for model in parsed.models], parsed.aliases)
+    return ModelsFile([resolved(model, path.parent, backend) for model in parsed.models], parsed.aliases)
 
 
-def resolved(model: ModelConfig, base: Path) -> ModelConfig:
-    """With absolute paths. Raises ConfigError."""
-    if model.mmproj and model.backend != "llamacpp":
-        raise ConfigError(f"model {model.name!r}: `mmproj` is for the backend llamacpp. Leave it out.")
+def resolved(model: ModelConfig, base: Path, backend: str = "auto") -> ModelConfig:
+    """With absolute paths and a backend's name. Raises ConfigError."""
     path, mmproj = (text and str(resolve_path(text, base)) for text in (model.path, model.mmproj))
-    return msgspec.structs.replace(model, path=path, mmproj=mmproj)
+    name = backend_of(model.name, path, backend) if (model.kind, model.backend) == ("chat", "auto") else model.backend
+    if mmproj and name != "llamacpp":
+        raise ConfigError(f"model {model.name!r}: `mmproj` is for the backend llamacpp. Leave it out.")
+    return msgspec.structs.replace(model, path=path, mmproj=mmproj, backend=name)
+
+
+def backend_of(model: str, path: str, choice: str = "auto") -> str:
+    """The backend that was chosen for the model, or else that of its files' format. Raises ConfigError."""
+    if choice not in BACKEND_CHOICES:
+        raise ConfigError(f"MODEL_BACKEND={choice!r}: expected one of {', '.join(BACKEND_CHOICES)}")
+    if chosen := BACKEND_CHOICES[choice]:
+        return chosen
+    if path.endswith(".gguf"):
+        return "llamacpp"
+    if path and (Path(path) / "config.json").is_file():
+        return "transformers"
+    raise ConfigError(
+        f"model {model!r}: `path` is neither a .gguf file nor a folder with a config.json: {path or 'empty'}. "
+        "Correct it, or name the `backend`."
+    )
 
 
 def fault_of_alias(alias: str, target: str, models: Collection[str], aliases: Collection[str]) -> str:

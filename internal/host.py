@@ -29,7 +29,7 @@ async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) ->
     """Runs until SIGTERM. Raises ConfigError, GaveUpError."""
     stop, ready = stop_signal(), asyncio.Event()
     with receipts_folder(settings) as receipts:
-        host = ModelHost(load_models(settings.models), settings, receipts, modules)
+        host = ModelHost(load_models(settings.models, settings.model_backend), settings, receipts, modules)
         server = listen(settings)
         rpc.add_ModelHostServiceServicer_to_server(host, server.server)
         await server.start()

@@ -39,7 +39,12 @@ def arguments() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, required=True, help="the lines that were answered")
     run.add_argument("--errors", type=Path, help="the lines that were not (default: OUTPUT.errors)")
     run.add_argument("--offline", action="store_true", help="on this machine, without a server")
-    run.add_argument("--model", type=Path, metavar="FILE.gguf", help="with --offline: the chat model")
+    run.add_argument(
+        "--model",
+        type=Path,
+        metavar="PATH",
+        help="with --offline: the chat model, a .gguf file or a Hugging Face folder",
+    )
     return parser
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from internal.config import ConfigError, ModelConfig, ModelsFile, load_models
+from internal.config import ConfigError, ModelConfig, ModelsFile, load_models, resolved
 from internal.dev.display import Display, can_draw
 from internal.dev.processes import StartError
 from internal.dev.stack import StackSettings, services
@@ -29,7 +29,9 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="novai dev", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="of the API (default: 8000)")
     parser.add_argument("--host", default="127.0.0.1", help="address the API listens on (default: 127.0.0.1)")
-    parser.add_argument("--model", type=Path, metavar="FILE.gguf", help="serve this file as the chat model")
+    parser.add_argument(
+        "--model", type=Path, metavar="PATH", help="serve this .gguf file or Hugging Face folder as the chat model"
+    )
     parser.add_argument("--models", type=Path, metavar="FILE", help="what to serve (default: models/models.yaml)")
     parser.add_argument("--tools", metavar="FILE", help="tools that models may call; '': none (default: tools.yaml)")
     parser.add_argument("--state", type=Path, default=Path(".novai"), help="data, logs, secrets (default: .novai)")
@@ -52,14 +54,15 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
     """Everything that can be wrong is found here, before a process is started. Raises StartError, ConfigError."""
     check_port(given.host, given.port)
     models = (given.models or default_models()).absolute()
-    file = load_models(models)
+    backend = chosen_backend()
+    file = load_models(models, backend)
     rows = file.models
     if given.model is not None:
-        file = with_chat_model(file, chat_model(given.model))
+        file = with_chat_model(file, chat_model(given.model, backend))
         rows = file.models
     for row in rows:
         if row.path and not Path(row.path).exists():
-            raise StartError(f"the model {row.name} is not there: {row.path}\nServe another file: --model FILE.gguf")
+            raise StartError(f"the model {row.name} is not there: {row.path}\nServe another one: --model PATH")
     if given.model is not None:
         models = state / "models.yaml"
         write_private(models, msgspec.json.encode(file).decode())  # JSON is YAML
@@ -92,9 +95,17 @@ def tools_file(given: str | None) -> Path | None:
     return Path(given).absolute() if given else None
 
 
-def chat_model(file: Path) -> ModelConfig:
-    path = str(file.absolute())
-    return ModelConfig(name=file.stem, kind="chat", backend="llamacpp", path=path, options=DEFAULT_OPTIONS, free=True)
+def chosen_backend() -> str:
+    """Of models that name none, as the model host reads it."""
+    return os.environ.get("MODEL_BACKEND") or "auto"
+
+
+def chat_model(path: Path, backend: str = "auto") -> ModelConfig:
+    """Of a .gguf file or a folder. Raises ConfigError."""
+    path = path.absolute()
+    name = path.name.removesuffix(".gguf")
+    row = ModelConfig(name=name, kind="chat", path=str(path), options=DEFAULT_OPTIONS, free=True)
+    return resolved(row, path.parent, backend)
 
 
 def with_chat_model(file: ModelsFile, model: ModelConfig) -> ModelsFile:
@@ -188,7 +199,8 @@ def failure(error: ServiceFailedError, state: Path) -> str:
 
 def welcome(settings: StackSettings, api_key: str, seconds: float) -> str:
     url = base_url(settings)
-    chat = next((row.name for row in load_models(settings.models).models if row.kind == "chat"), "MODEL")
+    rows = load_models(settings.models, chosen_backend()).models
+    chat = next((row.name for row in rows if row.kind == "chat"), "MODEL")
     return f"""
 NovAI is ready ({seconds:.1f} s). Try it:
 

@@ -65,7 +65,7 @@ def services(settings: StackSettings) -> list[Service]:
             env=host_env(settings, host_address),
             ready=grpc_serving(host_address),
             patience_s=600.0,  # a large model from a slow disk
-            advice=f"Check {settings.models}, or name a model file: novai dev --model FILE.gguf",
+            advice=f"Check {settings.models}, or name a model: novai dev --model PATH",
         ),
         Service(
             name="tools",

@@ -17,7 +17,7 @@ NAMES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("chat", "transformers"): {name: name for name in ("context_length", "slots", "device", "dtype")},
     ("chat", "scripted"): {"context_length": "context_length", "slots": "slots"},
     ("embedding", "llamacpp"): {"gpu_layers": "n_gpu_layers"},
-    ("embedding", "transformers"): {"device": "device", "dtype": "precision"},
+    ("embedding", "transformers"): {"device": "device", "dtype": "dtype"},
 }
 
 

@@ -34,6 +34,7 @@ class HostSettings:
     preload_model: str = ""  # is loaded at the start; `true`: the default one
     context_size: int = 0  # tokens, of models in model_dir; 0: the backend decides
     gpu_layers: int | None = None  # of models in model_dir; -1: all
+    model_backend: str = "auto"  # of models that name none, one of BACKEND_CHOICES; auto: by the format of their files
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> HostSettings:
@@ -85,7 +86,7 @@ PARSERS: dict[str, Any] = {
     "context_size": int,
     "gpu_layers": int,
 }
-PLAIN = ("model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
+PLAIN = ("model_backend", "model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
 WHOLE = dict.fromkeys(("load_attempts", "memory_bytes", "context_size", "gpu_layers"), "a whole number")
 EXAMPLES = {"worker_ports": "a range such as 50061-50160"} | WHOLE
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from internal.api_client import ApiFailure, server
 from internal.config import ConfigError
-from internal.dev.command import default_models
+from internal.dev.command import chosen_backend, default_models
 from internal.dev.display import can_draw
 from internal.models.client import Client, Model, OnHost
 from internal.models.file import described
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     line = Line(sys.stderr, can_draw(sys.stderr, dict(os.environ)))
     try:
         if given.run is None:
-            print("\n".join(described(given.models or default_models())))
+            print("\n".join(described(given.models or default_models(), chosen_backend())))
             return
         with connected(os.environ) as client:
             sys.exit(given.run(client, given, line))

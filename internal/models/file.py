@@ -8,9 +8,9 @@ from pathlib import Path
 from internal.config import load_models
 
 
-def described(path: Path) -> Iterator[str]:
-    """Line by line. Raises ConfigError."""
-    file = load_models(path)
+def described(path: Path, backend: str) -> Iterator[str]:
+    """Line by line. `backend`: see `load_models`. Raises ConfigError."""
+    file = load_models(path, backend)
     for row in file.models:
         where = row.path or "-"
         missing = "" if not row.path or Path(row.path).exists() else "  (not there)"

@@ -17,7 +17,8 @@ from tests.conformance.provider import provider
 from tests.conftest import database
 from tests.edge import edge_in_thread
 
-NOVAI_TINY = Path(__file__).parents[2] / "models/novai-tiny/novai-tiny.Q8_0.gguf"
+NOVAI_TINY = Path(__file__).parents[2] / "models/novai-tiny"
+GGUF, FOLDER = str(NOVAI_TINY / "novai-tiny.Q8_0.gguf"), str(NOVAI_TINY / "hf")
 BEHIND = {"slots": 32, "queue_limit": 64, "context_length": 512, "tokens": 200, "step_ms": 1.0}
 
 
@@ -87,7 +88,8 @@ OPENAI, ANTHROPIC = LACKS["openai_compatible with extensions"], LACKS["anthropic
 DEAF = frozenset[str]()
 SETUPS: dict[str, Setup] = {
     "scripted": Setup("scripted", local("scripted", tokens=200, step_ms=1.0), LACKS["scripted"], honours=DEAF),
-    "llamacpp": Setup("llamacpp", local("llamacpp", str(NOVAI_TINY)), LACKS["llamacpp"], scripts=False),
+    "llamacpp": Setup("llamacpp", local("llamacpp", GGUF), LACKS["llamacpp"], scripts=False),
+    "transformers": Setup("transformers", local("transformers", FOLDER), LACKS["transformers"], scripts=False),
     "openai_compatible": Setup(
         "openai_compatible", against_a_provider("openai_compatible", "/v1", extensions=True), OPENAI
     ),

@@ -14,6 +14,7 @@ BACKENDS: dict[str, tuple[str, str]] = {
     "llamacpp": ("internal.inference.backends.llamacpp", "LlamaCppBackend"),
     "openai_compatible": ("internal.inference.backends.upstream", "UpstreamBackend"),
     "scripted": ("internal.inference.backends.scripted", "ScriptedBackend"),
+    "transformers": ("internal.inference.backends.transformers", "TransformersBackend"),
 }
 
 
@@ -25,5 +26,11 @@ def load_backend(config: ModelConfig) -> Backend:
         raise ConfigError(
             f"model {config.name!r}: unknown backend {config.backend!r}. Known: {', '.join(BACKENDS)}"
         ) from None
-    constructor: Callable[[ModelConfig], Backend] = getattr(import_module(module), name)
+    try:
+        constructor: Callable[[ModelConfig], Backend] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"model {config.name!r}: the backend {config.backend} needs {error.name}, which is not installed: "
+            "pip install 'novai-server[inference,transformers]' brings the libraries of all backends"
+        ) from None
     return constructor(config)

@@ -63,6 +63,7 @@ _SAMPLERS = frozenset({"top_k", "min_p", "repetition_penalty", "min_tokens", "st
 LACKS: Mapping[str, frozenset[str]] = {
     "scripted": frozenset({"held_to_tools", "reasoning_effort", "json_schema", "json_object", "grammar"}),
     "llamacpp": frozenset(),
+    "transformers": frozenset(),
     "openai_compatible": _PLAIN | _SAMPLERS | {"counting", "grammar"},
     "openai_compatible with extensions": _PLAIN | {"counting"},
     "anthropic": _PLAIN

@@ -14,6 +14,10 @@ from tokenization import LLAMA_CPP_PRE
 from transformers import GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 NAME = "novai-tiny"
+FILE_TYPES = {
+    GGMLQuantizationType.Q8_0: LlamaFileType.MOSTLY_Q8_0,
+    GGMLQuantizationType.F32: LlamaFileType.ALL_F32,
+}
 _TENSORS = {
     "input_layernorm.weight": "attn_norm.weight",
     "self_attn.q_proj.weight": "attn_q.weight",
@@ -84,13 +88,15 @@ def _gguf_tensors(model: LlamaForCausalLM) -> dict[str, np.ndarray[Any, Any]]:
     return tensors
 
 
-def export_gguf(model: LlamaForCausalLM, tokenizer_path: Path, path: Path) -> None:
-    """Matrices in Q8_0, norms in fp32. The output matrix is the embedding and therefore absent."""
+def export_gguf(
+    model: LlamaForCausalLM, tokenizer_path: Path, path: Path, kind: GGMLQuantizationType = GGMLQuantizationType.Q8_0
+) -> None:
+    """Matrices in `kind`, norms in fp32. The output matrix is the embedding and therefore absent."""
     writer = GGUFWriter(str(path), "llama")
     writer.add_name(NAME)
     writer.add_license("apache-2.0")
     writer.add_description("The demo chat model of NovAI, trained from scratch on generated conversations")
-    writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
+    writer.add_file_type(FILE_TYPES[kind])
     writer.add_context_length(CONFIG.max_position_embeddings)
     writer.add_embedding_length(CONFIG.hidden_size)
     writer.add_block_count(CONFIG.num_hidden_layers)
@@ -108,7 +114,6 @@ def export_gguf(model: LlamaForCausalLM, tokenizer_path: Path, path: Path) -> No
         if weight.ndim == 1:
             writer.add_tensor(name, weight.astype(np.float32))
         else:
-            kind = GGMLQuantizationType.Q8_0
             writer.add_tensor(name, gguf.quants.quantize(weight, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

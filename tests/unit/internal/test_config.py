@@ -59,3 +59,24 @@ def test_a_projector_is_written_like_the_model_and_belongs_to_one_backend(tmp_pa
     file.write_text(f"models: [{row % 'scripted'}]")
     with pytest.raises(ConfigError, match="`mmproj` is for the backend llamacpp"):
         load_models(file)
+
+
+def test_the_format_of_the_files_chooses_the_backend(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    file = tmp_path / "models.yaml"
+    rows = ("a, path: m.gguf", "b, path: folder", "c, backend: scripted")
+    file.write_text("models: [" + ", ".join(f"{{kind: chat, name: {row}}}" for row in rows) + "]")
+    assert [model.backend for model in load_models(file).models] == ["llamacpp", "transformers", "scripted"]
+    assert [model.backend for model in load_models(file, "transformers").models] == ["transformers"] * 2 + ["scripted"]
+    assert [model.backend for model in load_models(file, "llama-cpp").models] == ["llamacpp"] * 2 + ["scripted"]
+    with pytest.raises(ConfigError, match="MODEL_BACKEND='vllm': expected one of auto, llama-cpp, transformers"):
+        load_models(file, "vllm")
+
+
+@pytest.mark.parametrize("path", ["", "path: nowhere", "path: weights.bin"])
+def test_files_of_no_format_name_their_backend(tmp_path: Path, path: str) -> None:
+    (tmp_path / "models.yaml").write_text(f"models: [{{name: m, kind: chat, {path}}}]")
+    with pytest.raises(ConfigError, match=r"'m': `path` is neither a \.gguf file nor a folder with a config\.json"):
+        load_models(tmp_path / "models.yaml")

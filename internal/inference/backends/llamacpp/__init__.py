@@ -1,4 +1,4 @@
-"""Continuous batching on llama.cpp's low-level API. See `engine` for the loop, `scheduler` for the rules."""
+"""Continuous batching on llama.cpp's low-level API. The loop and its rules: `batching`."""
 
 from internal.inference.backends.llamacpp.backend import LlamaCppBackend
 

@@ -1,260 +1,53 @@
-"""The llama.cpp backend: the seam between the event loop and the engine's thread.
-
-A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
-a long prompt; then the engine has it. Requests with grammars have such a thread of their own: compiling can take longer
-than others would like to wait. So have pictures, which are looked at before anything else. Events come back in one call
-per engine step.
-"""
+"""The llama.cpp backend: one GGUF file."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import logging
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
-from gen import inference_pb2 as pb
-
-from internal.config import ConfigError, ModelConfig
+from internal.config import ModelConfig
 from internal.cores import usable_cores
-from internal.errors import InternalError, OverloadedError, UnavailableError, UnsupportedError, WorkerError
-from internal.inference.backends.base import Generation, ModelInfo, Publish
-from internal.inference.backends.llamacpp.constraints import is_constrained
+from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
+from internal.inference.backends.batching.kv_cache import Cache
+from internal.inference.backends.batching.prefix_cache import PrefixCache
+from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
-from internal.inference.backends.llamacpp.engine import Engine, Events
-from internal.inference.backends.llamacpp.kv_cache import Cache
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
     Options,
-    context_length_of,
     layout_of,
     options_of,
 )
-from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
-from internal.inference.backends.llamacpp.projector import Picture, Projector
-from internal.inference.backends.llamacpp.prompts import Prompts, images_of
-from internal.inference.backends.llamacpp.slots import Request
+from internal.inference.backends.llamacpp.projector import Projector
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
-from internal.inference.chat_template import ChatTemplate
-
-log = logging.getLogger("novai.llamacpp")
-
-T = TypeVar("T")
-
-QUEUE_PER_SLOT = 4
-LEAST_QUEUE = 64
-BROKEN_EXIT = 70  # EX_SOFTWARE
-NICENESS = 5  # of looking at pictures: where cores are short, a third of what streams get
 
 
-def _exit() -> None:
-    """The model host starts a new worker; callers see the connection end."""
-    logging.shutdown()
-    os._exit(BROKEN_EXIT)
+class LlamaCppBackend(BatchingBackend):
+    name = "llamacpp"
 
-
-class LlamaCppBackend:
-    """See the module. `on_broken` is called when llama.cpp cannot decode any more."""
-
-    def __init__(self, config: ModelConfig, on_broken: Callable[[], None] = _exit) -> None:
-        self._config = config
+    def __init__(self, config: ModelConfig, on_broken: Callable[[], None] = exit_worker) -> None:
         self._options = options_of(config)
-        self._on_broken = on_broken
-        self._queue_limit = self._options.queue_limit or max(QUEUE_PER_SLOT * self._options.slots, LEAST_QUEUE)
-        self._intake = ThreadPoolExecutor(1, "novai-intake")
-        self._compiling = ThreadPoolExecutor(1, "novai-grammars")
-        self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way)
-        self._requests: dict[Generation, Request] = {}
-        self._arrivals = itertools.count()
+        super().__init__(config, self._options, on_broken)
         self._model: Model | None = None
-        self._projector: Projector | None = None
         self._context: Context | None = None
-        self._engine: Engine | None = None
-        self._closed = False
-        self._info = self._info_of("cpu", 0, 0)
+        self._projector: Projector | None = None
 
-    @property
-    def info(self) -> ModelInfo:
-        return self._info
-
-    async def start(self, publish: Publish) -> None:
-        self._publish = publish
-        self._loop = asyncio.get_running_loop()
-        try:
-            await asyncio.to_thread(self._load)
-        except BaseException:
-            await self.aclose()
-            raise
-
-    def submit(self, generation: Generation) -> None:
-        if self._engine is None or self._closed:
-            self._refuse(generation, UnavailableError("the model is not loaded; try again", retry_after_ms=1000))
-            return
-        # What has no slot yet; requests that the engine has not looked at find the idle ones.
-        queued = sum(not request.placed for request in self._requests.values())
-        # Batches leave half of the queue to others, who would rather wait than be refused.
-        places = self._queue_limit // (2 if generation.request.priority == pb.BATCH else 1)
-        if queued >= places + self._engine.idle_slots:
-            retry_after_ms = self._engine.retry_after_ms(queued)
-            self._refuse(generation, OverloadedError("the queue is full; try again shortly", "", retry_after_ms))
-            return
-        request = self._requests[generation] = Request(generation)
-        intake = self._compiling if is_constrained(generation.request) else self._intake
-        if images_of(generation.request):
-            self._looking.submit(self._look, request, intake)
-        else:
-            intake.submit(self._admit, request)
-
-    def cancel(self, generation: Generation) -> None:
-        request = self._requests.get(generation)
-        if request is not None and self._engine is not None:
-            request.cancelled = True
-            self._engine.cancelled()
-
-    async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        intake = self._looking if images_of(request) else self._intake
-        return await self._read(lambda prompts: prompts.count(request), intake)
-
-    async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
-        return await self._read(lambda prompts: prompts.tokens(request))
-
-    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
-        return await self._read(lambda prompts: prompts.pieces(tokens))
-
-    async def aclose(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        await asyncio.to_thread(self._unload)
-
-    # ------------------------------------------------------------------ the intake threads
-
-    async def _read(self, ask: Callable[[Prompts], T], intake: ThreadPoolExecutor | None = None) -> T:
-        """Asks on an intake thread. Raises UnavailableError, and what `ask` raises."""
-        if self._model is None or self._closed:
-            raise UnavailableError("the model is not loaded; try again")
-        return await self._loop.run_in_executor(intake or self._intake, ask, self._prompts)
-
-    def _look(self, request: Request, intake: ThreadPoolExecutor) -> None:
-        """Looks at the images of a request, unless nobody waits for it any more; the rest is another thread's."""
-        if request.cancelled or self._closed:
-            request.cancelled = True
-            self._emit([(request.generation, request.finished())])
-            return
-        with self._refusing(request):
-            intake.submit(self._admit, request, self._prompts.see(request.generation.request))
-
-    def _admit(self, request: Request, pictures: Sequence[Picture] = ()) -> None:
-        """Reads the prompt and hands the request to the engine. Everything that can be refused is refused here."""
-        assert self._engine is not None
-        generation = request.generation
-        with self._refusing(request):
-            prompts = self._prompts.read(generation.request, pictures)
-            echo = self._prompts.echo(generation.request) if generation.request.echo else []
-            request.begin(prompts, next(self._arrivals))
-            accepted = pb.Accepted(prompt_tokens=generation.usage.prompt_tokens, echo=echo)
-            self._emit([(generation, pb.Event(accepted=accepted))])
-            if generation.request.prompt_only:
-                self._emit(request.without_output())
-            else:
-                self._engine.add(request)
-
-    @contextmanager
-    def _refusing(self, request: Request) -> Iterator[None]:
-        """Whatever is wrong with a request is its one event."""
-        generation = request.generation
-        try:
-            yield
-        except WorkerError as error:
-            self._emit([(generation, error.event())])
-        except Exception:
-            log.exception("request %s cannot be read", generation.request_id)
-            self._emit([(generation, InternalError("the request could not be read").event())])
-
-    # ------------------------------------------------------------------ events
-
-    def _refuse(self, generation: Generation, error: WorkerError) -> None:
-        self._loop.call_soon(self._publish, [(generation, error.event())])
-
-    def _emit(self, events: Events) -> None:
-        self._loop.call_soon_threadsafe(self._deliver, events)
-
-    def _deliver(self, events: Events) -> None:
-        for generation, event in events:
-            if event.HasField("finished") or event.HasField("failed"):
-                self._requests.pop(generation, None)
-        self._publish(events)
-
-    # ------------------------------------------------------------------ loading
-
-    def _load(self) -> None:
-        """Blocks for as long as the file takes to read. Raises WorkerError, ConfigError."""
+    def _load(self, resources: ExitStack) -> Loaded:
         options = self._options
         model = self._model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
-        context_length = context_length_of(options, model.trained_context)
+        resources.callback(model.free)
+        context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
-        self._context = Context(model, _context_settings(options, layout))
-        self._projector = _projector(self._config, options, model)
-        self._prompts = Prompts(model, _chat_template(self._config, options, model), context_length, self._projector)
-        device = "cpu" if options.n_gpu_layers == 0 else "gpu:0"
-        self._info = self._info_of(device, context_length, model.vocabulary_size)
-        engine = Engine(
-            self._context,
-            _cache_of(self._context, layout),
-            slots=options.slots,
-            batch=options.n_batch,
-            emit=self._emit,
-            on_broken=self._on_broken,
-        )
-        engine.start()
-        self._engine = engine
-        self._compiling.submit(self._warm_constraints)
-
-    def _warm_constraints(self) -> None:
-        """Behind the start, which it would delay by about a second for a large vocabulary."""
-        try:
-            self._prompts.constraints.warm()
-        except UnsupportedError as error:
-            log.warning("%s", error.message)
-
-    def _unload(self) -> None:
-        for intake in (self._looking, self._intake, self._compiling):
-            intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
-        if self._engine is not None:
-            self._engine.stop()
-        if self._context is not None:
-            self._context.free()
-        if self._projector is not None:
-            self._projector.free()
-        if self._model is not None:
-            self._model.free()
-
-    def _info_of(self, device: str, context_length: int, vocabulary_size: int) -> ModelInfo:
-        return ModelInfo(
-            name=self._config.name,
-            backend="llamacpp",
-            device=device,
-            context_length=context_length,
-            vocabulary_size=vocabulary_size,
-            slots=self._options.slots,
-            created=self._config.created,
-            image_tokens=self._projector.most_tokens if self._projector is not None else 0,
-            gpu_layers=self._options.n_gpu_layers,
-        )
-
-
-def give_way() -> None:
-    """Makes the calling thread, and what it starts, less urgent than the engine's."""
-    if sys.platform == "linux":  # elsewhere that would be the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        context = self._context = Context(model, _context_settings(options, layout))
+        resources.callback(context.free)
+        projector = self._projector = _projector(self._config, options, model)
+        if projector is not None:
+            resources.callback(projector.free)
+        layers = options.n_gpu_layers
+        device = "cpu" if layers == 0 else "gpu:0"
+        return Loaded(model, context, _cache_of(context, layout), context_length, device, layers, projector)
 
 
 def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
@@ -286,15 +79,3 @@ def _projector(config: ModelConfig, options: Options, model: Model) -> Projector
     threads = max(1, (options.threads or usable_cores()) // 2)
     batch = min(options.n_batch, options.ubatch)
     return Projector(config.mmproj, model, batch=batch, threads=threads, gpu=options.n_gpu_layers != 0)
-
-
-def _chat_template(config: ModelConfig, options: Options, model: Model) -> ChatTemplate | None:
-    source = model.chat_template
-    if options.chat_template:
-        try:
-            source = Path(options.chat_template).read_text()
-        except OSError as error:
-            raise ConfigError(f"model {config.name!r}: options: chat_template: {error}") from None
-    if not source:
-        return None
-    return ChatTemplate(source, model.bos_text, model.eos_text, list(model.special_ids))

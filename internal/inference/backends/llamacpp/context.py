@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from internal.errors import WorkerError
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
 from internal.inference.backends.llamacpp.model import Model
 from internal.llamacpp import llama
 from internal.llamacpp.batch import Batch, pointer_to
@@ -27,18 +27,6 @@ FLASH_ATTENTION = {
     "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
 CELL_BYTES = 64  # of a cell beside its keys and values, in what llama.cpp copies
-
-Logits = npt.NDArray[np.float32]
-Embeddings = npt.NDArray[np.float32]
-"""tokens x dimension of the model, row by row in memory."""
-
-
-class DecodeError(Exception):
-    """llama_decode failed. `no_cells`: for want of free cells, and nothing was changed."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"llama_decode returned {code}")
-        self.no_cells = code == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +41,6 @@ class ContextSettings:
     flash_attention: str
     cache_type_k: str
     cache_type_v: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Tokens of one sequence to decode: they get the positions from `start` on. Those of pictures are read from
-    `embeddings`, one row each; `whole`: they look at those behind them, too."""
-
-    sequence: int
-    start: int
-    tokens: Sequence[int]
-    wants_logits: bool  # of the last of them
-    embeddings: Embeddings | None = None
-    whole: bool = False
 
 
 class Context:
@@ -123,7 +98,7 @@ class Context:
         if chunks[0].whole:
             llama.llama_set_causal_attn(self.pointer, True)
         if code != 0:
-            raise DecodeError(code)
+            raise DecodeError(f"llama_decode returned {code}", no_cells=code == 1)
         if rows == 0:
             return np.empty((0, self._vocabulary_size), np.float32)
         address = llama.llama_get_logits(self.pointer)
@@ -146,7 +121,7 @@ class Context:
         parcel = pointer_to(self._parcel, ctypes.POINTER(ctypes.c_uint8))
         llama.llama_state_seq_get_data_ext(self.pointer, parcel, size, source, 0)
         if not llama.llama_state_seq_set_data_ext(self.pointer, parcel, size, target, 0):
-            raise DecodeError(0)
+            raise DecodeError("llama.cpp cannot copy the state of a sequence")
         self.remove(target, end)
 
     def remove(self, sequence: int, start: int) -> None:

@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from internal.inference.backends.llamacpp.kv_cache import SequenceMemory, common_prefix
+from internal.inference.backends.batching.kv_cache import SequenceMemory, common_prefix
 
 # Tokens from which on copying is cheaper than computing.
 WORTH_COPYING = 16

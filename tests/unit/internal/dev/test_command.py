@@ -156,7 +156,7 @@ def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path) -> None
             assert f"cannot listen on 127.0.0.1:{port}" in (said := rest(process)) and f"--port {port + 1}" in said
             assert process.returncode == 1
     with dev(tmp_path, "--model", "nowhere.gguf") as process:
-        assert "nowhere.gguf" in (said := rest(process)) and "--model FILE.gguf" in said
+        assert "nowhere.gguf" in (said := rest(process)) and "--model PATH" in said
     (tmp_path / "models.yaml").write_text("models: [{name: m}]")
     with dev(tmp_path) as process:
         assert "models.yaml" in rest(process)

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from gen import inference_pb2 as pb
 
-from tests.unit.internal.inference.backends.llamacpp.conftest import Answer, Engine, Start
+from tests.unit.internal.inference.backends.llamacpp.conftest import Start
+from tests.unit.internal.inference.backends.running import Answer, Engine
 
 DEMO = Path(__file__).parents[6] / "models/novai-tiny/novai-tiny.Q8_0.gguf"
 SCHEMA = {

@@ -13,13 +13,8 @@ from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
 from internal.inference.backends.llamacpp import LlamaCppBackend
-from tests.unit.internal.inference.backends.llamacpp.conftest import (
-    TINY,
-    Engine,
-    Start,
-    plain,
-    same_but_for_ties,
-)
+from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Start
+from tests.unit.internal.inference.backends.running import Engine, plain, same_but_for_ties
 
 RANDOM = random.Random(7)
 PROMPT = "def hello(name):\n    return"

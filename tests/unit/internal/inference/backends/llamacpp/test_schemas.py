@@ -16,8 +16,9 @@ import jsonschema
 import pytest
 from gen import inference_pb2 as pb
 
-from tests.unit.internal.inference.backends.llamacpp.conftest import Answer, Engine, Start
+from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.test_constraints import DEMO, hot, user
+from tests.unit.internal.inference.backends.running import Answer, Engine
 
 SUITE = json.loads((Path(__file__).parents[2] / "schemas/json_schema_test_suite.json").read_text())
 CASES: list[tuple[str, dict[str, Any]]] = SUITE["cases"]

@@ -16,7 +16,7 @@ from internal.inference.backends.llamacpp.stream_cache import (
     Stream,
     StreamCache,
 )
-from tests.unit.internal.inference.backends.llamacpp.cells import Streams
+from tests.unit.internal.inference.backends.batching.cells import Streams
 
 LONG = WORTH_KEEPING + 10
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp.pace import IDLE_STEP_S, LEAST_IDLE_TOKENS, MOST_PATIENCE, STRETCH, Pace
+from internal.inference.backends.batching.pace import IDLE_STEP_S, LEAST_IDLE_TOKENS, MOST_PATIENCE, STRETCH, Pace
 
 
 def step_s(decoding: int, prefilled: int) -> float:

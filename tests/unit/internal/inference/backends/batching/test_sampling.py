@@ -12,7 +12,7 @@ from gen import inference_pb2 as pb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp.sampling import LEAST_LOGPROB, NOT_FINITE, Sampler, logprob, sample
+from internal.inference.backends.batching.sampling import LEAST_LOGPROB, NOT_FINITE, Sampler, logprob, sample
 
 Logits = npt.NDArray[np.float32]
 

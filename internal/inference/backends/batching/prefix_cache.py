@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from internal.inference.backends.llamacpp.kv_cache import SequenceMemory, common_prefix
+from internal.inference.backends.batching.kv_cache import SequenceMemory, common_prefix
 
 # Decoded tokens after which reading over a cell has cost as much as computing it again. Measured on 30 M and 0.5 B
 # models on CPU: 5 000 to 11 000.

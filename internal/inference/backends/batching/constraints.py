@@ -14,8 +14,8 @@ from gen import inference_pb2 as pb
 
 from internal.errors import InvalidRequestError
 from internal.inference import constrain
-from internal.inference.backends.llamacpp.model import Model
-from internal.inference.backends.llamacpp.sampling import Floats
+from internal.inference.backends.batching.library import Model
+from internal.inference.backends.batching.sampling import Floats
 from internal.inference.chat_template import ChatTemplate
 from internal.inference.constrain import Grammar, Vocabulary
 from internal.inference.tool_families import knows_thinking, markers_of

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internal.inference.backends.llamacpp import pixels
-from internal.inference.backends.llamacpp.pixels import SIDE, Pixels, UndecodableError, decode
+from internal.inference.backends.batching import pixels
+from internal.inference.backends.batching.pixels import SIDE, Pixels, UndecodableError, decode
 from tests.pictures import bomb, picture
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)

@@ -19,14 +19,14 @@ from gen import inference_pb2 as pb
 
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
-from internal.inference.backends.llamacpp.context import Chunk, Context, DecodeError, Logits
-from internal.inference.backends.llamacpp.kv_cache import Cache
-from internal.inference.backends.llamacpp.pace import Pace
-from internal.inference.backends.llamacpp.sampling import NOT_FINITE, logprob, sample
-from internal.inference.backends.llamacpp.scheduler import Scheduler, Work
-from internal.inference.backends.llamacpp.slots import Choice, Request
+from internal.inference.backends.batching.kv_cache import Cache
+from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
+from internal.inference.backends.batching.pace import Pace
+from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
+from internal.inference.backends.batching.scheduler import Scheduler, Work
+from internal.inference.backends.batching.slots import Choice, Request
 
-log = logging.getLogger("novai.llamacpp")
+log = logging.getLogger("novai.engine")
 
 Events = list[tuple[Generation, pb.Event]]
 
@@ -72,7 +72,7 @@ class Engine:
         self._stopping = False
         self._failures = 0
         self._ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, name="novai-llamacpp", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="novai-engine", daemon=True)
         self._release_s = 1.0  # between two requests that end, lately
         self._last_release = 0.0
 

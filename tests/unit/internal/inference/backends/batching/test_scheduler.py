@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp.prefix_cache import PrefixCache
-from internal.inference.backends.llamacpp.scheduler import BATCH_STEPS, LULL_STEPS, Scheduler, Task, Work
+from internal.inference.backends.batching.prefix_cache import PrefixCache
+from internal.inference.backends.batching.scheduler import BATCH_STEPS, LULL_STEPS, Scheduler, Task, Work
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
-from tests.unit.internal.inference.backends.llamacpp.cells import Cells, Streams
+from tests.unit.internal.inference.backends.batching.cells import Cells, Streams
 
 INTERACTIVE, BATCH = 0, 1
 

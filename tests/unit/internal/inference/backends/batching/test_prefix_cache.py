@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp import prefix_cache
-from internal.inference.backends.llamacpp.kv_cache import common_prefix
-from internal.inference.backends.llamacpp.prefix_cache import Lease, PrefixCache
-from tests.unit.internal.inference.backends.llamacpp.cells import Cells
+from internal.inference.backends.batching import prefix_cache
+from internal.inference.backends.batching.kv_cache import common_prefix
+from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache
+from tests.unit.internal.inference.backends.batching.cells import Cells
 
 TOKENS = st.lists(st.integers(0, 2), min_size=1, max_size=40)
 

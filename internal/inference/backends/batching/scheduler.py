@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from internal.inference.backends.llamacpp.kv_cache import Cache, Lease, common_prefix
+from internal.inference.backends.batching.kv_cache import Cache, Lease, common_prefix
 
 # Tokens that must be shared with a running prefill to be worth waiting for it.
 WORTH_WAITING = 16

@@ -10,12 +10,12 @@ import numpy as np
 from gen import inference_pb2 as pb
 
 from internal.errors import ContextLengthExceededError, InvalidImageError, InvalidRequestError, UnsupportedError
-from internal.inference.backends.llamacpp.constraints import Constraints, GrammarMask
-from internal.inference.backends.llamacpp.model import Model
-from internal.inference.backends.llamacpp.pixels import UndecodableError
-from internal.inference.backends.llamacpp.projector import Picture, Projector
-from internal.inference.backends.llamacpp.sampling import Ids, Sampler
-from internal.inference.backends.llamacpp.slots import Prompt
+from internal.inference.backends.batching.constraints import Constraints, GrammarMask
+from internal.inference.backends.batching.library import Model
+from internal.inference.backends.batching.pictures import Eyes, Picture
+from internal.inference.backends.batching.pixels import UndecodableError
+from internal.inference.backends.batching.sampling import Ids, Sampler
+from internal.inference.backends.batching.slots import Prompt
 from internal.inference.chat_template import ChatTemplate, Piece
 from internal.inference.constrain import Grammar
 from internal.inference.tool_parsing import MAX_CALLS, OutputParser, opens_reasoning, parser_for
@@ -29,11 +29,11 @@ class Prompts:
     """Reads requests for one model. Safe on any thread."""
 
     def __init__(
-        self, model: Model, template: ChatTemplate | None, context_length: int, projector: Projector | None = None
+        self, model: Model, template: ChatTemplate | None, context_length: int, eyes: Eyes | None = None
     ) -> None:
         self._model = model
         self._template = template
-        self._projector = projector
+        self._eyes = eyes
         self._context_length = context_length
         self._end_ids: Ids = np.array(sorted(model.end_ids), np.int64)
         self.constraints = Constraints(model, template)
@@ -61,7 +61,7 @@ class Prompts:
 
     def count(self, request: pb.GenerateRequest) -> int:
         """Tokens of the prompts. Raises as `see` and `read`, but for the length."""
-        pictures = [self._look(image, Projector.measure) for image in images_of(request)]
+        pictures = [self._look(image, lambda eyes, file: eyes.measure(file)) for image in images_of(request)]
         return sum(len(tokens) for tokens, _ in self._tokens(request, pictures))
 
     def echo(self, request: pb.GenerateRequest) -> list[str]:
@@ -71,11 +71,11 @@ class Prompts:
             for prompt in request.prompts.items
         ]
 
-    def _look(self, image: pb.Image, look: Callable[[Projector, bytes], Picture]) -> Picture:
-        if self._projector is None:
+    def _look(self, image: pb.Image, look: Callable[[Eyes, bytes], Picture]) -> Picture:
+        if self._eyes is None:
             raise UnsupportedError("this model takes text only: leave images out", image.param)
         try:
-            return look(self._projector, image.data)
+            return look(self._eyes, image.data)
         except UndecodableError:
             raise InvalidImageError("the image cannot be decoded: send a PNG, JPEG, WebP or GIF", image.param) from None
 
@@ -94,7 +94,7 @@ class Prompts:
             raise InvalidRequestError("constrained output ends where its constraint does: leave it out", "ignore_eos")
         return Prompt(
             tokens=tokens,
-            pictures=self._projector.place(tokens, pictures) if self._projector is not None and pictures else None,
+            pictures=self._eyes.place(tokens, pictures) if self._eyes is not None and pictures else None,
             limit=min(request.max_tokens or room, room),
             end_ids=end_ids,
             piece=self._model.piece,

@@ -14,9 +14,9 @@ from gen import inference_pb2 as pb
 
 from internal.errors import WorkerError
 from internal.inference.backends.base import Generation
-from internal.inference.backends.llamacpp.projector import Pictures
-from internal.inference.backends.llamacpp.sampling import Sampler
-from internal.inference.backends.llamacpp.scheduler import Task
+from internal.inference.backends.batching.pictures import Pictures
+from internal.inference.backends.batching.sampling import Sampler
+from internal.inference.backends.batching.scheduler import Task
 from internal.inference.output import TextAssembler
 from internal.inference.tool_parsing import OutputParser
 

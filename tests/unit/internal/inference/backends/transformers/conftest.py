@@ -1,0 +1,71 @@
+"""Backends on small Hugging Face folders. Without `transformers` and PyTorch there is nothing to test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from internal.config import ModelConfig
+from internal.inference.backends import load_backend
+from tests.unit.internal.inference.backends.running import Engine
+
+transformers = pytest.importorskip("transformers")
+torch = pytest.importorskip("torch")
+
+NOVAI_TINY = Path(__file__).parents[6] / "models/novai-tiny"
+EXACT = {"device": "cpu", "dtype": "float32"}
+
+Start = Callable[..., Awaitable[Engine]]
+
+
+@pytest.fixture(scope="session")
+async def starting() -> AsyncIterator[Start]:
+    """Starts backends with options; they are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def started(path: Path = NOVAI_TINY / "hf", backend: str = "transformers", **options: Any) -> Engine:
+            options = {"threads": 1, "context_length": 512, "slots": 4} | options
+            config = ModelConfig(name="m", kind="chat", backend=backend, path=str(path), options=options)
+            engine = Engine(load_backend(config))
+            stack.push_async_callback(engine.backend.aclose)
+            await engine.backend.start(engine.publish)
+            return engine
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def tiny(starting: Start) -> Engine:
+    """The demo model."""
+    return await starting(**EXACT)
+
+
+@pytest.fixture(scope="session")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with random weights whose layers look at all, and at the last 24 tokens, in turn."""
+    folder: Path = tmp_path_factory.mktemp("models") / "windowed"
+    torch.manual_seed(7)
+    config = transformers.Qwen2Config(
+        vocab_size=6144,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        use_sliding_window=True,
+        sliding_window=24,
+        layer_types=["full_attention", "sliding_attention"] * 2,
+        initializer_range=0.2,
+        eos_token_id=2,
+        bos_token_id=0,
+    )
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(NOVAI_TINY / "hf" / name, folder)
+    return folder
