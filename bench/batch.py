@@ -83,6 +83,9 @@ class Client:
             raise SystemExit(f"the batch failed: {seen['errors']}")
         return seen
 
+    def cancel(self) -> None:
+        self._http.post(f"/batches/{self.batch_id}/cancel").raise_for_status()
+
     def answers(self, file_id: str | None) -> Iterator[dict[str, Any]]:
         if file_id is not None:
             with self._http.stream("GET", f"/files/{file_id}/content") as answer:
@@ -101,19 +104,22 @@ def write_lines(path: Path, count: int, endpoint: str, body: dict[str, Any], fie
     return path
 
 
-def timed(client: Client, lines: Path, endpoint: str) -> float:
-    """Lines/s of a batch while lines run: what validates them and writes the files is not counted."""
+def timed(client: Client, lines: Path, endpoint: str, measured: int = sys.maxsize) -> float:
+    """Lines/s of a batch while lines run: what validates them and writes the files is not counted. It is cancelled when
+    so many have been measured."""
     client.begin(lines, endpoint)
     seen = client.until(1)
     began_s, before = time.monotonic(), seen["completed"]
-    while seen["status"] == "in_progress":
+    while seen["status"] == "in_progress" and seen["completed"] - before < measured:
         time.sleep(0.25)  # looking costs time that the batch could have
         seen = client.seen()
     took_s = time.monotonic() - began_s
     if seen["failed"]:
         raise SystemExit(f"{seen['failed']} lines failed")
+    if seen["status"] == "in_progress":
+        client.cancel()
     client.over()
-    return float((seen["total"] - before) / took_s)
+    return float((seen["completed"] - before) / took_s)
 
 
 def load(stack: Stack, model: str, **options: Any) -> dict[str, Any]:
@@ -142,10 +148,10 @@ def chat(options: argparse.Namespace) -> dict[str, Any]:
         before = memory(stack)
         for number in range(options.rounds):
             first = (number + 1) * options.lines
-            requests = {"concurrency": SLOTS, "requests": options.lines, "first": first}
+            requests = {"concurrency": SLOTS, "requests": min(options.lines, options.measured), "first": first}
             alone.append(load(stack, model, max_tokens=most, extra=extra, **requests)["rps"])
             file = write_lines(Path(folder) / f"{number}", options.lines, endpoint, fixed, "messages", options.pad)
-            batch.append(timed(client, file, endpoint))
+            batch.append(timed(client, file, endpoint, options.measured))
         after = memory(stack)
         file_mb = round(file.stat().st_size / 1e6, 1)
         calm, disturbed = interference(stack, client, options, Path(folder), fixed)
@@ -179,7 +185,7 @@ def interference(
     disturbed = load(stack, model, first=20_000_000, **asked)
     still = client.seen()["status"] == "in_progress"
     assert still, "the batch was over too soon: give more lines"
-    client._http.post(f"/batches/{client.batch_id}/cancel").raise_for_status()
+    client.cancel()
     client.over()
     return calm, disturbed
 
@@ -261,6 +267,7 @@ def main() -> None:
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--lines", type=int, default=2000)
+    parser.add_argument("--measured", type=int, default=sys.maxsize, help="lines of each; then it is cancelled")
     parser.add_argument("--max-tokens", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--streams", type=int, default=100, help="interactive ones, beside the batch")
