@@ -8,7 +8,6 @@ ends with one line on stderr and code 1.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 
 from gen import tool_execution_pb2_grpc as rpc
@@ -41,8 +40,7 @@ async def serve(settings: ToolServerSettings) -> None:
         registry.close()
         await server.drain(settings.drain_s)
         following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def origins(file: ToolsFile) -> list[Origin]:

@@ -8,7 +8,6 @@ sessions as long as those live.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
@@ -198,8 +197,7 @@ class Hosts:
 
     async def _drop_host(self, host: Host) -> None:
         host.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await host.task
+        await asyncio.gather(host.task, return_exceptions=True)
         for replica in list(host.replicas.values()):
             await self._drop_replica(host, replica)
 
@@ -225,7 +223,8 @@ class Hosts:
             host.stub = stub
             try:
                 while True:
-                    state = await asyncio.wait_for(stream.read(), 3 * HEARTBEAT_S)
+                    async with asyncio.timeout(3 * HEARTBEAT_S):
+                        state = await stream.read()
                     if not isinstance(state, pb.HostState):
                         return
                     host.seen = True
@@ -288,14 +287,16 @@ class Hosts:
     async def _drop_replica(self, host: Host, replica: Replica) -> None:
         host.replicas.pop(replica.target, None)
         self._index()
-        if replica.connecting is not None:
-            replica.connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await replica.connecting
-        if replica.session is not None:
-            await replica.session.aclose()
-        if replica.embedding is not None:
-            await replica.embedding.aclose()
+        try:
+            if replica.connecting is not None:
+                replica.connecting.cancel()
+                # Whoever waits here may be cancelled itself, which must not be taken for the end of the other task.
+                await asyncio.gather(replica.connecting, return_exceptions=True)
+        finally:
+            if replica.session is not None:
+                await replica.session.aclose()
+            if replica.embedding is not None:
+                await replica.embedding.aclose()
 
 
 async def addresses_of(name: str) -> set[str]:

@@ -6,7 +6,6 @@ What it offers is kept while it is away: calls fail then, each with a reason for
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 
@@ -51,8 +50,7 @@ class ToolServer:
     async def aclose(self) -> None:
         if self._following is not None:
             self._following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._following
+            await asyncio.gather(self._following, return_exceptions=True)
             await self._channel.close()
 
     def offer(self, chat: Chat, asked: Iterable[WantedTool]) -> dict[str, str]:

@@ -177,7 +177,8 @@ class Database:
             on_listening(True)
             while not lost.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), _LISTEN_HEARTBEAT_S)
+                    async with asyncio.timeout(_LISTEN_HEARTBEAT_S):
+                        await lost.wait()
                 await connection.execute("SELECT 1", timeout=1.0)  # a silent partition shows here
         finally:
             on_listening(False)

@@ -108,7 +108,8 @@ class ModelHost(rpc.ModelHostServiceServicer):
             news = self._news  # taken before the state is: a change in between is not missed
             yield self.state()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), request.heartbeat_s or HEARTBEAT_S)
+                async with asyncio.timeout(request.heartbeat_s or HEARTBEAT_S):
+                    await news.wait()
 
     async def Load(self, request: pb.LoadRequest, context: Context) -> pb.Model:  # noqa: N802
         choices: dict[str, Choice] = {name: getattr(request, name) for name in CHOICES if request.HasField(name)}

@@ -190,7 +190,8 @@ class ScriptedBackend:
             return
         self._work.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), None if wait_s == math.inf else wait_s)
+            async with asyncio.timeout(None if wait_s == math.inf else wait_s):
+                await self._work.wait()
 
     def _has_room(self) -> bool:
         return len(self._slots) < self._options.slots

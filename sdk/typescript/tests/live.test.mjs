@@ -169,6 +169,20 @@ live('administration of keys, money and limits', async () => {
   assert.equal((await projects.archive(id)).id, id);
 });
 
+live('models of hosts', async () => {
+  const { models } = admin.admin;
+  const ids = (await collect(models.list())).map(({ id }) => id);
+  assert.ok(ids.includes(CHAT) && ids.includes(VECTORS));
+  assert.equal((await models.load(CHAT)).state, 'ready'); // it is, already
+  assert.deepEqual(
+    (await models.status(CHAT)).hosts.map(({ state }) => state),
+    ['ready'],
+  );
+  assert.equal((await models.endpoint(CHAT)).path, '/v1/chat/completions');
+  await assert.rejects(models.unload('nobody'), novai.NotFoundError);
+  await assert.rejects(models.download({ source: 'owner/name' }), novai.BadRequestError);
+});
+
 live('responses: a conversation, its items by the page, its end', async () => {
   const first = await client.responses.create({
     model: CHAT,

@@ -142,6 +142,19 @@ def test_usage_and_limits(client: NovAI) -> None:
     assert client.limits.retrieve(model=MODEL).model == MODEL
 
 
+def test_models_of_hosts(dev: dict[str, str]) -> None:
+    with NovAI(base_url=dev["NOVAI_BASE_URL"], api_key=dev["NOVAI_ADMIN_KEY"]) as client:
+        models = client.admin.models
+        assert {CHAT, VECTORS} <= {model.id for model in models.list()}
+        assert models.load(CHAT).state == "ready"  # it is, already
+        assert [host.state for host in models.status(CHAT).hosts] == ["ready"]
+        assert models.endpoint(CHAT).path == "/v1/chat/completions"
+        with pytest.raises(NotFoundError, match="nobody"):
+            models.unload("nobody")
+        with pytest.raises(BadRequestError, match="MODEL_DIR"):
+            models.download(source="owner/name")
+
+
 @pytest.fixture
 def project(admin: NovAI) -> types.AdminProject:
     return admin.admin.projects.create(name=f"sdk {secrets.token_hex(4)}")

@@ -119,6 +119,19 @@ async def test_hosts_find_models_and_balance_by_outstanding_requests() -> None:
         await hosts.aclose()
 
 
+async def test_hosts_end_while_they_let_go_of_a_worker() -> None:
+    async with host() as (fake, address), worker() as w:
+        hosts = Hosts([address])
+        await hosts.start()
+        await fake.set(ready(w))
+        await usable(hosts)
+        await fake.set()
+        while hosts.replicas():
+            await asyncio.sleep(0)
+        ended, _ = await asyncio.wait({asyncio.create_task(hosts.aclose())}, timeout=10)
+        assert ended
+
+
 async def test_a_worker_that_is_loading_or_failed_is_not_used_and_readiness_says_why() -> None:
     async with host() as (fake, address), worker() as w:
         hosts = Hosts([address])

@@ -163,7 +163,7 @@ async def test_where_no_keys_are_asked_for_everyone_is_local() -> None:
     app = authenticating(Settings(key_pepper=PEPPER, auth_mode="off"), never)
     answer = await call(app, scope_of(headers=[("x-api-key", "anything")]))
     principal = answer.scope["told"]
-    assert principal.project_id == "local" and principal.scopes == {"inference", "usage", "admin"}
+    assert principal.project_id == "local" and principal.scopes == {"inference", "usage", "admin", "models"}
 
 
 @pytest.mark.parametrize("path", [*OPEN, *CLOSED])
