@@ -130,6 +130,7 @@ class Sdk:
             "query": queries or False,
             "query_required": any(field["required"] for field in queries),
             "body": {"fields": fields, "type": self.type(body, "request", "params.")} if kind else False,
+            "body_required": any(field["required"] for field in fields),
             "form": kind == FORM,
             "streams": item is not None,
             "stream": {"item": f"types.{item}"} if item else False,

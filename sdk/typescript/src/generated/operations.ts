@@ -269,7 +269,7 @@ export class AdminModels extends Resource {
    * (`insufficient_room`) after idle models that are not pinned have made room. A model that cannot be loaded is
    * `failed`, and says why.
    */
-  load(model: string, body: params.AdminLoadModel, options?: RequestOptions): APIPromise<types.AdminModel> {
+  load(model: string, body: params.AdminLoadModel = {}, options?: RequestOptions): APIPromise<types.AdminModel> {
     return this.client.request('POST', pathOf('/admin/v1/models/{model}/load', { model }), { body, options });
   }
 
@@ -539,7 +539,7 @@ export class Batches extends Resource {
    * Rate limits do not apply to lines; the tokens of all batches of a project that are not over do have a bound
    * (`token_limit_exceeded`).
    */
-  create(body: params.BatchRequest, options?: RequestOptions): APIPromise<types.Batch> {
+  create(body: params.BatchRequest = {}, options?: RequestOptions): APIPromise<types.Batch> {
     return this.client.request('POST', '/v1/batches', { body, options });
   }
 
