@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-NICENESS = 10
+NICENESS = 15
 
 
 async def gently(work: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from gen import inference_pb2, inference_pb2_grpc
 
 from internal.announce import Activity, announce_busy
 from internal.config import ConfigError, WorkerSettings
+from internal.cores import keep_threads_apart
 from internal.errors import WorkerError
 from internal.gently import gently
 from internal.inference.backends import load_backend
@@ -28,6 +29,7 @@ SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_nam
 async def serve(settings: WorkerSettings) -> None:
     """Loads, serves until SIGTERM, drains. Raises ConfigError or WorkerError when the model cannot be loaded."""
     stop = stop_signal()
+    keep_threads_apart(settings.model.options.get("threads"))
     backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
     receipts = Receipts(Journal(settings.receipts) if settings.receipts else None)
     service = InferenceService(backend, receipts, Activity(announce_busy))
