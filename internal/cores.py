@@ -18,8 +18,8 @@ def usable_cores() -> int:
 
 
 def keep_threads_apart(threads: object) -> None:
-    """OpenMP's threads each on a core of their own, where they use all cores. `threads`: the option of a model that says
-    how many there are to be, not looked at by its backend yet; without it as many as there are cores.
+    """OpenMP's threads each on a core of their own, where they use all cores. `threads`: the option of a model that
+    says how many there are to be, not looked at by its backend yet; without it as many as there are cores.
 
     Otherwise Linux puts two of them on one core as soon as anything else runs, and each waits there for the other at
     every barrier: one busy process beside a model on two cores took 97 % of its speed, 45 % since. Fewer threads than

@@ -36,7 +36,7 @@ MOST_FAILURES = 3
 WARM_UP_TOKENS = 64
 WARM_UP_STEPS = 5
 LEARNING_RATE = 0.1
-REST_S = 0.015  # longer than a client takes to read the end of an answer and to ask again
+REST_S = 0.025  # longer than a client takes to read the end of an answer and to ask again
 
 
 class Engine:

@@ -30,8 +30,8 @@ BEGINNING = 16
 OLDEST_STEPS = 4
 LEAST_FOR_PART = 0.5  # of a step's prefill
 INTERACTIVE = 0  # of the priorities: someone waits
-# So few longer steps that nineteen gaps of twenty between the tokens of a stream are as they would be without batches.
-BATCH_STEPS = 25
+# So few longer steps that 19 of 20 gaps between tokens, and waits for the first, are as they would be without batches.
+BATCH_STEPS = 40
 # So many steps batch goes on without prompts when the last one interactive has left: often the next one comes at once.
 LULL_STEPS = 8
 # Of prompts in a step of batch alone, which whoever arrives has to wait for; more would be hardly faster.
