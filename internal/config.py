@@ -108,14 +108,18 @@ def backend_of(model: str, path: str, choice: str = "auto") -> str:
         raise ConfigError(f"MODEL_BACKEND={choice!r}: expected one of {', '.join(BACKEND_CHOICES)}")
     if chosen := BACKEND_CHOICES[choice]:
         return chosen
-    if path.endswith(".gguf"):
-        return "llamacpp"
-    if path and (Path(path) / "config.json").is_file():
-        return "transformers"
+    found = backend_by_form(path)
+    if found == "llamacpp" or (path and (Path(path) / "config.json").is_file()):
+        return found
     raise ConfigError(
         f"model {model!r}: `path` is neither a .gguf file nor a folder with a config.json: {path or 'empty'}. "
         "Correct it, or name the `backend`."
     )
+
+
+def backend_by_form(path: str) -> str:
+    """What computes a .gguf file, or else a folder as Hugging Face has them; not whether it is one."""
+    return "llamacpp" if path.endswith(".gguf") else "transformers"
 
 
 def fault_of_alias(alias: str, target: str, models: Collection[str], aliases: Collection[str]) -> str:

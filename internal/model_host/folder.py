@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from internal.config import ModelConfig
+from internal.config import ModelConfig, backend_by_form
 from internal.model_host.gguf_header import read_header
 
 MOST_DEPTH = 3
@@ -47,9 +47,8 @@ def _paths(folder: Path, depth: int) -> Iterator[Path]:
 
 def row_of(name: str, path: Path) -> ModelConfig:
     """As a row of models.yaml would say it. What is not there yet is taken for a chat model."""
-    backend = "llamacpp" if path.suffix == ".gguf" else "transformers"
     kind: Literal["chat", "embedding"] = "embedding" if makes_vectors(path) else "chat"
-    return ModelConfig(name=name, kind=kind, backend=backend, path=str(path), preload=False)
+    return ModelConfig(name=name, kind=kind, backend=backend_by_form(str(path)), path=str(path), preload=False)
 
 
 def makes_vectors(path: Path) -> bool:

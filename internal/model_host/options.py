@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from internal.config import ModelConfig
+from internal.config import ModelConfig, backend_by_form
 from internal.model_host.errors import InvalidError
 
 Choice = int | str
@@ -40,5 +40,4 @@ def where_offered(row: ModelConfig, choices: Mapping[str, Choice]) -> ModelConfi
 
 def offered_by(row: ModelConfig) -> Mapping[str, str]:
     """The backend `auto` is that of the form of its files."""
-    by_form = "llamacpp" if row.path.endswith(".gguf") else "transformers"
-    return NAMES.get((row.kind, by_form if row.backend == "auto" else row.backend), {})
+    return NAMES.get((row.kind, backend_by_form(row.path) if row.backend == "auto" else row.backend), {})

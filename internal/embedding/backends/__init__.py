@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from internal.config import ConfigError, ModelConfig
+from internal.config import ConfigError, ModelConfig, backend_by_form
 from internal.embedding.backends.base import Backend, RemoteBackend
 
 # name in models.yaml → module and its constructor, which takes the ModelConfig. Imported only when used.
@@ -32,11 +32,9 @@ def load_backend(config: ModelConfig) -> Backend | RemoteBackend:
 
 def backend_of(config: ModelConfig) -> str:
     """The backend for the format of the model's files. Raises ConfigError."""
-    path = Path(config.path)
-    if path.suffix == ".gguf":
-        return "llamacpp"
-    if any((path / name).is_file() for name in ("modules.json", "config.json")):
-        return "transformers"
+    path, found = Path(config.path), backend_by_form(config.path)
+    if found == "llamacpp" or any((path / name).is_file() for name in ("modules.json", "config.json")):
+        return found
     raise ConfigError(
         f"model {config.name!r}: {path} is neither a GGUF file nor a folder with a modules.json or config.json"
     )
