@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 
-NICENESS = 15
+NICENESS = 10  # a tenth of a core that somebody else wants as well
+AGAIN_S = 0.1  # the kernel takes one change of a session's niceness in so long from those who are not root
 
 
 async def gently(work: Callable[[], T]) -> T:
@@ -24,3 +27,26 @@ async def gently(work: Callable[[], T]) -> T:
 def give_way() -> None:
     """Only this thread: on Linux niceness is a thread's."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+
+
+async def hold_back(pid: int, until: asyncio.Event) -> None:
+    """All of the session that a process leads, until the event.
+
+    Where Linux shares the processors among sessions first (autogroup, see sched(7)), the niceness of a thread counts
+    only within its own, and a session has one of its own, which anybody may raise again. Elsewhere nothing happens.
+    """
+    session = Path(f"/proc/{pid}/autogroup")
+    with contextlib.suppress(OSError):  # there is no such thing here, or the process is gone
+        await _set_niceness(session, NICENESS)
+        await until.wait()
+        await _set_niceness(session, 0)
+
+
+async def _set_niceness(session: Path, niceness: int) -> None:
+    while True:
+        try:
+            session.write_text(str(niceness))
+        except BlockingIOError:
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return

@@ -66,7 +66,7 @@ class Vocabulary:
         if missing := {bytes([byte]) for byte in range(32, 127)}.difference(tokens):
             raise UnsupportedError(f"output of this model cannot be constrained: no token writes {min(missing)!r}")
         self.size = len(tokens)
-        self.words = (self.size + 31) // 32  # int32 words of a mask
+        self.mask_bytes = (self.size + 31) // 32 * 4
         self.special = {tokens[token].decode(errors="replace"): token for token in sorted(special)}
         wrapper = llguidance.TokenizerWrapper(_Tokens(tokens, special, end, tokenize))
         self.tokenizer = llguidance.LLTokenizer(wrapper, n_vocab=self.size, eos_token=list(end))
@@ -76,9 +76,9 @@ class Vocabulary:
 class Grammar:
     """A compiled constraint. Shared by any number of matchers."""
 
-    def __init__(self, prototype: llguidance.LLMatcher, words: int) -> None:
+    def __init__(self, prototype: llguidance.LLMatcher, mask_bytes: int) -> None:
         self._prototype = prototype
-        self.words = words  # of a mask
+        self.mask_bytes = mask_bytes
         self._copying = threading.Lock()
         self.spoilt = False  # a limit that all matchers share may be reached: compile it anew
 
@@ -88,22 +88,22 @@ class Grammar:
 
 
 class Matcher:
-    """Where one choice stands in its grammar."""
+    """Where one choice stands in its grammar.
+
+    `mask`: the tokens that may come next, since the last `look`. One bit each, 1: allowed; bit i of byte b is token
+    8 b + i, and those behind the last token mean nothing. When the grammar is satisfied the ending tokens are allowed
+    too; once `ended`, nothing else is.
+    """
 
     def __init__(self, grammar: Grammar, matcher: llguidance.LLMatcher) -> None:
         self._grammar = grammar
         self._matcher = matcher
+        self.mask: NDArray[np.uint8] = np.zeros(grammar.mask_bytes, np.uint8)
+        self._address = self.mask.ctypes.data  # asking for it takes longer than many a mask
 
-    def mask(self, out: NDArray[np.int32]) -> None:
-        """Writes one bit per token into `out` [words], 1: allowed. Bit i of word w is token 32 w + i.
-
-        When the grammar is satisfied the ending tokens are allowed too; once `ended`, nothing else is.
-        Raises InvalidRequestError when going on costs more than a step may.
-        """
-        assert out.dtype == np.int32
-        assert out.shape == (self._grammar.words,)
-        assert out.flags.c_contiguous
-        self._matcher.unsafe_compute_mask_ptr(out.ctypes.data, out.nbytes)
+    def look(self) -> None:
+        """Makes the mask. Raises InvalidRequestError when going on costs more than a step may."""
+        self._matcher.unsafe_compute_mask_ptr(self._address, self._grammar.mask_bytes)
         self._raise_error()
 
     def accept(self, token: int) -> None:
@@ -179,7 +179,7 @@ def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLPar
         trial = matcher.deep_copy()
         possible = any(trial.compute_bitmask())
         if possible and not trial.is_error():
-            return Grammar(matcher, vocabulary.words)
+            return Grammar(matcher, vocabulary.mask_bytes)
         matcher = trial
     reason = _first_line(matcher.get_error()) or "nothing satisfies it"
     raise SchemaError(next((ours for theirs, ours in _REASONS.items() if reason.startswith(theirs)), reason))

@@ -22,6 +22,7 @@ from gen import model_host_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from internal.config import ModelConfig
+from internal.gently import hold_back
 from internal.model_host.life import (
     OVER,
     Action,
@@ -103,6 +104,7 @@ class Worker:
         self._changed = changed
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._process: Process | None = None
+        self._of_use = asyncio.Event()  # it has been ready
         self._last_words = ""
         self._timers: set[asyncio.Task[None]] = set()
 
@@ -207,6 +209,8 @@ class Worker:
             self._events.put_nowait(Exited(number, str(error)))
             return
         self._later(self._settings.load_timeout_s, TookTooLong(number, Phase.LOADING))
+        if self.optional and not self.life.proven:  # nobody has missed it so far
+            self._background(hold_back(self._process.pid, self._of_use))
 
     def _environment(self, port: int) -> dict[str, str]:
         return os.environ | {
@@ -238,6 +242,7 @@ class Worker:
             self.progress = said.progress
         elif said.port and self.life.phase is Phase.LOADING:
             self.used_s = time.monotonic()
+            self._of_use.set()
             self._events.put_nowait(Reported(number, said))
             self._background(self._probe(number, said.port))
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
-from internal.gently import NICENESS, gently
+from internal.gently import NICENESS, gently, hold_back
 
 
 async def test_only_the_work_gives_way() -> None:
@@ -22,3 +24,33 @@ async def test_only_the_work_gives_way() -> None:
 async def test_what_goes_wrong_is_the_callers() -> None:
     with pytest.raises(ZeroDivisionError):
         await gently(lambda: 1 // 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this Linux does not group by session")
+async def test_a_session_is_held_back_until_it_is_of_use() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    session = Path(f"/proc/{process.pid}/autogroup")
+
+    async def until_niceness(wanted: int) -> None:
+        async with asyncio.timeout(10):
+            while not session.read_text().endswith(f"nice {wanted}\n"):
+                await asyncio.sleep(0.01)
+
+    of_use = asyncio.Event()
+    try:
+        holding = asyncio.create_task(hold_back(process.pid, of_use))
+        await until_niceness(NICENESS)
+        assert not holding.done()
+        of_use.set()
+        await holding
+        await until_niceness(0)
+        assert Path("/proc/self/autogroup").read_text().endswith("nice 0\n")
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_process_that_is_gone_is_nobodys_business() -> None:
+    process = await asyncio.create_subprocess_exec("true", start_new_session=True)
+    await process.wait()
+    await asyncio.wait_for(hold_back(process.pid, asyncio.Event()), timeout=10)

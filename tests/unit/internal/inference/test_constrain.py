@@ -47,9 +47,8 @@ CLOSING = {IM_END, EOS, *b'"}],.0123456789Z:-@nulya\xc3\xbc'}
 
 
 def allowed(matcher: constrain.Matcher, vocabulary: Vocabulary = VOCABULARY) -> list[int]:
-    row = np.zeros(vocabulary.words, np.int32)
-    matcher.mask(row)
-    return [int(t) for t in np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")[: vocabulary.size])]
+    matcher.look()
+    return [int(t) for t in np.flatnonzero(np.unpackbits(matcher.mask, bitorder="little")[: vocabulary.size])]
 
 
 def walk(grammar: Grammar, seed: int, free_steps: int = 60) -> bytes:

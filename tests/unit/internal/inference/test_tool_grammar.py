@@ -42,12 +42,9 @@ every_vocabulary = pytest.mark.parametrize("vocabulary", [SPECIAL, SPELT], ids=[
 def walk(grammar: Grammar, vocabulary: Vocabulary, seed: int, free_steps: int = 40) -> str:
     choose = random.Random(seed)
     matcher, written = grammar.matcher(), b""
-    row = np.zeros(vocabulary.words, np.int32)
     for step in range(5000):
-        matcher.mask(row)
-        tokens = {
-            int(t) for t in np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")[: vocabulary.size])
-        }
+        matcher.look()
+        tokens = {int(t) for t in np.flatnonzero(np.unpackbits(matcher.mask, bitorder="little")[: vocabulary.size])}
         late = step > free_steps
         ends = sorted((late and (tokens & {EOS} or tokens & CLOSING)) or tokens)
         token = choose.choice(ends)
