@@ -3,7 +3,8 @@
 The rules:
 
 - Interactive before batch, first come first served within a class. While anyone interactive is there, batch runs in one
-  step of `BATCH_STEPS` only: every sequence makes a step longer. What it has computed stays where it is meanwhile.
+  step of `BATCH_STEPS` only: every sequence makes a step longer. What it has computed stays where it is meanwhile. Nor
+  does it run while someone waits for a first token, unless that has been so for `PATIENCE_STEPS`.
 - Every step carries one token of every stream that decodes, and prefill up to a budget.
 - A prompt is computed once: a request that shares a prefix with one which is being computed right now waits for it.
 - When cells run out, what nobody runs on is evicted; then the youngest gives way and is computed again later.
@@ -32,6 +33,7 @@ LEAST_FOR_PART = 0.5  # of a step's prefill
 INTERACTIVE = 0  # of the priorities: someone waits
 # So few longer steps that 19 of 20 gaps between tokens, and waits for the first, are as they would be without batches.
 BATCH_STEPS = 40
+PATIENCE_STEPS = 4 * BATCH_STEPS  # where there is always someone who waits for a first token
 # So many steps batch goes on without prompts when the last one interactive has left: often the next one comes at once.
 LULL_STEPS = 8
 # Of prompts in a step of batch alone, which whoever arrives has to wait for; more would be hardly faster.
@@ -89,6 +91,7 @@ class Scheduler:
         self._steps = 0
         self._prefills = 0  # steps that did
         self._batch_runs = True  # in this step
+        self._batch_ran = 0  # the last step in which it did
         self._lull = 0  # steps of it that are left
         self.waiting: list[Task] = []  # in order
         self.running: list[Task] = []
@@ -160,10 +163,19 @@ class Scheduler:
     def _take_turns(self) -> None:
         present = self._someone_waits()
         self._lull = LULL_STEPS if present else max(self._lull - 1, 0)
-        self._batch_runs = not present or self._steps % BATCH_STEPS == 0
-        if not self._batch_runs:
+        self._batch_runs = not present or self._is_turn_of_batch()
+        if self._batch_runs:
+            self._batch_ran = self._steps
+        else:
             for task in [task for task in self.running if task.priority != INTERACTIVE]:
                 self._pause(task)
+
+    def _is_turn_of_batch(self) -> bool:
+        waited = self._steps - self._batch_ran
+        if waited < BATCH_STEPS:
+            return False
+        begins = any(task.priority == INTERACTIVE and task.remaining > 1 for task in (*self.running, *self.waiting[:1]))
+        return waited >= PATIENCE_STEPS or not begins
 
     def _someone_waits(self) -> bool:
         return any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
