@@ -100,13 +100,17 @@ class Guard:
 
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        """The answer behind a URL and its redirects, its body unread.
+        """The answer behind a URL and its redirects, its body unread. `authorization` is told to the first host only.
 
         Raises RefusedError, UnreachableError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL.
         """
+        first = ""
         async with AsyncExitStack() as stack:
             for _ in range(1 + MOST_REDIRECTS):
-                response = await stack.enter_async_context(self._response(self._target(url), headers))
+                target = self._target(url)
+                first = first or target.host
+                sent = headers if target.host == first else {k: v for k, v in headers.items() if k != "authorization"}
+                response = await stack.enter_async_context(self._response(target, sent))
                 if not response.has_redirect_location:
                     yield response
                     return

@@ -36,7 +36,7 @@ class Downloads:
     async def look(self, wanted: Wanted) -> Plan:
         """What would be fetched, if there is room for it. Raises HostError."""
         folder = self.folder()
-        async with Web(self._settings.download_hosts) as web:
+        async with self._web() as web:
             found = await plan(web, self._settings.hf_endpoint, wanted)
         if self.target(found).exists():
             raise BusyError(f"the model {found.name!r} is there already: {self.target(found)}", "name")
@@ -64,7 +64,7 @@ class Downloads:
 
         with alone(place):
             transfer.done_bytes = sum(Part(place / item.path).size for item in found.items)
-            async with Web(self._settings.download_hosts) as web:
+            async with self._web() as web:
                 for item in found.items:
                     await fetch(web, item, place / item.path, self._settings.download_patience_s, arrived)
             self._publish(found, place)
@@ -81,6 +81,10 @@ class Downloads:
 
     def target(self, found: Plan) -> Path:
         return self.folder() / (found.name if found.is_folder else f"{found.name}.gguf")
+
+    def _web(self) -> Web:
+        settings = self._settings
+        return Web(settings.download_hosts, settings.hf_endpoint, settings.hf_token)
 
     def _publish(self, found: Plan, place: Path) -> None:
         target = self.target(found)

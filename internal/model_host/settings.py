@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ class HostSettings:
     download_hosts: str = "huggingface.co,*.huggingface.co,*.hf.co"  # comma separated; empty: nothing is downloaded
     download_patience_s: float = 60.0  # a download that got nothing for so long has failed
     hf_endpoint: str = "https://huggingface.co"  # or a mirror of it
-    # Read from variables without NOVAI_. They add to models.yaml, which stays what counts for a name that is in both.
+    # Read from variables without NOVAI_.
+    hf_token: str = field(default="", repr=False)  # of who may read what is gated; told to hf_endpoint only
+    # These add to models.yaml, which stays what counts for a name that is in both.
     model_dir: Path | None = None  # every .gguf file, and folder with a config.json, is a model that can be loaded
     default_model: str = ""  # answers for names that nobody knows
     preload_model: str = ""  # is loaded at the start; `true`: the default one
@@ -41,10 +43,10 @@ class HostSettings:
         """Raises ConfigError, naming the variable."""
         env = os.environ if env is None else env
         given: dict[str, Any] = {}
-        for field in fields(HostSettings):
-            name = variable_of(field.name)
+        for each in fields(HostSettings):
+            name = variable_of(each.name)
             if text := env.get(name, ""):
-                given[field.name] = _parse(name, text, PARSERS.get(field.name, str))
+                given[each.name] = _parse(name, text, PARSERS.get(each.name, str))
         if given.get("preload_model", "").lower() in ("1", "true", "yes", "on"):
             given["preload_model"] = given.get("default_model", "")
         settings = HostSettings(**given)
@@ -86,7 +88,7 @@ PARSERS: dict[str, Any] = {
     "context_size": int,
     "gpu_layers": int,
 }
-PLAIN = ("model_backend", "model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
+PLAIN = ("hf_token", "model_backend", "model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
 WHOLE = dict.fromkeys(("load_attempts", "memory_bytes", "context_size", "gpu_layers"), "a whole number")
 EXAMPLES = {"worker_ports": "a range such as 50061-50160"} | WHOLE
 

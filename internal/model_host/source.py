@@ -146,6 +146,8 @@ def _of_file(wanted: Wanted, item: Item) -> Plan:
 
 def _check_found(status: int, source: str) -> None:
     if status in (401, 403, 404):
-        raise NoSuchModelError(f"{source} is not there, or not public (it answered {status}).", "source")
+        raise NoSuchModelError(
+            f"{source} is not there, or needs a token that may read it: HF_TOKEN (it answered {status}).", "source"
+        )
     if status != 200:
         raise InvalidError(f"it answered {status}.", "source")

@@ -24,9 +24,12 @@ REFUSALS = {
 
 
 class Web:
-    """`hosts`: comma separated, names as of `Guard` and origins. Used as an `async with` block."""
+    """`hosts`: comma separated, names as of `Guard` and origins. `token`: told to the origin of `endpoint` only, and to
+    nobody it leads to. Used as an `async with` block."""
 
-    def __init__(self, hosts: str) -> None:
+    def __init__(self, hosts: str, endpoint: str = "", token: str = "") -> None:
+        self._endpoint = origin_of(endpoint)
+        self._authorization = {"authorization": f"Bearer {token}"} if token else {}
         entries = [entry.strip() for entry in hosts.split(",") if entry.strip()]
         self._origins = {entry.rstrip("/").lower() for entry in entries if "://" in entry}
         self._guard = Guard(",".join(entry for entry in entries if "://" not in entry))
@@ -42,25 +45,28 @@ class Web:
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:
         """The answer behind a URL, its body unread. Raises InvalidError for one that may not be called; UNREACHABLE."""
+        headers = headers or {}
         async with AsyncExitStack() as stack:
             for _ in range(1 + MOST_REDIRECTS):
                 if not self._is_ours(url):
                     break
-                response = await stack.enter_async_context(self._ours(url, headers or {}))
+                response = await stack.enter_async_context(self._ours(url, self._told(url, headers)))
                 if not response.has_redirect_location:
                     yield response
                     return
                 await stack.aclose()
                 url = urljoin(url, response.headers["location"])
             try:
-                response = await stack.enter_async_context(self._guard.open(url, headers or {}))
+                response = await stack.enter_async_context(self._guard.open(url, self._told(url, headers)))
             except RefusedError as error:
                 raise InvalidError(REFUSALS[error.why], "source") from None
             yield response
 
     def _is_ours(self, url: str) -> bool:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}".lower() in self._origins
+        return origin_of(url) in self._origins
+
+    def _told(self, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return {**headers, **self._authorization} if origin_of(url) == self._endpoint else headers
 
     @asynccontextmanager
     async def _ours(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
@@ -70,3 +76,8 @@ class Web:
             yield response
         finally:
             await response.aclose()
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

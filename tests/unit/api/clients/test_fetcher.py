@@ -28,11 +28,13 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Server:
-    """What it was asked: path and host. `connections` counts those that asked nothing, too."""
+    """What it was asked: path and host. `connections` counts those that asked nothing, too. `trusted`: hosts that were
+    told a secret."""
 
     port: int = 0
     connections: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
+    trusted: list[str] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -44,6 +46,7 @@ async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIte
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             host = next(line for line in head if line.lower().startswith("host:")).partition(": ")[2]
+            told.trusted += [host for line in head if line == "authorization: a secret"]
             told.asked.append((head[0].split(" ")[1], host))
             await answer(head[0].split(" ")[1], writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -275,6 +278,20 @@ async def test_three_redirects_are_followed() -> None:
     async with serving(sending_to(["/b", "http://pictures.test/c", "?d"])) as server, fetching(server) as fetch:
         assert await fetch.fetch("http://pictures.test/a", MIB) == b"pixels"
     assert [path for path, _ in server.asked] == ["/a", "/b", "/c", "/c?d"]
+
+
+async def test_a_secret_is_told_to_the_first_host_only() -> None:
+    names = Names(pictures_test=[["127.0.0.1"]], elsewhere_test=[["127.0.0.1"]])
+    places = ["/b", "http://elsewhere.test/c"]
+    async with serving(sending_to(places)) as server:
+        guard = Guard(
+            "*", resolve=names, is_allowed=lambda _: True, is_own=lambda _: False, ports={"http": server.port}
+        )
+        async with guard.open("http://pictures.test/a", {"authorization": "a secret"}) as response:
+            assert response.status_code == 200
+        await guard.aclose()
+    assert [host for _, host in server.asked] == ["pictures.test", "pictures.test", "elsewhere.test"]
+    assert server.trusted == ["pictures.test", "pictures.test"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,22 @@ async def test_what_broke_off_goes_on_when_it_is_asked_for_again(tmp_path: Path)
     assert (tmp_path / "tiny.gguf").read_bytes() == BODY
 
 
+async def test_a_token_is_told_to_the_repository_and_to_nobody_it_leads_to(tmp_path: Path) -> None:
+    elsewhere = Files({"/large": BODY})
+    files = Files()
+    files.repository("owner/gated", {"tiny.gguf": BODY})
+    async with serving(elsewhere):
+        files.moved["/owner/gated/resolve/main/tiny.gguf"] = f"{elsewhere.url}/large"
+        async with serving(files):
+            hosts = f"{files.url}, {elsewhere.url}"
+            given = {"model_dir": tmp_path, "download_hosts": hosts, "hf_endpoint": files.url, "hf_token": "hf_x"}
+            async with running(model("other"), **given) as run:
+                await ask(run, "owner/gated")
+                await until_is(run, pb.UNLOADED, "tiny")
+    assert {headers.get("authorization") for _, headers in files.asked} == {"Bearer hf_x"}
+    assert {headers.get("authorization") for _, headers in elsewhere.asked} == {None}
+
+
 async def test_servers_that_have_no_time_are_asked_again_and_others_believed(tmp_path: Path) -> None:
     files = Files({"/tiny.gguf": BODY}, statuses=[200, 503, 410])
     async with downloading(tmp_path, files) as run:
