@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import struct
 from pathlib import Path
+
+# Of the processor's register MXCSR: results that are denormal become zero, and so do operands.
+FLUSH_TO_ZERO, DENORMALS_ARE_ZERO = 1 << 15, 1 << 6
+MXCSR_OFFSET, FENV_BYTES = 28, 32  # in glibc's fenv_t for x86-64
 
 
 def usable_cores() -> int:
@@ -28,3 +35,22 @@ def keep_threads_apart(threads: object) -> None:
     """
     if not isinstance(threads, int) or threads == 0 or threads >= usable_cores():
         os.environ.setdefault("OMP_PROC_BIND", "close")
+
+
+def flush_denormals() -> None:
+    """On this thread, and those that it starts: numbers below 1e-38 are zero.
+
+    A processor takes 100 times as long for them. The weights that attention gives to masked cells pass through them: on
+    two cores with AVX2 16 streams of few tokens took a third longer for it.
+    """
+    if platform.machine() != "x86_64":
+        return
+    try:
+        library = ctypes.CDLL("libm.so.6")
+    except OSError:  # another C library, whose fenv_t is not known here
+        return
+    environment = ctypes.create_string_buffer(FENV_BYTES)
+    library.fegetenv(environment)
+    (mxcsr,) = struct.unpack_from("I", environment, MXCSR_OFFSET)
+    struct.pack_into("I", environment, MXCSR_OFFSET, mxcsr | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO)
+    library.fesetenv(environment)

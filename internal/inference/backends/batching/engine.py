@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from gen import inference_pb2 as pb
 
+from internal.cores import flush_denormals
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
 from internal.inference.backends.batching.kv_cache import Cache
@@ -113,6 +114,7 @@ class Engine:
     def _run(self) -> None:
         # Here and not on another thread: OpenMP gives each calling thread workers of its own, and once it has more of
         # them than there are cores, they sleep at every barrier. Steps then take two to three times as long.
+        flush_denormals()
         try:
             self._warm_up()
         except DecodeError as error:

@@ -17,6 +17,7 @@ from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
     Options,
+    attention_of,
     layout_of,
     options_of,
 )
@@ -40,7 +41,7 @@ class LlamaCppBackend(BatchingBackend):
         resources.callback(model.free)
         context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
-        context = self._context = Context(model, _context_settings(options, layout))
+        context = self._context = Context(model, _context_settings(options, layout, model.heads))
         resources.callback(context.free)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
@@ -56,7 +57,7 @@ def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
     return StreamCache(context, context.stream_length, layout.sequences)
 
 
-def _context_settings(options: Options, layout: Layout) -> ContextSettings:
+def _context_settings(options: Options, layout: Layout, heads: int) -> ContextSettings:
     threads = options.threads or usable_cores()
     return ContextSettings(
         unified=layout.unified,
@@ -66,7 +67,7 @@ def _context_settings(options: Options, layout: Layout) -> ContextSettings:
         ubatch=options.ubatch,
         threads=threads,
         threads_batch=options.threads_batch or threads,
-        flash_attention=options.flash_attn,
+        flash_attention=attention_of(options, layout, heads),
         cache_type_k=options.cache_type_k,
         cache_type_v=options.cache_type_v,
     )
