@@ -17,7 +17,6 @@ from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
     Options,
-    attention_of,
     layout_of,
     options_of,
 )
@@ -41,7 +40,7 @@ class LlamaCppBackend(BatchingBackend):
         resources.callback(model.free)
         context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
-        context = self._context = Context(model, _context_settings(options, layout, model.heads))
+        context = self._context = Context(model, _context_settings(options, layout))
         resources.callback(context.free)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
@@ -57,7 +56,7 @@ def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
     return StreamCache(context, context.stream_length, layout.sequences)
 
 
-def _context_settings(options: Options, layout: Layout, heads: int) -> ContextSettings:
+def _context_settings(options: Options, layout: Layout) -> ContextSettings:
     threads = options.threads or usable_cores()
     return ContextSettings(
         unified=layout.unified,
@@ -67,7 +66,7 @@ def _context_settings(options: Options, layout: Layout, heads: int) -> ContextSe
         ubatch=options.ubatch,
         threads=threads,
         threads_batch=options.threads_batch or threads,
-        flash_attention=attention_of(options, layout, heads),
+        flash_attention=options.flash_attn,
         cache_type_k=options.cache_type_k,
         cache_type_v=options.cache_type_v,
     )

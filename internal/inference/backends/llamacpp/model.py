@@ -91,17 +91,13 @@ class Model(Weights):
         return self._text(self.eos) if self.eos >= 0 else ""
 
     @property
-    def heads(self) -> int:
-        found: int = llama.llama_model_n_head(self.pointer)
-        return max(1, found)
-
-    @property
     def kv_values_per_cell(self) -> int:
         """Numbers that one token keeps in the K (and as many in the V) cache, over all layers."""
+        heads = max(1, llama.llama_model_n_head(self.pointer))
         kv_heads = max(1, llama.llama_model_n_head_kv(self.pointer))
         embedding: int = llama.llama_model_n_embd(self.pointer)
         layers: int = llama.llama_model_n_layer(self.pointer)
-        return int(layers * embedding * kv_heads // self.heads)
+        return int(layers * embedding * kv_heads // heads)
 
 
 def _check_kind(pointer: Any, path: str) -> None:

@@ -15,7 +15,6 @@ MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 # The KV cache takes at most this part of the memory that is free, where neither `cells` nor `kv` is set.
 MEMORY_SHARE = 0.25
 UNIFIED_PREFIXES, STREAM_PREFIXES = 64, 8
-MOST_SCORES_BYTES = 256 << 20
 STREAM_STEP = 256  # the length of a stream is a multiple of it
 
 Slots = Annotated[int, msgspec.Meta(ge=1, le=MOST_SEQUENCES - 1)]
@@ -32,8 +31,9 @@ class Options(BatchingOptions, frozen=True, kw_only=True):
     ubatch: Positive = 512  # tokens that are computed at once
     threads_batch: Positive | None = None  # for steps of more than one token; else `threads`
     n_gpu_layers: int = 0  # -1: all
-    # "auto": off in streams on a CPU, if the scores of a step take `MOST_SCORES_BYTES` at most.
-    flash_attn: Literal["auto", "on", "off"] = "auto"
+    # "off" makes every step pay for all unified cells, and every stream for the longest. Where all are long it is faster
+    # on a CPU: two thirds of a step of 16 streams of 2 000 tokens.
+    flash_attn: Literal["auto", "on", "off"] = "on"
     cache_type_k: CacheType = "f16"
     cache_type_v: CacheType = "f16"
     mmap: bool = True
@@ -68,21 +68,6 @@ def layout_of(options: Options, context_length: int, bytes_per_cell: int) -> Lay
     # One more than run at once, so that a new one can be opened before another is given up.
     sequences = _sequences(options.slots + 1, options.prefix_sequences, UNIFIED_PREFIXES)
     return Layout(True, cells, sequences)
-
-
-def attention_of(options: Options, layout: Layout, heads: int) -> Literal["on", "off"]:
-    """Whether attention is computed without keeping its scores.
-
-    On a CPU llama.cpp does that cell by cell, and otherwise as products of matrices. On two cores with AVX2 those took
-    two thirds of a step of 16 streams of 2 000 tokens, and half of one that prefills; up to 200 tokens both are alike.
-    But every step pays for all cells of a pool, a quantised V needs it, and the scores must fit into memory.
-    """
-    if options.flash_attn != "auto":
-        return options.flash_attn
-    scores_bytes = 4 * heads * options.ubatch * (layout.cells // layout.sequences)
-    plain = options.cache_type_v in ("f32", "f16", "bf16")
-    on_cpu = options.n_gpu_layers == 0 and not layout.unified
-    return "off" if on_cpu and plain and scores_bytes <= MOST_SCORES_BYTES else "on"
 
 
 def _streams(options: Options, context_length: int) -> Layout:
