@@ -88,7 +88,7 @@ class Linear:
         """Several names: one layer whose outputs lie side by side."""
         weight = torch.cat([weights[f"{name}.weight"] for name in names]).to(products)
         self.bias = torch.cat([weights[f"{name}.bias"] for name in names]).to(products)
-        self._packed = weight.device.type == "cpu" and ONEDNN
+        self._packed = weight.device.type == "cpu" and lays_out(products)
         if self._packed:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_TOKENS)
         else:
@@ -100,6 +100,11 @@ class Linear:
             out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
             return out
         return torch.addmm(self.bias, x, self.weight)
+
+
+def lays_out(products: torch.dtype) -> bool:
+    """Whether oneDNN takes weights of this type on this processor: for bfloat16 it wants AVX-512."""
+    return ONEDNN and (products == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
 class LayerNorm:

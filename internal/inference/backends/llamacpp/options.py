@@ -31,8 +31,8 @@ class Options(BatchingOptions, frozen=True, kw_only=True):
     ubatch: Positive = 512  # tokens that are computed at once
     threads_batch: Positive | None = None  # for steps of more than one token; else `threads`
     n_gpu_layers: int = 0  # -1: all
-    # "off" makes every step pay for all unified cells, and every stream for the longest. Where all are long it is faster
-    # on a CPU: two thirds of a step of 16 streams of 2 000 tokens.
+    # "off" makes every step pay for all unified cells, and every stream for the longest. Where all are long it is
+    # faster on a CPU: two thirds of a step of 16 streams of 2 000 tokens.
     flash_attn: Literal["auto", "on", "off"] = "on"
     cache_type_k: CacheType = "f16"
     cache_type_v: CacheType = "f16"

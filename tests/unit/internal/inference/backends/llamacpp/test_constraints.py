@@ -94,8 +94,9 @@ async def test_schema(demo: Engine) -> None:
 
 
 async def test_any_object(demo: Engine) -> None:
-    for seed in SEEDS:
-        answer = await run(demo, user("Say {}"), seed, constraint=pb.Constraint(json_object=True), max_tokens=1500)
+    constraint = pb.Constraint(json_object=True)
+    asked = [run(demo, user("Say {}"), seed, constraint=constraint, max_tokens=600) for seed in SEEDS]
+    for answer in await asyncio.gather(*asked):
         if answer.finish() == pb.STOP:
             assert isinstance(json.loads(answer.text()), dict)
         assert answer.text().startswith("{")
