@@ -97,7 +97,7 @@ class Traffic:
 
     async def _stream(self) -> None:
         message = {"role": "user", "content": "Tell me about keys."}
-        body = {"model": "served", "messages": [message], "stream": True, "max_tokens": 1000, "ignore_eos": True}
+        body = {"model": "served", "messages": [message], "stream": True, "max_tokens": 128, "ignore_eos": True}
         while True:
             async with self._http.stream("POST", self._url, json=body, headers=self._headers) as answer:
                 async for piece in answer.aiter_raw():
