@@ -124,8 +124,12 @@ async def long_prompt(server: Server, streams: int, first: int) -> dict[str, flo
     running = asyncio.create_task(load.run(calm))
     await asyncio.sleep(0.5)
     sent_s = time.perf_counter()
-    answered_s = (await load.run(load.arguments([*base, *prompt]))).arrivals_s[0][0]
-    gaps = [list(pairwise(stream)) for stream in (await running).arrivals_s]
+    arrivals_s = (await load.run(load.arguments([*base, *prompt]))).arrivals_s
+    calm_run = await running
+    if not arrivals_s or not calm_run.arrivals_s:  # a peer that cannot
+        return {}
+    answered_s = arrivals_s[0][0]
+    gaps = [list(pairwise(stream)) for stream in calm_run.arrivals_s]
     calm_s = statistics.median(b - a for stream in gaps for a, b in stream if b < sent_s)
     longest_s = [max((b - a for a, b in stream if b > sent_s and a < answered_s), default=0.0) for stream in gaps]
     return {
@@ -143,9 +147,11 @@ def shared_prefix(server: Server, together: bool) -> dict[str, Any]:
     options = {"system": text, "max_tokens": 8, "prompt_tokens": 8}
     if together:
         result = server.run(concurrency=16, requests=16, **options)
-        return {"ttft_p50_ms": result["ttft_ms"][0], "cached_tokens": result["cached_tokens"]}
+        return {"ttft_p50_ms": (result["ttft_ms"] or [None])[0], "cached_tokens": result["cached_tokens"]}
     first = server.run(concurrency=1, requests=1, **options)
     others = server.run(concurrency=15, requests=15, **options)
+    if not (first["ttft_ms"] and others["ttft_ms"]):  # a peer that cannot
+        return {}
     return {
         "first_ttft_ms": first["ttft_ms"][0],
         "others_ttft_p50_ms": others["ttft_ms"][0],
