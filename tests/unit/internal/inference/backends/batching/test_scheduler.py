@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from internal.inference.backends.batching.prefix_cache import PrefixCache
-from internal.inference.backends.batching.scheduler import BATCH_STEPS, LULL_STEPS, Scheduler, Task, Work
+from internal.inference.backends.batching.scheduler import (
+    BATCH_STEPS,
+    LULL_STEPS,
+    PATIENCE_STEPS,
+    Scheduler,
+    Task,
+    Work,
+)
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from tests.unit.internal.inference.backends.batching.cells import Cells, Streams
 
@@ -222,6 +229,17 @@ def test_batch_stands_aside_while_anyone_reads(house: type[Room]) -> None:
     assert len(shared) == 2 and all(tasks == set(batch) for tasks in shared)
     room.finish()
     assert room.memory.computed <= 4 * (40 + 60) + 10 + 2 * BATCH_STEPS
+
+
+@in_both_layouts
+def test_batch_stands_aside_for_first_tokens_but_not_for_ever(house: type[Room]) -> None:
+    room = house(slots=8, cells=2000)
+    batch = room.add([1] * 10, wanted=200, priority=BATCH)
+    room.step()
+    urgent = room.add([9] * (2 * PATIENCE_STEPS + 2 * BATCH_STEPS), wanted=2)
+    turns = [batch in {part.task for part in room.step(budget=2)} for _ in range(PATIENCE_STEPS + BATCH_STEPS)]
+    assert urgent in room.wanted and turns.index(True) == PATIENCE_STEPS - 1 and turns.count(True) == 1
+    room.finish()
 
 
 @in_both_layouts
