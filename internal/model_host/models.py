@@ -116,7 +116,7 @@ class Models:
         config = model.config if on_demand else chosen(model.row, choices)
         self._check_free(model, config, choices)
         if not model.workers:
-            self._begin_in_room(model, config)
+            self._begin_in_room(model, config, gently=not on_demand)
         if pinned is not None:
             model.pinned = pinned
         if idle_ttl_s is not None:
@@ -186,7 +186,7 @@ class Models:
         if model.workers and choices and config != model.config:
             raise BusyError(f"the model {name!r} is loaded with other options; unload it first.", "model")
 
-    def _begin_in_room(self, model: Model, config: ModelConfig) -> None:
+    def _begin_in_room(self, model: Model, config: ModelConfig, *, gently: bool) -> None:
         if config.path and not Path(config.path).exists():
             raise InvalidError(f"the files of {config.name!r} are not there: {config.path}", "model")
         before = model.config
@@ -197,7 +197,7 @@ class Models:
             model.configure(before)
             raise
         model.optional = True
-        self._begin(model, attempts=1, after=leaving)
+        self._begin(model, attempts=1, after=leaving, gently=gently)
 
     def _make_room_for(self, model: Model) -> Sequence[Model]:
         """Drains what has to go; the models to wait for. Raises NoRoomError when it does not fit even then."""
@@ -222,11 +222,11 @@ class Models:
             self._end(other, on_demand=True)
         return [*leaving, *drained]
 
-    def _begin(self, model: Model, attempts: int, after: Sequence[Model] = ()) -> None:
-        model.begin([self._worker(model, replica, attempts) for replica in range(model.config.replicas)])
+    def _begin(self, model: Model, attempts: int, after: Sequence[Model] = (), gently: bool = False) -> None:
+        model.begin([self._worker(model, replica, attempts, gently) for replica in range(model.config.replicas)])
         self._running().create_task(self._serve(model, after))
 
-    def _worker(self, model: Model, replica: int, attempts: int) -> Worker:
+    def _worker(self, model: Model, replica: int, attempts: int, gently: bool) -> Worker:
         return Worker(
             model.config,
             self._modules[model.config.kind],
@@ -236,6 +236,7 @@ class Models:
             self._changed,
             attempts,
             model.optional,
+            gently,
         )
 
     async def _serve(self, model: Model, after: Sequence[Model]) -> None:

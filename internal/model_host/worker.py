@@ -78,7 +78,8 @@ class Said(Report, frozen=True, kw_only=True):
 
 class Worker:
     """`receipts`: the file that each process of this replica leaves to the next. `changed` is called on the loop after
-    every change of state. `attempts` to load, before it has ever been ready; 0: no end of them."""
+    every change of state. `attempts` to load, before it has ever been ready; 0: no end of them. `gently`: until then it
+    gives way to whoever serves."""
 
     def __init__(
         self,
@@ -90,12 +91,14 @@ class Worker:
         changed: Callable[[], None],
         attempts: int = 0,
         optional: bool = False,
+        gently: bool = False,
     ) -> None:
         self.model = model
         self.life = Life(attempts)
         self.busy = False
         self.used_s = 0.0  # monotonic: when it was ready, or its last request was over
         self.optional = optional
+        self._gently = gently
         self.progress = 0.0
         self._module = module
         self._settings = settings
@@ -209,7 +212,7 @@ class Worker:
             self._events.put_nowait(Exited(number, str(error)))
             return
         self._later(self._settings.load_timeout_s, TookTooLong(number, Phase.LOADING))
-        if self.optional and not self.life.proven:  # nobody has missed it so far
+        if self._gently and not self.life.proven:
             self._background(hold_back(self._process.pid, self._of_use))
 
     def _environment(self, port: int) -> dict[str, str]:
