@@ -91,7 +91,7 @@ class Matcher:
     """Where one choice stands in its grammar.
 
     `mask`: the tokens that may come next, since the last `look`. One bit each, 1: allowed; bit i of byte b is token
-    8 b + i, and those behind the last token mean nothing. When the grammar is satisfied the ending tokens are allowed
+    8 b + i, and those behind the last token are 0. When the grammar is satisfied the ending tokens are allowed
     too; once `ended`, nothing else is.
     """
 

@@ -140,10 +140,10 @@ async def test_of_many_at_once_under_one_key_one_runs(edge: Edge, client: httpx.
         return answer.content
 
     client.timeout = httpx.Timeout(30)
-    answers = await asyncio.gather(*(insist(number) for number in range(10) for _ in range(10)))
-    assert all(len(set(answers[i : i + 10])) == 1 for i in range(0, 100, 10))
-    assert await charges(edge) == 10
-    assert [row["n"] for row in await edge.state.database.fetch("SELECT count(*) AS n FROM holds")] == [10]
+    answers = await asyncio.gather(*(insist(number) for number in range(20) for _ in range(10)))
+    assert all(len(set(answers[i : i + 10])) == 1 for i in range(0, 200, 10))
+    assert await charges(edge) == 20
+    assert [row["n"] for row in await edge.state.database.fetch("SELECT count(*) AS n FROM holds")] == [20]
 
 
 async def test_an_answer_that_is_too_large_to_keep(

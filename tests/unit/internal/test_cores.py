@@ -1,4 +1,4 @@
-"""Threads that use all cores stay apart; a model that uses some of them leaves it to the system."""
+"""Threads that use all cores stay apart, others are left to the system; denormals are zero where asked for."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from pathlib import Path
 
 import pytest
 
 from internal.gently import NICENESS, gently, hold_back
+from tests.unit.internal.sessions import groups_by_session, niceness_of, until_niceness
 
 
 async def test_only_the_work_gives_way() -> None:
@@ -26,25 +26,18 @@ async def test_what_goes_wrong_is_the_callers() -> None:
         await gently(lambda: 1 // 0)
 
 
-@pytest.mark.skipif(not os.access("/proc/self/autogroup", os.W_OK), reason="this Linux does not group by session")
+@groups_by_session
 async def test_a_session_is_held_back_until_it_is_of_use() -> None:
     process = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    session = Path(f"/proc/{process.pid}/autogroup")
-
-    async def until_niceness(wanted: int) -> None:
-        async with asyncio.timeout(10):
-            while not session.read_text().endswith(f"nice {wanted}\n"):
-                await asyncio.sleep(0.01)
-
     of_use = asyncio.Event()
     try:
         holding = asyncio.create_task(hold_back(process.pid, of_use))
-        await until_niceness(NICENESS)
+        await until_niceness(process.pid, NICENESS)
         assert not holding.done()
         of_use.set()
         await holding
-        await until_niceness(0)
-        assert Path("/proc/self/autogroup").read_text().endswith("nice 0\n")
+        await until_niceness(process.pid, 0)
+        assert niceness_of(os.getpid()) == 0
     finally:
         process.kill()
         await process.wait()

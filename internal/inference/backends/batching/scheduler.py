@@ -13,7 +13,7 @@ The rules:
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,11 +174,14 @@ class Scheduler:
         waited = self._steps - self._batch_ran
         if waited < BATCH_STEPS:
             return False
-        begins = any(task.priority == INTERACTIVE and task.remaining > 1 for task in (*self.running, *self.waiting[:1]))
-        return waited >= PATIENCE_STEPS or not begins
+        return waited >= PATIENCE_STEPS or all(task.remaining == 1 for task in self._interactive())
 
     def _someone_waits(self) -> bool:
-        return any(task.priority == INTERACTIVE for task in (*self.running, *self.waiting[:1]))
+        return any(True for _ in self._interactive())
+
+    def _interactive(self) -> Iterator[Task]:
+        """Those that run, and the one that is next: it is behind batches only where there is none."""
+        return (task for task in (*self.running, *self.waiting[:1]) if task.priority == INTERACTIVE)
 
     def _admit(self) -> None:
         while self.waiting:

@@ -21,16 +21,17 @@ from internal.model_host.models import Models
 from internal.model_host.settings import HostSettings
 from internal.model_host.worker import Worker
 from tests.unit.internal.model_host.test_host import MODULES, PATIENCE_S, Running, model, running
+from tests.unit.internal.sessions import groups_by_session, until_niceness
 
 GIB = 1 << 30
-AUTOGROUP = Path("/proc/self/autogroup")
 
 
-async def until_niceness(worker: Worker, wanted: int) -> None:
-    """Of its session."""
+async def started(worker: Worker) -> int:
+    """Its process."""
     async with asyncio.timeout(PATIENCE_S):
-        while not worker.pid or int(Path(f"/proc/{worker.pid}/autogroup").read_text().rpartition(" ")[2]) != wanted:
+        while not worker.pid:
             await asyncio.sleep(0.01)
+    return worker.pid
 
 
 def sleeping(name: str = "m", **fields: Any) -> Any:
@@ -97,24 +98,24 @@ async def test_what_was_there_from_the_start_is_not_missed_once_it_is_unloaded()
         assert "being unloaded" in status_of(refusal)[1]
 
 
-@pytest.mark.skipif(not os.access(AUTOGROUP, os.W_OK), reason="this Linux does not group by session")
+@groups_by_session
 async def test_a_load_gives_way_unless_somebody_waits_for_it() -> None:
     for_ever = {"act": "loads for ever"}
     async with running(sleeping("woken", options=for_ever), sleeping("wanted", options=for_ever)) as run:
         await load(run, "woken", on_demand=True)
         await load(run, "wanted")
         workers = {worker.model.name: worker for worker in run.host.workers}
-        await until_niceness(workers["wanted"], NICENESS)
-        await until_niceness(workers["woken"], 0)
+        await until_niceness(await started(workers["wanted"]), NICENESS)
+        await until_niceness(await started(workers["woken"]), 0)
 
 
-@pytest.mark.skipif(not os.access(AUTOGROUP, os.W_OK), reason="this Linux does not group by session")
+@groups_by_session
 async def test_who_is_ready_gives_way_no_more() -> None:
     async with running(sleeping()) as run:
         await load(run)
         await until_is(run, pb.READY)
         [worker] = run.host.workers
-        await until_niceness(worker, 0)
+        await until_niceness(worker.pid, 0)
 
 
 async def test_loading_again_changes_only_what_need_not_be_loaded() -> None:
