@@ -24,13 +24,12 @@ from api.errors import (
     OverloadedError,
     UpstreamError,
     UpstreamTimeoutError,
-    WorkerDiedError,
 )
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.answering import AnswerStream
 from api.services.catalog import Catalog, answered_by, mapped, ran_at
-from api.services.quarantine import Quarantine
+from api.services.quarantine import Quarantine, Turn, worker_died
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
@@ -154,6 +153,7 @@ class GenerationStream(AnswerStream[Delta]):
         self._failed: Failed | None = None
         self._tried: list[Replica] = []
         self._call: Call | None = None
+        self._turn: Turn | None = None
         self._settlement: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------ reading
@@ -165,7 +165,7 @@ class GenerationStream(AnswerStream[Delta]):
         InsufficientQuotaError, LedgerUnavailableError, PoisonRequestError.
         """
         if self._ticket.eager:
-            self._submit()
+            await self._submit()
         try:
             await self._take_hold()
         except ApiError as error:
@@ -174,7 +174,7 @@ class GenerationStream(AnswerStream[Delta]):
                 self._call.cancel()
             raise
         if self._call is None:
-            self._submit()
+            await self._submit()
         while not self._accepted and self.finished is None:
             self._early += await self._read()  # a quick worker accepts and answers in one frame
         self._cover()
@@ -195,11 +195,11 @@ class GenerationStream(AnswerStream[Delta]):
     async def _read(self) -> list[Delta]:
         assert self._call is not None
         if self._failed is not None:
-            return self._refused(self._failed)
+            return await self._refused(self._failed)
         try:
             events = await self._call.next()
         except UpstreamError as error:
-            return self._broken(error)
+            return await self._broken(error)
         deltas = []
         for event in events:
             kind = event.WhichOneof("kind")
@@ -223,7 +223,7 @@ class GenerationStream(AnswerStream[Delta]):
             else:
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:
-            return self._refused(self._failed)
+            return await self._refused(self._failed)
         if deltas and self._first_token_s is None:
             self._first_token_s = time.monotonic()
         elif not events:
@@ -359,6 +359,8 @@ class GenerationStream(AnswerStream[Delta]):
             self._call.forget()
         for replica in self._tried[-1:]:
             replica.outstanding -= 1
+        if self._turn is not None:
+            self._turn.over()
         if self._accepted and self._ticket.hold is not None:
             return self._ticket.settle(self._record())
         return self._ticket.release()
@@ -412,9 +414,10 @@ class GenerationStream(AnswerStream[Delta]):
 
     # ------------------------------------------------------------------ workers
 
-    def _submit(self) -> None:
+    async def _submit(self) -> None:
         """Hands the request to the least loaded replica that has not failed it yet."""
-        self._service.quarantine.check(self._request)
+        if self._turn is None:
+            self._turn = await self._service.quarantine.turn(self._request)
         replica = self._service.hosts.pick(self.model, exclude=self._tried)
         assert replica.session is not None
         self._call = replica.session.start(self.request_id, self._request)
@@ -425,33 +428,28 @@ class GenerationStream(AnswerStream[Delta]):
         if self._left:
             self._call.cancel()
 
-    def _broken(self, error: UpstreamError) -> list[Delta]:
+    async def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
         poison = self._service.quarantine.crashed(self._request, self._tried[-1].target)
         if poison is None and self._first_token_s is None and not self._left:
-            return self._elsewhere(
-                WorkerDiedError(
-                    f"The worker of `{self.model}` stopped before it answered. Please try again in 1s.",
-                    retry_after_ms=1000,
-                )
-            )
+            return await self._elsewhere(worker_died(self.model))
         self.error = poison or error
         raise self.error
 
-    def _refused(self, failed: Failed) -> list[Delta]:
+    async def _refused(self, failed: Failed) -> list[Delta]:
         error, self._failed = from_failed(failed), None
         movable = isinstance(error, OverloadedError) and not failed.exhausted
         if movable and self._first_token_s is None and not self._left:
-            return self._elsewhere(error)
+            return await self._elsewhere(error)
         self.error = error
         raise error
 
-    def _elsewhere(self, error: ApiError) -> list[Delta]:
+    async def _elsewhere(self, error: ApiError) -> list[Delta]:
         """One more try on a replica that has not seen the request; otherwise `error`."""
         try:
             if len(self._tried) > 1:
                 raise error
-            self._submit()
+            await self._submit()
         except ApiError:
             self.error = error
             raise error from None

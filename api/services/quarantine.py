@@ -2,21 +2,41 @@
 
 Nobody knows which of its requests broke a worker, so each of them is suspect until it is answered once. A retry is the
 same request under another id: requests are told apart by what they ask for, which includes the organisation that asks.
+Suspects of a model run one after another, or the guilty one would take those beside it along a second time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 
 from api.clients.session import GenerateRequest
-from api.errors import PoisonRequestError
+from api.errors import PoisonRequestError, WorkerDiedError
 
 CRASHES = 2  # of different processes: a worker that is started again has another address
 KEPT_S = 60.0  # then it may try again: longer than retries of clients take
 KEPT_AT_MOST = 10_000
+TURN_S = 5.0  # that a suspect runs without another one; who breaks a worker does it at once, most of the time
+TURN_WAIT_S = 10.0  # then the client is asked to come again
+
+
+class Turn:
+    """Of a suspect. It ends when `over` is called, or by itself."""
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock = lock
+        self._held = True
+        self._timer = asyncio.get_running_loop().call_later(TURN_S, self.over)
+
+    def over(self) -> None:
+        """Idempotent."""
+        self._timer.cancel()
+        if self._held:
+            self._held = False
+            self._lock.release()
 
 
 class Quarantine:
@@ -25,11 +45,25 @@ class Quarantine:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._suspects: OrderedDict[bytes, tuple[float, frozenset[str]]] = OrderedDict()  # since when, on which
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by model
 
-    def check(self, request: GenerateRequest) -> None:
-        """Raises PoisonRequestError."""
-        if self._suspects and len(self._crashes(digest(request))) >= CRASHES:
-            raise poison()
+    async def turn(self, request: GenerateRequest) -> Turn | None:
+        """Before a request runs: at once and None, unless it is suspect. Raises PoisonRequestError, WorkerDiedError."""
+        if not self._suspects or not self._suspicious(name := digest(request)):
+            return None
+        lock = self._turns[request.model]
+        try:
+            async with asyncio.timeout(TURN_WAIT_S):
+                await lock.acquire()
+        except TimeoutError:
+            raise worker_died(request.model) from None
+        suspicious = False
+        try:
+            suspicious = self._suspicious(name)  # one like it may have been answered meanwhile, or have died
+        finally:
+            if not suspicious:
+                lock.release()
+        return Turn(lock) if suspicious else None
 
     def crashed(self, request: GenerateRequest, worker: str) -> PoisonRequestError | None:
         """The worker died while it ran this; what to say if it was not the first."""
@@ -46,6 +80,13 @@ class Quarantine:
         if self._suspects:
             self._suspects.pop(digest(request), None)
 
+    def _suspicious(self, name: bytes) -> bool:
+        """Raises PoisonRequestError."""
+        crashes = len(self._crashes(name))
+        if crashes >= CRASHES:
+            raise poison()
+        return crashes > 0
+
     def _crashes(self, name: bytes) -> frozenset[str]:
         since_s, crashes = self._suspects.get(name, (0.0, frozenset[str]()))
         return crashes if self._clock() - since_s < KEPT_S else frozenset()
@@ -60,4 +101,10 @@ def poison() -> PoisonRequestError:
         "Two workers stopped while they ran this request, so it is not run again for a minute; nothing is charged. "
         "Change the request, or send it again later.",
         retryable=False,
+    )
+
+
+def worker_died(model: str) -> WorkerDiedError:
+    return WorkerDiedError(
+        f"The worker of `{model}` stopped before it answered. Please try again in 1s.", retry_after_ms=1000
     )

@@ -162,9 +162,12 @@ async def test_procrastinate_ends_by_itself(batch: tuple[Batch, PostgresServer])
         assert (seen["status"], seen["completed"], process.poll()) == ("completed", 60, None)
 
 
-def test_a_line_that_kills_its_workers(start_system: Callable[[int], AbstractContextManager[System]]) -> None:
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_line_that_kills_its_workers(
+    start_system: Callable[[int], AbstractContextManager[System]], replicas: int
+) -> None:
     """Two deaths are its answer; those that ran beside it are answered all the same."""
-    with start_system(1) as system:
+    with start_system(replicas) as system:
         edge = system.edge
         ask = httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=20)
         with batch_worker(edge), ask:

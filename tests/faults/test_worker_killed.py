@@ -139,6 +139,20 @@ def test_a_request_that_kills_its_workers_is_not_sent_to_a_third(start_system: S
         ) == [{"n": 0}]
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_those_beside_a_request_that_kills_are_answered(start_system: Start, replicas: int) -> None:
+    """Whoever tries again, in time: they do not come together with it a second time."""
+    with start_system(replicas) as system, client_of(system) as client, ThreadPoolExecutor(20) as pool:
+        patient = client.with_options(max_retries=10)
+        slow = [f'script:[{{"wait_ms": 600}}, {{"say": "{n}"}}]' for n in range(6 * replicas)]
+        answers = [pool.submit(ask, patient, text) for text in slow]
+        wait_running(system, len(slow))
+        with pytest.raises(openai.InternalServerError) as raised:
+            ask(patient, POISON)
+        assert raised.value.code == "poison_request"
+        assert [answer.result(60) for answer in answers] == [str(n) for n in range(len(slow))]
+
+
 def test_a_worker_that_hangs_is_noticed_and_replaced(start_system: Start) -> None:
     """SIGSTOP: its connections stand, and nothing comes."""
     with start_system(1) as system, client_of(system) as client, ThreadPoolExecutor() as pool:

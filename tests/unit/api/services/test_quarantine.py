@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from gen import inference_pb2 as pb
 
-from api.errors import PoisonRequestError
+from api.errors import PoisonRequestError, WorkerDiedError
 from api.services import quarantine
 from api.services.quarantine import Quarantine
 from tests.workers import say
@@ -13,37 +15,104 @@ def request(text: str, organisation: str = "org_1") -> pb.GenerateRequest:
     return say(text, model="m", cache_salt=organisation)
 
 
-def test_what_ran_at_two_crashes_is_refused_for_a_while() -> None:
+async def free(suspects: Quarantine, text: str) -> None:
+    """A suspect, whose turn it may be."""
+    turn = await suspects.turn(request(text))
+    assert turn is not None
+    turn.over()
+
+
+async def test_what_ran_at_two_crashes_is_refused_for_a_while() -> None:
     now = [0.0]
     suspects = Quarantine(lambda: now[0])
     assert suspects.crashed(request("a"), "w:1") is None
     assert suspects.crashed(request("a"), "w:1") is None  # another client's, at the same crash
-    suspects.check(request("a"))
+    await free(suspects, "a")
     said = suspects.crashed(request("a"), "w:2")
     assert said is not None and (said.status, said.code) == (500, "poison_request")
     with pytest.raises(PoisonRequestError):
-        suspects.check(request("a"))
-    suspects.check(request("b"))
-    suspects.check(request("a", "org_2"))
+        await suspects.turn(request("a"))
+    assert await suspects.turn(request("b")) is None
+    assert await suspects.turn(request("a", "org_2")) is None
     now[0] = quarantine.KEPT_S
-    suspects.check(request("a"))
+    assert await suspects.turn(request("a")) is None
     assert suspects.crashed(request("a"), "w:3") is None
 
 
-def test_whoever_is_answered_is_not_suspect() -> None:
+async def test_whoever_is_answered_is_not_suspect() -> None:
     suspects = Quarantine()
     suspects.crashed(request("a"), "w:1")
     suspects.answered(request("a"))
+    assert await suspects.turn(request("a")) is None
     assert suspects.crashed(request("a"), "w:2") is None
-    suspects.check(request("a"))
+    await free(suspects, "a")
 
 
-def test_suspects_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_suspects_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "KEPT_AT_MOST", 2)
     suspects = Quarantine()
     for text in "abc":
         suspects.crashed(request(text), "w:1")
         suspects.crashed(request(text), "w:2")
-    suspects.check(request("a"))  # forgotten
+    assert await suspects.turn(request("a")) is None  # forgotten
     with pytest.raises(PoisonRequestError):
-        suspects.check(request("c"))
+        await suspects.turn(request("c"))
+
+
+async def test_suspects_of_a_model_take_turns() -> None:
+    suspects = Quarantine()
+    for text in "abc":
+        suspects.crashed(request(text), "w:1")
+    other = say("a", model="n", cache_salt="org_1")
+    suspects.crashed(other, "w:9")
+    first = await suspects.turn(request("a"))
+    assert first is not None
+    second, third = (asyncio.ensure_future(suspects.turn(request(text))) for text in "bc")
+    assert await suspects.turn(request("d")) is None  # who is not suspect does not wait
+    assert await suspects.turn(other) is not None  # nor do those of another model
+    await asyncio.sleep(0)
+    assert not second.done()
+    first.over()
+    first.over()
+    turn = await second
+    assert turn is not None and not third.done()
+    turn.over()
+    assert await third is not None
+
+
+async def test_after_waiting_they_may_not_be_suspect_any_more_or_be_guilty() -> None:
+    suspects = Quarantine()
+    for text in "ab":
+        suspects.crashed(request(text), "w:1")
+    first = await suspects.turn(request("a"))
+    assert first is not None
+    twins = [asyncio.ensure_future(suspects.turn(request(text))) for text in "aab"]
+    await asyncio.sleep(0)
+    suspects.answered(request("a"))
+    suspects.crashed(request("b"), "w:2")
+    first.over()
+    assert [await twins[0], await twins[1]] == [None, None]
+    with pytest.raises(PoisonRequestError):
+        await twins[2]
+    suspects.crashed(request("a"), "w:3")
+    await free(suspects, "a")
+
+
+async def test_a_turn_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "TURN_S", 0.01)
+    suspects = Quarantine()
+    suspects.crashed(request("a"), "w:1")
+    kept = [await suspects.turn(request("a")) for _ in range(2)]
+    assert None not in kept
+
+
+async def test_whoever_waits_too_long_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "TURN_WAIT_S", 0.01)
+    suspects = Quarantine()
+    suspects.crashed(request("a"), "w:1")
+    turn = await suspects.turn(request("a"))
+    assert turn is not None
+    with pytest.raises(WorkerDiedError):
+        await suspects.turn(request("a"))
+    turn.over()
+    await free(suspects, "a")
