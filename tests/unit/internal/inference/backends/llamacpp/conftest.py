@@ -24,6 +24,9 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+# The cache as it ships: one of f32 is turned into f16 anew in every step.
+F16 = {"cache_type_k": "f16", "cache_type_v": "f16"}
+
 Start = Callable[..., Awaitable[Engine]]
 
 

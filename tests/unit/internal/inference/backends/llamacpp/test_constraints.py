@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from gen import inference_pb2 as pb
 
-from tests.unit.internal.inference.backends.llamacpp.conftest import Start
+from tests.unit.internal.inference.backends.llamacpp.conftest import F16, Start
 from tests.unit.internal.inference.backends.running import Answer, Engine
 
 DEMO = Path(__file__).parents[6] / "models/novai-tiny/novai-tiny.Q8_0.gguf"
@@ -53,7 +53,7 @@ def layout(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def demo(start: Start) -> AsyncIterator[Engine]:
-    yield await start(DEMO, context_length=2048)
+    yield await start(DEMO, context_length=2048, **F16)
 
 
 def user(text: str, **fields: Any) -> pb.Chat:
@@ -206,7 +206,7 @@ async def test_a_seeded_constrained_request_is_the_same_in_any_company(demo: Eng
 async def test_preemption_keeps_the_place_in_the_grammar(start: Start) -> None:
     # 4 outputs of about 200 tokens do not fit into 512 cells together.
     words = "([a-z]{3} ){90}[0-9]"
-    engine = await start(DEMO, context_length=400, cells=512, slots=4)
+    engine = await start(DEMO, context_length=400, cells=512, slots=4, **F16)
     fields: dict[str, Any] = {"constraint": pb.Constraint(regex=words), "max_tokens": 380, "ignore_eos": False}
     answers = [engine.submit(user(f"Say {n}"), sampling=hot(n), **fields) for n in range(4)]
     for answer in await asyncio.gather(*(answer.end() for answer in answers)):

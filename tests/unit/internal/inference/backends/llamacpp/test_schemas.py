@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 from gen import inference_pb2 as pb
 
-from tests.unit.internal.inference.backends.llamacpp.conftest import Start
+from tests.unit.internal.inference.backends.llamacpp.conftest import F16, Start
 from tests.unit.internal.inference.backends.llamacpp.test_constraints import DEMO, hot, user
 from tests.unit.internal.inference.backends.running import Answer, Engine
 
@@ -73,7 +73,7 @@ def refusal(answer: Answer) -> str:
 @pytest.mark.timeout(180)
 async def test_outputs_validate(start: Start) -> None:
     assert len(CASES) == 200
-    engine = await start(DEMO, context_length=2048)
+    engine = await start(DEMO, context_length=2048, **F16)
     places = asyncio.Semaphore(8)
     answers = await asyncio.gather(
         *(write(engine, schema, seed, places) for seed, (_, schema) in enumerate(CASES)),
