@@ -5,11 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from schemathesis.pytest.plugin import SchemathesisFunction
 
 from tests.conftest import database
 from tests.contract import tenants
 from tests.contract.tenants import Tenant
 from tests.edge import Edge, edge_in_thread
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """schemathesis gives the tests of all operations one id, of which pytest-xdist runs one."""
+    for item in items:
+        if isinstance(item, SchemathesisFunction) and item.parent is not None:
+            item._id = item.parent.id.child(item.name)
 
 
 @pytest.fixture(scope="session")
