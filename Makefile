@@ -12,6 +12,7 @@ SDK_TS := sdk/typescript
 PROTOS := inference embedding model_host tool_execution
 EXTRAS := inference,embedding,tools,dev,test
 # Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB.
+# What they start hundreds of times is compiled once, whatever the environment says.
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
@@ -35,7 +36,7 @@ run: install ## the whole system: installs what is missing, starts, prints a rea
 dev: run
 
 test: install ## every test, on real PostgreSQL, Redis, gRPC and both demo models
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 $(CLIENTS)/node_modules/.package-lock.json $(SDK_TS)/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

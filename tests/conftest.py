@@ -8,17 +8,21 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from api.storage import schema
 from internal.dev.postgres_server import PostgresServer
 from internal.dev.redis_server import RedisServer
 from tests.dev_stack import novai_dev
+
+TABLES = f"test_{secrets.token_hex(8)}"  # a database that has been migrated, and that others are copies of
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +37,12 @@ def server_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_url(server_folder: Path) -> Iterator[str]:
     """A PostgreSQL superuser's URL. TEST_DATABASE_URL names another server."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
-        yield url
-        return
-    with PostgresServer(server_folder / "postgres") as server:
-        yield server.url
+    with contextlib.ExitStack() as stack:
+        url = os.environ.get("TEST_DATABASE_URL")
+        url = url or stack.enter_context(PostgresServer(server_folder / "postgres")).url
+        with database(url, TABLES, "template1") as tables:
+            wait_for(schema.upgrade(tables))
+            yield url
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +56,11 @@ def redis_url(server_folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def database(postgres_url: str) -> Iterator[str]:
-    """An empty database with a random name, dropped afterwards. For fixtures of a wider scope than a test."""
-    name = f"test_{secrets.token_hex(8)}"
-    execute(postgres_url, f"CREATE DATABASE {name}")
+def database(postgres_url: str, name: str = "", template: str = TABLES) -> Iterator[str]:
+    """A database with our tables, or a copy of another one, dropped afterwards. For fixtures of a wider scope than a
+    test."""
+    name = name or f"test_{secrets.token_hex(8)}"
+    execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
     finally:
@@ -70,13 +76,20 @@ def dev(postgres_url: str) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def fresh_database(postgres_url: str) -> Iterator[str]:
-    """URL of an empty database for one test."""
+    """URL of a database for one test, with our tables and nothing in them."""
     with database(postgres_url) as url:
         yield url
 
 
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """URL of a database for one test, with nothing in it."""
+    with database(postgres_url, template="template1") as url:
+        yield url
+
+
 def execute(url: str, statement: str) -> None:
-    """One statement, from synchronous code, whether or not an event loop is running."""
+    """One statement, from synchronous code."""
 
     async def run() -> None:
         connection = await asyncpg.connect(url)
@@ -85,5 +98,10 @@ def execute(url: str, statement: str) -> None:
         finally:
             await connection.close()
 
+    wait_for(run())
+
+
+def wait_for(coroutine: Coroutine[Any, Any, object]) -> None:
+    """From synchronous code, whether or not an event loop is running."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, run()).result()
+        thread.submit(asyncio.run, coroutine).result()

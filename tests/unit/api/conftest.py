@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from api.admin import main
 from api.domain import Principal, TokenUsage, UsageRecord
-from api.storage import schema, tenants
+from api.storage import tenants
 from api.storage.session import Database, open_pool
 from api.storage.tenants import Project
 from tests.conftest import database, execute
@@ -35,8 +33,7 @@ TRUNCATE usage, usage_rollups, holds, transfers, prices, budgets, budget_alerts,
 @pytest.fixture(scope="session")
 def shared_url(postgres_url: str) -> Iterator[str]:
     """One migrated database for all tests: making and dropping one costs more than most tests."""
-    with database(postgres_url) as url, ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, schema.upgrade(url)).result()
+    with database(postgres_url) as url:
         yield url
 
 

@@ -145,11 +145,11 @@ def test_expected_failures_are_one_line(line: str, env: dict[str, str], told: st
     assert told in novai(line, fails=True, **env)
 
 
-def test_a_database_without_tables_is_told_how_to_get_them(novai: Novai, fresh_database: str) -> None:
-    assert "novai migrate" in novai("keys list", fails=True, DATABASE_URL=fresh_database)
-    assert str(schema.head()) in novai("migrate", DATABASE_URL=fresh_database)
-    assert "is at revision" in novai("migrate", DATABASE_URL=fresh_database)
-    assert novai("keys list", DATABASE_URL=fresh_database).strip() == "None."
+def test_a_database_without_tables_is_told_how_to_get_them(novai: Novai, empty_database: str) -> None:
+    assert "novai migrate" in novai("keys list", fails=True, DATABASE_URL=empty_database)
+    assert str(schema.head()) in novai("migrate", DATABASE_URL=empty_database)
+    assert "is at revision" in novai("migrate", DATABASE_URL=empty_database)
+    assert novai("keys list", DATABASE_URL=empty_database).strip() == "None."
 
 
 @pytest.mark.parametrize(

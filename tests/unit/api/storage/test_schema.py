@@ -27,31 +27,31 @@ async def shape(url: str) -> dict[str, list[str]]:
     return {what: sorted(str(tuple(row)) for row in found if "alembic" not in str(row)) for what, found in rows.items()}
 
 
-async def test_the_migrations_amount_to_the_tables(migrated_url: str, fresh_database: str) -> None:
-    async with schema._engine(fresh_database).begin() as connection:
+async def test_the_migrations_amount_to_the_tables(migrated_url: str, empty_database: str) -> None:
+    async with schema._engine(empty_database).begin() as connection:
         await connection.run_sync(metadata.create_all)
-    assert await shape(migrated_url) == await shape(fresh_database)
+    assert await shape(migrated_url) == await shape(empty_database)
 
 
-async def test_upgrade_is_idempotent_and_reversible(fresh_database: str) -> None:
+async def test_upgrade_is_idempotent_and_reversible(empty_database: str) -> None:
     head = schema.head()
-    assert await schema.upgrade(fresh_database) == (None, head)
-    assert await schema.upgrade(fresh_database) == (head, head)
-    assert await schema.downgrade(fresh_database, "base") == (head, None)
-    assert await schema.upgrade(fresh_database) == (None, head)
+    assert await schema.upgrade(empty_database) == (None, head)
+    assert await schema.upgrade(empty_database) == (head, head)
+    assert await schema.downgrade(empty_database, "base") == (head, None)
+    assert await schema.upgrade(empty_database) == (None, head)
 
 
-async def test_processes_that_migrate_at_once_do_not_collide(fresh_database: str) -> None:
-    results = await asyncio.gather(*(schema.upgrade(fresh_database) for _ in range(4)))
+async def test_processes_that_migrate_at_once_do_not_collide(empty_database: str) -> None:
+    results = await asyncio.gather(*(schema.upgrade(empty_database) for _ in range(4)))
     assert sorted(before or "" for before, _ in results) == ["", *[schema.head()] * 3]
 
 
-async def test_ping_tells_a_database_without_tables(fresh_database: str) -> None:
-    database = await open_pool(fresh_database)
+async def test_ping_tells_a_database_without_tables(empty_database: str) -> None:
+    database = await open_pool(empty_database)
     try:
         with pytest.raises(asyncpg.UndefinedTableError):
             await database.ping()
-        await schema.upgrade(fresh_database)
+        await schema.upgrade(empty_database)
         await database.ping()
     finally:
         await database.aclose()

@@ -128,8 +128,8 @@ def test_a_failed_start_says_why(folder: Path, template: Path) -> None:
         PostgresServer(folder / "postgres").start()
 
 
-async def test_fresh_databases_are_empty_and_apart(fresh_database: str, postgres_url: str) -> None:
-    assert fresh_database != postgres_url
-    await value(fresh_database, "CREATE TABLE mine (n int)")
+async def test_empty_databases_are_empty_and_apart(empty_database: str, postgres_url: str) -> None:
+    assert empty_database != postgres_url
+    await value(empty_database, "CREATE TABLE mine (n int)")
     assert await value(postgres_url, "SELECT to_regclass('mine')") is None
-    assert str(await value(fresh_database, "SELECT current_database()")) in fresh_database
+    assert str(await value(empty_database, "SELECT current_database()")) in empty_database
