@@ -49,6 +49,7 @@ class Quarantine:
 
     async def turn(self, request: GenerateRequest) -> Turn | None:
         """Before a request runs: at once and None, unless it is suspect. Raises PoisonRequestError, WorkerDiedError."""
+        self._forget()
         if not self._suspects or not self._suspicious(name := digest(request)):
             return None
         lock = self._turns[request.model]
@@ -67,6 +68,7 @@ class Quarantine:
 
     def crashed(self, request: GenerateRequest, worker: str) -> PoisonRequestError | None:
         """The worker died while it ran this; what to say if it was not the first."""
+        self._forget()
         name = digest(request)
         crashes = self._crashes(name) | {worker}
         self._suspects.pop(name, None)
@@ -88,8 +90,13 @@ class Quarantine:
         return crashes > 0
 
     def _crashes(self, name: bytes) -> frozenset[str]:
-        since_s, crashes = self._suspects.get(name, (0.0, frozenset[str]()))
-        return crashes if self._clock() - since_s < KEPT_S else frozenset()
+        _, crashes = self._suspects.get(name, (0.0, frozenset[str]()))
+        return crashes
+
+    def _forget(self) -> None:
+        """Those of long ago, which come first: while there is any, every request is told apart from them."""
+        while self._suspects and self._clock() - next(iter(self._suspects.values()))[0] >= KEPT_S:
+            self._suspects.popitem(last=False)
 
 
 def digest(request: GenerateRequest) -> bytes:
