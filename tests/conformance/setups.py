@@ -19,7 +19,7 @@ from tests.edge import edge_in_thread
 
 NOVAI_TINY = Path(__file__).parents[2] / "models/novai-tiny"
 GGUF, FOLDER = str(NOVAI_TINY / "novai-tiny.Q8_0.gguf"), str(NOVAI_TINY / "hf")
-BEHIND = {"slots": 32, "queue_limit": 64, "context_length": 512, "tokens": 200, "step_ms": 1.0}
+BEHIND = {"slots": 32, "queue_limit": 64, "context_length": 512, "tokens": 200, "step_ms": 5.0}
 
 
 @dataclass(frozen=True)

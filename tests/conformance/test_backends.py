@@ -273,7 +273,8 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(running: Running)
 async def test_closing_ends_everything_as_cancelled(shared: Running) -> None:
     running = Running(load_backend(shared.config), shared.config, shared.setup)
     await running.backend.start(running.publish)
-    generations = [running.submit(long(running, "x", max_tokens=400)) for _ in range(2)]
+    endless = script({"say": "one "}, {"hang": True}) if running.setup.scripts else long(running, "x", max_tokens=400)
+    generations = [running.submit(endless) for _ in range(2)]
     for generation in generations:
         await running.until(generation, "accepted", "failed")
     await running.backend.aclose()
