@@ -46,7 +46,7 @@ def _when_ready(process: subprocess.Popen[bytes], file: Path, log: Path) -> dict
     while not file.exists():
         assert process.poll() is None, f"it ended:\n{log.read_text()}"
         assert time.monotonic() < deadline, f"it was not ready after {READY_S:g} s:\n{log.read_text()}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # the file is what another process tells it by
     return dict(line.split("=", 1) for line in file.read_text().splitlines() if line)
 
 

@@ -69,7 +69,7 @@ def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> float:
     began_s = time.monotonic()
     while not condition():
         assert time.monotonic() - began_s < timeout_s
-        time.sleep(0.005)
+        time.sleep(0.005)  # the condition may be anything, so nobody tells when it holds
     return time.monotonic() - began_s
 
 

@@ -74,7 +74,7 @@ def until(sdk: OpenAI, batch_id: str, ready: Callable[[Batch], bool], patience_s
     deadline_s = time.monotonic() + patience_s
     while not ready(batch := sdk.batches.retrieve(batch_id)):
         assert time.monotonic() < deadline_s, batch
-        time.sleep(0.05)
+        time.sleep(0.05)  # the API tells nobody: its callers ask, too
     return batch
 
 

@@ -49,7 +49,7 @@ def test_offline(folder: Path) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
         while not (state.exists() and json.loads(state.read_text())["batch_id"]):
             assert first.poll() is None and time.monotonic() < deadline_s
-            time.sleep(0.05)
+            time.sleep(0.05)  # the file is all that another process shows of it
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 130 and "Call the same again" in said

@@ -70,7 +70,7 @@ def until_answered(env: dict[str, str]) -> None:
         except httpx.TransportError:
             pass
         assert time.monotonic() < deadline, "it did not come back"
-        time.sleep(0.1)
+        time.sleep(0.1)  # as its callers would: nothing else says that it is back
 
 
 def test_it_boots_answers_recovers_and_leaves_nothing(folder: Path) -> None:

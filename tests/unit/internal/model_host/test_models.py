@@ -29,7 +29,7 @@ GIB = 1 << 30
 async def started(worker: Worker) -> int:
     """Its process."""
     async with asyncio.timeout(PATIENCE_S):
-        while not worker.pid:
+        while not worker.pid:  # the host tells of states, and has none for this
             await asyncio.sleep(0.01)
     return worker.pid
 
