@@ -84,7 +84,8 @@ class Host:
 
     address: str
     task: asyncio.Task[None]
-    seen: bool = False  # its state has been heard on the present connection
+    heard: bool = False  # its state has been, once at least
+    seen: bool = False  # and on the present connection
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
     aliases: Mapping[str, str] = field(default_factory=dict)
     known: dict[str, pb.Model] = field(default_factory=dict)  # models, loaded or not
@@ -161,6 +162,10 @@ class Hosts:
         """Addresses and names of hosts that do not say what they have."""
         return [h.address for h in self._hosts.values() if not h.seen] if self._hosts else list(self._names)
 
+    def unheard(self) -> list[str]:
+        """Addresses and names of hosts that have never said what they have."""
+        return [h.address for h in self._hosts.values() if not h.heard] if self._hosts else list(self._names)
+
     def unready(self) -> dict[str, str]:
         """What keeps this process from serving: address or model → reason. Empty when all is well."""
         if not self._hosts:
@@ -227,7 +232,7 @@ class Hosts:
                         state = await stream.read()
                     if not isinstance(state, pb.HostState):
                         return
-                    host.seen = True
+                    host.heard = host.seen = True
                     await self._apply(host, state)
             finally:
                 host.stub = None
@@ -242,16 +247,17 @@ class Hosts:
         told: dict[str, pb.ModelState] = {}
         for index, model in enumerate(state.models):
             told[target_of(model.endpoint, host.address) or f"{model.model}#{index}"] = model
-        for target in host.replicas.keys() - told.keys():
-            await self._drop_replica(host, host.replicas[target])
+        gone = host.replicas.keys() - told.keys()
         for target, model in told.items():
             replica = host.replicas.get(target)
             if replica is None:
                 replica = host.replicas[target] = Replica(state=model, target=target)
             replica.state = model
-            self._index()
             if model.state == pb.READY:
                 self._connect(replica)
+        self._index()
+        for target in gone:  # last, because it takes a while, in which a model whose only worker died is still one
+            await self._drop_replica(host, host.replicas[target])
         self._tell()
 
     def _tell(self) -> None:

@@ -86,10 +86,16 @@ class Catalog:
 
     def find(self, name: str, principal: Principal) -> Model:
         """The model that answers to that name, loaded, loading or asleep. Raises ModelNotFoundError,
-        PermissionDeniedError."""
+        PermissionDeniedError, and OverloadedError while nobody knows whether there is one."""
         models = self._hosts.models()
         served = name if self._served(name) else target_of(name, self._hosts.aliases())
         if not self._served(served):
+            if self._hosts.unheard():
+                raise OverloadedError(
+                    f"Not every model host has been heard yet, so it is not known whether there is a model `{name}`. "
+                    "Please try again in 1s.",
+                    retry_after_ms=1000,
+                )
             raise ModelNotFoundError(
                 f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists them.",
                 param="model",

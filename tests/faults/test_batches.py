@@ -179,10 +179,9 @@ def test_a_line_that_kills_its_workers(
             while (seen := ask.get(f"/v1/batches/{batch_id}").json())["status"] != "completed":
                 assert time.monotonic() < deadline_s, seen
                 time.sleep(0.05)
+            refused = map(json.loads, ask.get(f"/v1/files/{seen['error_file_id']}/content").text.splitlines())
+            told = {line["custom_id"]: line["response"]["body"]["error"]["code"] for line in refused}
+            assert told == {"request-8": "poison_request"}
             assert (seen["completed"], seen["failed"]) == (39, 1)
-            [line] = ask.get(f"/v1/files/{seen['error_file_id']}/content").text.splitlines()
-            refused = json.loads(line)
-            assert refused["custom_id"] == "request-8"
-            assert refused["response"]["body"]["error"]["code"] == "poison_request"
             [posted] = edge.sql("SELECT count(*) FROM transfers WHERE kind = 'post'")
             assert posted["count"] == 39

@@ -119,6 +119,19 @@ async def test_hosts_find_models_and_balance_by_outstanding_requests() -> None:
         await hosts.aclose()
 
 
+async def test_a_model_exists_while_its_only_worker_is_replaced() -> None:
+    async with host() as (fake, address), worker() as former, worker() as present:
+        hosts = Hosts([address])
+        await hosts.start()
+        await fake.set(ready(former))
+        await usable(hosts)
+        await fake.set(ready(present))
+        while [replica.target for replica in hosts.replicas() if replica.usable] != [present.target]:
+            assert MODEL in hosts.models()
+            await asyncio.sleep(0)
+        await hosts.aclose()
+
+
 async def test_hosts_end_while_they_let_go_of_a_worker() -> None:
     async with host() as (fake, address), worker() as w:
         hosts = Hosts([address])

@@ -1,11 +1,18 @@
-"""Which model a name stands for: itself, an alias, the longest wildcard."""
+"""Which model a name stands for: itself, an alias, the longest wildcard; and when there is none of that name."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.services.catalog import target_of
+from api.clients.hosts import Hosts
+from api.clients.lifecycle import HostCommands
+from api.domain import Principal
+from api.errors import ModelNotFoundError, OverloadedError
+from api.services.catalog import Catalog, target_of
+from tests.unit.api.clients.test_lifecycle import ASLEEP, watching
+from tests.workers import host
 
 # Few letters, so that names often begin alike.
 NAMES = st.text("ab-", min_size=1, max_size=6)
@@ -35,3 +42,15 @@ def test_examples() -> None:
     asked = ["gpt-4o", "gpt-4o-mini", "gpt-4", "gpt-5", "claude", "gp", "GPT-4o"]
     assert [target_of(name, aliases) for name in asked] == ["m", "n", "n", "o", "d", "d", "d"]
     assert target_of("claude", {"gpt-*": "m"}) == ""
+
+
+async def test_there_is_no_such_model_when_every_host_has_said_so() -> None:
+    principal = Principal(key_id="k", project_id="p", organisation_id="o", scopes=frozenset({"inference"}))
+    async with host() as (fake, address):
+        await fake.set(known=[ASLEEP])
+        async with watching([address]) as (hosts, commands):
+            with pytest.raises(ModelNotFoundError):
+                Catalog(hosts, commands, 1).find("else", principal)
+    away = Hosts([address])
+    with pytest.raises(OverloadedError, match="heard yet"):
+        Catalog(away, HostCommands(away), 1).find("else", principal)
