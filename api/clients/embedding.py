@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 import grpc.aio
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
-from api.clients.grpc_errors import from_status
+from api.clients.grpc_errors import from_status, worker_died
 from api.clients.session import CHANNEL_OPTIONS
 from api.domain import Provenance
 
 Inputs = list[str] | list[list[int]]
+REFUSED = "novai-refused"  # in what a worker itself says; see embedding.proto
+Answer = TypeVar("Answer", pb.EmbedResponse, pb.RerankResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +55,43 @@ class EmbeddingClient:
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
+        self._connected(hasten=True)
 
     async def embed(
         self, request_id: str, inputs: Inputs, dimensions: int, timeout_s: float, batch: bool = False
     ) -> Vectors:
-        """Vectors of all inputs. `batch`: yields to others. Raises the ApiError that the worker's status stands for."""
+        """Vectors of all inputs. `batch`: yields to others. Raises the ApiError that the worker's status stands for;
+        WorkerDiedError when it had the request and did not say one."""
         request = pb.EmbedRequest(request_id=request_id, model=self._model, dimensions=dimensions, batch_priority=batch)
         for item in inputs:
             if isinstance(item, str):
                 request.inputs.add(text=item)
             else:
                 request.inputs.add(tokens=pb.InputTokens(ids=item))
-        try:
-            answer = await self._stub.Embed(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise from_status(error, f"the worker of {self._model}") from None
+        answer = await self._answer(self._stub.Embed(request, timeout=timeout_s, metadata=self._metadata))
         return Vectors(answer.vectors, answer.dimensions, answer.prompt_tokens, answer.upstream, provenance_of(answer))
 
     async def rerank(self, request_id: str, query: str, documents: list[str], timeout_s: float) -> Scores:
-        """How near each document is to the query. Raises the ApiError that the worker's status stands for."""
+        """How near each document is to the query. Raises as `embed`."""
         request = pb.RerankRequest(request_id=request_id, model=self._model, query=query, documents=documents)
-        try:
-            answer = await self._stub.Rerank(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise from_status(error, f"the worker of {self._model}") from None
+        answer = await self._answer(self._stub.Rerank(request, timeout=timeout_s, metadata=self._metadata))
         return Scores(list(answer.scores), answer.prompt_tokens, answer.upstream, provenance_of(answer))
 
     async def aclose(self) -> None:
         await self._channel.close()
+
+    async def _answer(self, call: Awaitable[Answer]) -> Answer:
+        connected = self._connected()
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            # gRPC says the same of a worker that dies and of one that cannot be reached; ours marks what it says.
+            if connected and error.code() is grpc.StatusCode.UNAVAILABLE and REFUSED not in error.trailing_metadata():
+                raise worker_died(self._model) from None
+            raise from_status(error, f"the worker of {self._model}") from None
+
+    def _connected(self, hasten: bool = False) -> bool:
+        return self._channel.get_state(try_to_connect=hasten) is grpc.ChannelConnectivity.READY
 
 
 def provenance_of(answer: pb.EmbedResponse | pb.RerankResponse) -> Provenance:

@@ -17,6 +17,7 @@ from api.errors import (
     OverloadedError,
     UpstreamError,
     UpstreamTimeoutError,
+    WorkerDiedError,
 )
 
 RETRY_MS = 1000
@@ -87,3 +88,10 @@ def from_host(error: grpc.aio.AioRpcError, host: str) -> ApiError:
 def broken(what: str) -> UpstreamError:
     """A worker died, or its connection did, while it worked on a request."""
     return UpstreamError(f"{what} stopped while it worked on the request; nothing is charged. Send it again.")
+
+
+def worker_died(model: str) -> WorkerDiedError:
+    """As `broken`, before it said anything: another one may be asked."""
+    return WorkerDiedError(
+        f"The worker of `{model}` stopped before it answered. Please try again in 1s.", retry_after_ms=RETRY_MS
+    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from api.clients.embedding import EmbeddingClient, Inputs, Scores, Vectors
-from api.clients.hosts import Hosts
+from api.clients.hosts import Hosts, Replica
 from api.domain import LineAnswer, Principal, TokenUsage, UsageRecord
-from api.errors import OverloadedError, UpstreamTimeoutError
+from api.errors import OverloadedError, UpstreamTimeoutError, WorkerDiedError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
 from api.services.catalog import Catalog, answered_by, mapped, ran_at
+from api.services.quarantine import Asked, Quarantine, Turn
 
 TRIES = 2
 INPUT_TOKENS = 8  # that a model adds to every input, at most
@@ -37,6 +39,7 @@ class EmbeddingService:
         self._admission = admission
         self._hosts = hosts
         self._timeout_s = timeout_s
+        self._quarantine = Quarantine()
 
     async def embed(
         self,
@@ -91,7 +94,8 @@ class EmbeddingService:
         started_s = time.monotonic()
         try:
             await ticket.take_hold()
-            found, replica = await self._asked(resolved.id, ask)
+            told = [principal.organisation_id, operation, resolved.id, inputs]
+            found, replica = await self._asked(resolved.id, ask, lambda: json.dumps(told).encode())
             ticket.answer = keep(resolved.id, found)
         except BaseException:
             ticket.release()  # what was not delivered is not charged
@@ -115,28 +119,42 @@ class EmbeddingService:
         await asyncio.shield(ticket.settle(record))
         return resolved.id, found, dict(ticket.headers) | mapped(model, resolved.id) | answered_by(found.upstream)
 
-    async def _asked(self, model: str, ask: Callable[[EmbeddingClient], Awaitable[Found]]) -> tuple[Found, str]:
-        """On the least loaded replica; on another one when that cannot take it. Nothing is charged twice: what failed
-        was not delivered."""
-        tried: list[object] = []
-        while True:
-            replica = self._hosts.pick(model, exclude=tried)  # type: ignore[arg-type]
-            tried.append(replica)
-            assert replica.embedding is not None
-            replica.outstanding += 1
-            try:
-                found = await ask(replica.embedding)
-            except UpstreamTimeoutError:
-                replica.stalled()
-                raise
-            except OverloadedError:
-                if len(tried) >= TRIES or len(self._hosts.models().get(model, [])) < 2:
-                    raise
-            else:
-                replica.worked()
-                return found, replica.target
-            finally:
-                replica.outstanding -= 1
+    async def _asked(
+        self, model: str, ask: Callable[[EmbeddingClient], Awaitable[Found]], asked: Asked
+    ) -> tuple[Found, str]:
+        """On the least loaded replica; on another one when that cannot take it, or dies. Nothing is charged twice: what
+        failed was not delivered."""
+        tried: list[Replica] = []
+        turn: Turn | None = None
+        try:
+            while True:
+                turn = turn or await self._quarantine.turn(model, asked)
+                tried.append(self._hosts.pick(model, exclude=tried))
+                try:
+                    return await self._ask(tried[-1], ask, asked), tried[-1].target
+                except OverloadedError:
+                    if len(tried) >= TRIES or len(self._hosts.models().get(model, [])) < 2:
+                        raise
+        finally:
+            if turn is not None:
+                turn.over()
+
+    async def _ask(self, replica: Replica, ask: Callable[[EmbeddingClient], Awaitable[Found]], asked: Asked) -> Found:
+        """Raises what the worker does; PoisonRequestError when it is not the first that died of this."""
+        assert replica.embedding is not None
+        replica.outstanding += 1
+        try:
+            found = await ask(replica.embedding)
+        except UpstreamTimeoutError:
+            replica.stalled()
+            raise
+        except WorkerDiedError as died:
+            raise self._quarantine.crashed(asked, replica.target) or died from None
+        finally:
+            replica.outstanding -= 1
+        replica.worked()
+        self._quarantine.answered(asked)
+        return found
 
 
 def size_of(inputs: Inputs) -> int:

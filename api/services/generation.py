@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from api.clients.generate_request import choices_of, most_prompt_tokens
-from api.clients.grpc_errors import from_failed
+from api.clients.grpc_errors import from_failed, worker_died
 from api.clients.hosts import Hosts, Replica
 from api.clients.images import Images, check_images, images_of, weight
 from api.clients.session import PROVENANCES, Call, Delta, Failed, Finished, GenerateRequest, length
@@ -29,7 +29,7 @@ from api.limits.dimensions import estimate_tokens
 from api.services.admission import UNBOUNDED, Admission, Quote, Ticket
 from api.services.answering import AnswerStream
 from api.services.catalog import Catalog, answered_by, mapped, ran_at
-from api.services.quarantine import Quarantine, Turn, worker_died
+from api.services.quarantine import Quarantine, Turn
 
 DEFAULT_OUTPUT_TOKENS = 1024  # what the rate limits expect of a request without `max_tokens`
 CANCEL_WAIT_S = 1.0  # how long the worker has to say what it generated until it was cancelled
@@ -214,7 +214,7 @@ class GenerationStream(AnswerStream[Delta]):
                 self.finished = event.finished
                 self._tried[-1].worked()
                 if not event.finished.cancelled:
-                    self._service.quarantine.answered(self._request)
+                    self._service.quarantine.answered(self._asks)
             elif kind == "accepted":
                 self._accepted = True
                 self._prompt_tokens = event.accepted.prompt_tokens
@@ -417,7 +417,7 @@ class GenerationStream(AnswerStream[Delta]):
     async def _submit(self) -> None:
         """Hands the request to the least loaded replica that has not failed it yet."""
         if self._turn is None:
-            self._turn = await self._service.quarantine.turn(self._request)
+            self._turn = await self._service.quarantine.turn(self.model, self._asks)
         replica = self._service.hosts.pick(self.model, exclude=self._tried)
         assert replica.session is not None
         self._call = replica.session.start(self.request_id, self._request)
@@ -430,7 +430,7 @@ class GenerationStream(AnswerStream[Delta]):
 
     async def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
-        poison = self._service.quarantine.crashed(self._request, self._tried[-1].target)
+        poison = self._service.quarantine.crashed(self._asks, self._tried[-1].target)
         if poison is None and self._first_token_s is None and not self._left:
             return await self._elsewhere(worker_died(self.model))
         self.error = poison or error
@@ -454,6 +454,9 @@ class GenerationStream(AnswerStream[Delta]):
             self.error = error
             raise error from None
         return []
+
+    def _asks(self) -> bytes:
+        return self._request.SerializeToString(deterministic=True)
 
     def _check_deadline(self) -> None:
         assert self._call is not None

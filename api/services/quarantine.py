@@ -1,8 +1,8 @@
 """Requests whose workers die. What was running on two that died is not sent to a third.
 
 Nobody knows which of its requests broke a worker, so each of them is suspect until it is answered once. A retry is the
-same request under another id: requests are told apart by what they ask for, which includes the organisation that asks.
-Suspects of a model run one after another, or the guilty one would take those beside it along a second time.
+same request under another id: requests are told apart by what they ask for (`Asked`), which includes the organisation
+that asks. Suspects of a model run one after another, or the guilty one would take those beside it along a second time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 
-from api.clients.session import GenerateRequest
-from api.errors import PoisonRequestError, WorkerDiedError
+from api.clients.grpc_errors import worker_died
+from api.errors import PoisonRequestError
+
+Asked = Callable[[], bytes]  # all that a request asks for, and who does; called only while there are suspects
 
 CRASHES = 2  # of different processes: a worker that is started again has another address
 KEPT_S = 60.0  # then it may try again: longer than retries of clients take
@@ -47,17 +49,17 @@ class Quarantine:
         self._suspects: OrderedDict[bytes, tuple[float, frozenset[str]]] = OrderedDict()  # since when, on which
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by model
 
-    async def turn(self, request: GenerateRequest) -> Turn | None:
+    async def turn(self, model: str, asked: Asked) -> Turn | None:
         """Before a request runs: at once and None, unless it is suspect. Raises PoisonRequestError, WorkerDiedError."""
         self._forget()
-        if not self._suspects or not self._suspicious(name := digest(request)):
+        if not self._suspects or not self._suspicious(name := digest(asked)):
             return None
-        lock = self._turns[request.model]
+        lock = self._turns[model]
         try:
             async with asyncio.timeout(TURN_WAIT_S):
                 await lock.acquire()
         except TimeoutError:
-            raise worker_died(request.model) from None
+            raise worker_died(model) from None
         suspicious = False
         try:
             suspicious = self._suspicious(name)  # one like it may have been answered meanwhile, or have died
@@ -66,10 +68,10 @@ class Quarantine:
                 lock.release()
         return Turn(lock) if suspicious else None
 
-    def crashed(self, request: GenerateRequest, worker: str) -> PoisonRequestError | None:
+    def crashed(self, asked: Asked, worker: str) -> PoisonRequestError | None:
         """The worker died while it ran this; what to say if it was not the first."""
         self._forget()
-        name = digest(request)
+        name = digest(asked)
         crashes = self._crashes(name) | {worker}
         self._suspects.pop(name, None)
         self._suspects[name] = (self._clock(), crashes)
@@ -77,10 +79,10 @@ class Quarantine:
             self._suspects.popitem(last=False)
         return poison() if len(crashes) >= CRASHES else None
 
-    def answered(self, request: GenerateRequest) -> None:
+    def answered(self, asked: Asked) -> None:
         """It was not this one."""
         if self._suspects:
-            self._suspects.pop(digest(request), None)
+            self._suspects.pop(digest(asked), None)
 
     def _suspicious(self, name: bytes) -> bool:
         """Raises PoisonRequestError."""
@@ -99,8 +101,8 @@ class Quarantine:
             self._suspects.popitem(last=False)
 
 
-def digest(request: GenerateRequest) -> bytes:
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+def digest(asked: Asked) -> bytes:
+    return hashlib.sha256(asked()).digest()
 
 
 def poison() -> PoisonRequestError:
@@ -108,10 +110,4 @@ def poison() -> PoisonRequestError:
         "Two workers stopped while they ran this request, so it is not run again for a minute; nothing is charged. "
         "Change the request, or send it again later.",
         retryable=False,
-    )
-
-
-def worker_died(model: str) -> WorkerDiedError:
-    return WorkerDiedError(
-        f"The worker of `{model}` stopped before it answered. Please try again in 1s.", retry_after_ms=1000
     )

@@ -21,6 +21,7 @@ from internal.errors import InvalidRequestError, ModelNotFoundError, OverloadedE
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+REFUSED = (("novai-refused", "1"),)
 MAX_INPUTS = 2048
 MAX_WAITING_TOKENS = 500_000  # about a minute on a small machine; nobody waits longer
 MAX_OPEN_REQUESTS = 1024
@@ -90,7 +91,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
         except WorkerError as error:
             # The edge splits the parameter at fault off the message.
             details = f"{name(error.param)}: {error.message}" if error.param else error.message
-            await context.abort(error.status, details)
+            await context.abort(error.status, details, REFUSED)
         finally:
             self._activity.end()
 

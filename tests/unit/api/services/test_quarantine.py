@@ -3,21 +3,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from gen import inference_pb2 as pb
 
 from api.errors import PoisonRequestError, WorkerDiedError
 from api.services import quarantine
-from api.services.quarantine import Quarantine
-from tests.workers import say
+from api.services.quarantine import Asked, Quarantine
 
 
-def request(text: str, organisation: str = "org_1") -> pb.GenerateRequest:
-    return say(text, model="m", cache_salt=organisation)
+def request(text: str, organisation: str = "org_1") -> Asked:
+    return f"{organisation}: {text}".encode
 
 
 async def free(suspects: Quarantine, text: str) -> None:
     """A suspect, whose turn it may be."""
-    turn = await suspects.turn(request(text))
+    turn = await suspects.turn("m", request(text))
     assert turn is not None
     turn.over()
 
@@ -31,11 +29,11 @@ async def test_what_ran_at_two_crashes_is_refused_for_a_while() -> None:
     said = suspects.crashed(request("a"), "w:2")
     assert said is not None and (said.status, said.code) == (500, "poison_request")
     with pytest.raises(PoisonRequestError):
-        await suspects.turn(request("a"))
-    assert await suspects.turn(request("b")) is None
-    assert await suspects.turn(request("a", "org_2")) is None
+        await suspects.turn("m", request("a"))
+    assert await suspects.turn("m", request("b")) is None
+    assert await suspects.turn("m", request("a", "org_2")) is None
     now[0] = quarantine.KEPT_S
-    assert await suspects.turn(request("a")) is None
+    assert await suspects.turn("m", request("a")) is None
     assert suspects.crashed(request("a"), "w:3") is None
 
 
@@ -43,7 +41,7 @@ async def test_whoever_is_answered_is_not_suspect() -> None:
     suspects = Quarantine()
     suspects.crashed(request("a"), "w:1")
     suspects.answered(request("a"))
-    assert await suspects.turn(request("a")) is None
+    assert await suspects.turn("m", request("a")) is None
     assert suspects.crashed(request("a"), "w:2") is None
     await free(suspects, "a")
 
@@ -54,22 +52,21 @@ async def test_suspects_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in "abc":
         suspects.crashed(request(text), "w:1")
         suspects.crashed(request(text), "w:2")
-    assert await suspects.turn(request("a")) is None  # forgotten
+    assert await suspects.turn("m", request("a")) is None  # forgotten
     with pytest.raises(PoisonRequestError):
-        await suspects.turn(request("c"))
+        await suspects.turn("m", request("c"))
 
 
 async def test_suspects_of_a_model_take_turns() -> None:
     suspects = Quarantine()
     for text in "abc":
         suspects.crashed(request(text), "w:1")
-    other = say("a", model="n", cache_salt="org_1")
-    suspects.crashed(other, "w:9")
-    first = await suspects.turn(request("a"))
+    suspects.crashed(other := request("of n"), "w:9")
+    first = await suspects.turn("m", request("a"))
     assert first is not None
-    second, third = (asyncio.ensure_future(suspects.turn(request(text))) for text in "bc")
-    assert await suspects.turn(request("d")) is None  # who is not suspect does not wait
-    assert await suspects.turn(other) is not None  # nor do those of another model
+    second, third = (asyncio.ensure_future(suspects.turn("m", request(text))) for text in "bc")
+    assert await suspects.turn("m", request("d")) is None  # who is not suspect does not wait
+    assert await suspects.turn("n", other) is not None  # nor do those of another model
     await asyncio.sleep(0)
     assert not second.done()
     first.over()
@@ -84,9 +81,9 @@ async def test_after_waiting_they_may_not_be_suspect_any_more_or_be_guilty() -> 
     suspects = Quarantine()
     for text in "ab":
         suspects.crashed(request(text), "w:1")
-    first = await suspects.turn(request("a"))
+    first = await suspects.turn("m", request("a"))
     assert first is not None
-    twins = [asyncio.ensure_future(suspects.turn(request(text))) for text in "aab"]
+    twins = [asyncio.ensure_future(suspects.turn("m", request(text))) for text in "aab"]
     await asyncio.sleep(0)
     suspects.answered(request("a"))
     suspects.crashed(request("b"), "w:2")
@@ -102,7 +99,7 @@ async def test_a_turn_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "TURN_S", 0.01)
     suspects = Quarantine()
     suspects.crashed(request("a"), "w:1")
-    kept = [await suspects.turn(request("a")) for _ in range(2)]
+    kept = [await suspects.turn("m", request("a")) for _ in range(2)]
     assert None not in kept
 
 
@@ -110,9 +107,9 @@ async def test_whoever_waits_too_long_is_asked_to_come_again(monkeypatch: pytest
     monkeypatch.setattr(quarantine, "TURN_WAIT_S", 0.01)
     suspects = Quarantine()
     suspects.crashed(request("a"), "w:1")
-    turn = await suspects.turn(request("a"))
+    turn = await suspects.turn("m", request("a"))
     assert turn is not None
     with pytest.raises(WorkerDiedError):
-        await suspects.turn(request("a"))
+        await suspects.turn("m", request("a"))
     turn.over()
     await free(suspects, "a")

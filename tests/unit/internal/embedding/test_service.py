@@ -33,6 +33,7 @@ def vectors(response: pb.EmbedResponse) -> Vectors:
 async def refusal(stub: rpc.EmbeddingServiceStub, refused: pb.EmbedRequest) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Embed(refused)
+    assert "novai-refused" in caught.value.trailing_metadata()  # without it, it is taken for dead
     return caught.value.code(), caught.value.details() or ""
 
 
