@@ -81,7 +81,7 @@ async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
     """The app under uvicorn, as `api.main` runs it, on a free port."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, loop="none", http=Protocol, access_log=False, log_level="warning",
-        timeout_graceful_shutdown=2, server_header=False, proxy_headers=False,
+        timeout_keep_alive=75, timeout_graceful_shutdown=2, server_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]

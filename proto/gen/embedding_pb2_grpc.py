@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class EmbeddingServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,7 +49,9 @@ class EmbeddingServiceStub:
 
 
 class EmbeddingServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
 
     def Embed(self, request, context):
         """Vectors of all inputs, in their order. INVALID_ARGUMENT: an input is too long
@@ -86,7 +90,9 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbeddingService:
-    """Missing associated documentation comment in .proto file."""
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
 
     @staticmethod
     def Embed(request,

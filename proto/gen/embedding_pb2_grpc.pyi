@@ -27,6 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EmbeddingServiceStub:
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -40,6 +44,10 @@ class EmbeddingServiceStub:
 
 @_typing.type_check_only
 class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Embed: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]  # type: ignore[assignment]
     """Vectors of all inputs, in their order. INVALID_ARGUMENT: an input is too long
@@ -49,6 +57,10 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """How near each document is to a query: the cosine of their vectors. Errors as of Embed."""
 
 class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The worker's own errors have `novai-refused` in their trailing metadata: UNAVAILABLE
+    without it means that the connection broke, or never stood.
+    """
+
     @_abc_1.abstractmethod
     def Embed(
         self,
