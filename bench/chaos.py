@@ -10,7 +10,9 @@ an invariant is broken:
                 worker, the other witness, was killed before it was asked: given back to the client
   twice         requests with more than one posting
   unresolved    holds that are still open `--patience` seconds after the end
+  misled        answers that say that the client is at fault, or need not come again: all but 502, 503 and 504
   drift         rows that break an invariant of `novai ledger verify`
+  refused       answers without a stream, and streams that ended with an error: how many of each kind
   recovery_s    from a kill to the first whole answer of a request that came after it: median and worst
 
 `--no-sweeper` is the negative control: it must fail.
@@ -28,6 +30,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,7 @@ RELEASED = """
 SELECT request_id FROM holds WHERE closed_at IS NOT NULL AND request_id NOT IN (SELECT request_id FROM usage)
 """
 RECOVERED_WITHIN_S = 60.0
+COME_AGAIN = ("502", "503", "504")  # statuses
 
 
 @dataclass
@@ -57,6 +61,7 @@ class Seen:
 
     done: dict[str, int] = field(default_factory=dict)  # request id → tokens, of those that saw [DONE]
     requests: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # by status, or "stream", and code
     answered_s: float = 0.0  # when the latest request came that was answered whole
 
 
@@ -74,11 +79,18 @@ async def keep_streaming(stack: Stack, rng: random.Random, seen: Seen, stop: asy
 
 async def stream(client: httpx.AsyncClient, words: int, leaves_after: int | None, seen: Seen) -> None:
     script = "script:" + json.dumps([{"wait_ms": 20}, {"say": "word " * words}, {"wait_ms": 400}, {"say": "end"}])
-    body = {"model": "scripted", "messages": [{"role": "user", "content": script}], "stream": True, "max_tokens": 100}
+    # No two are alike: whoever asks what ran on two workers that died is refused (`poison_request`).
+    messages = [{"role": "system", "content": str(seen.requests)}, {"role": "user", "content": script}]
+    body = {"model": "scripted", "messages": messages, "stream": True, "max_tokens": 100}
     came_s = time.monotonic()
     async with client.stream("POST", "/chat/completions", json=body) as answer:
         tokens = 0
+        if answer.status_code != 200:
+            seen.refused[f"{answer.status_code} {json.loads(await answer.aread())['error']['code']}"] += 1
+            return
         async for line in answer.aiter_lines():
+            if line.startswith('data: {"error"'):
+                seen.refused[f"stream {json.loads(line[6:])['error']['code']}"] += 1
             tokens += '"content":"' in line and '"content":""' not in line
             if line == "data: [DONE]":
                 seen.done[answer.headers["x-request-id"]] = tokens
@@ -130,6 +142,8 @@ async def judge(stack: Stack, seen: Seen, patience_s: float) -> dict[str, Any]:
         "unwitnessed": len(wrong) - len(lost),
         "twice": twice,
         "unresolved": unresolved,
+        "misled": sum(count for kind, count in seen.refused.items() if not kind.startswith((*COME_AGAIN, "stream"))),
+        "refused": dict(seen.refused.most_common()),
         "drift": verify.returncode,
         "said": said.decode()[-2000:] if verify.returncode else "",
     }
@@ -173,7 +187,7 @@ def main() -> None:
     with running(models=MODELS, env=env) as stack:
         result = asyncio.run(chaos(stack, a))
     print(json.dumps({"bench": "chaos", "sweeper": not a.no_sweeper, **result}))
-    sys.exit(any(result[name] for name in ("lost", "twice", "unresolved", "drift")))
+    sys.exit(any(result[name] for name in ("lost", "twice", "unresolved", "misled", "drift")))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed, cancelled by the server
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.InterfaceError,  # the connection was closed under us, or the pool is
+    asyncpg.InternalClientError,  # the server has said that it ends the connection, whose end is still to come
 )
 
 
@@ -99,6 +100,8 @@ class Database:
                 # A hung server would not answer the request to cancel either: do not wait for it.
                 connection.terminate()
                 self._suspect_now()
+            elif isinstance(error, asyncpg.InternalClientError):
+                connection.terminate()  # or the next one would be given it
             # An InterfaceError on a connection that lives is a mistake of ours, e.g. a missing argument.
             if isinstance(error, AWAY) and not (isinstance(error, asyncpg.InterfaceError) and _lives(connection)):
                 logger.warning("A statement was cut off: %s", describe(error))
