@@ -71,9 +71,11 @@ class FakeHost(model_host_pb2_grpc.ModelHostServiceServicer):
         self._changed = asyncio.Condition()
         self.load: Callable[[host_pb.LoadRequest, Any], Awaitable[host_pb.Model]] | None = None
 
-    async def set(self, *models: host_pb.ModelState, known: Sequence[host_pb.Model] = ()) -> None:
+    async def set(
+        self, *models: host_pb.ModelState, known: Sequence[host_pb.Model] = (), incomplete: bool = False
+    ) -> None:
         async with self._changed:
-            self._state = host_pb.HostState(host_id="test", models=models, known=known)
+            self._state = host_pb.HostState(host_id="test", models=models, known=known, incomplete=incomplete)
             self._changed.notify_all()
 
     async def Watch(self, request: host_pb.WatchRequest, context: Any) -> AsyncIterator[host_pb.HostState]:  # type: ignore[override]

@@ -132,8 +132,8 @@ class BatchWorker:
         """Looks at every line. Raises NotFoundError when the file is not there any more."""
         app, kind = self._app, ENDPOINTS[batch.endpoint].kind
         file = await app.files.get(batch.project_id, batch.input_file_id)
-        if problems := app.hosts.unseen():
-            raise OverloadedError(f"Not every model host has been heard yet: {', '.join(problems)}.")
+        if problems := app.hosts.unsure():
+            raise OverloadedError(f"Model hosts are away: {', '.join(problems)}.")
         check = Validation(
             batch.endpoint, lambda model: app.catalog.resolve(model, kind, principal), app.settings.file_max_lines
         )

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ SESSION_RETRY_S = 0.2
 # for longer until it has answered.
 STALLS_TO_EJECT = 5
 EJECT_S = 30.0
+DEAD_KEPT = 1000
 
 
 @dataclass(eq=False, slots=True)
@@ -84,8 +86,8 @@ class Host:
 
     address: str
     task: asyncio.Task[None]
-    heard: bool = False  # its state has been, once at least
-    seen: bool = False  # and on the present connection
+    seen: bool = False  # its state has been heard on the present connection
+    complete: bool = False  # and the host neither starts nor ends
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
     aliases: Mapping[str, str] = field(default_factory=dict)
     known: dict[str, pb.Model] = field(default_factory=dict)  # models, loaded or not
@@ -101,6 +103,7 @@ class Hosts:
         self._hosts: dict[str, Host] = {}
         self._models: dict[str, list[Replica]] = {}  # kept in step with the hosts' replicas
         self._aliases: dict[str, str] = {}  # and this with their aliases
+        self._dead: OrderedDict[str, None] = OrderedDict()  # targets of workers whose hosts saw them end, the latest
         self._resolver: asyncio.Task[None] | None = None
         self.news = asyncio.Event()  # set, and replaced, whenever a host says something or a worker is connected to
 
@@ -158,13 +161,24 @@ class Hosts:
             )
         return min(usable, key=lambda replica: replica.outstanding) if len(usable) > 1 else usable[0]
 
-    def unseen(self) -> list[str]:
-        """Addresses and names of hosts that do not say what they have."""
-        return [h.address for h in self._hosts.values() if not h.seen] if self._hosts else list(self._names)
+    def unsure(self) -> list[str]:
+        """Addresses and names of hosts that may have more than they say: out of sight, starting or ending."""
+        if not self._hosts:
+            return list(self._names)
+        return [host.address for host in self._hosts.values() if not (host.seen and host.complete)]
 
-    def unheard(self) -> list[str]:
-        """Addresses and names of hosts that have never said what they have."""
-        return [h.address for h in self._hosts.values() if not h.heard] if self._hosts else list(self._names)
+    def died(self, target: str) -> bool:
+        """Whether that worker ended by itself, as its host says: not the host with all its workers, nor the network."""
+        return target in self._dead
+
+    async def hear_of(self, target: str, patience_s: float) -> None:
+        """Returns when it has died, or its host has said nothing of the kind for so long."""
+        try:
+            async with asyncio.timeout(patience_s):
+                while not self.died(target):
+                    await self.news.wait()
+        except TimeoutError:
+            return
 
     def unready(self) -> dict[str, str]:
         """What keeps this process from serving: address or model → reason. Empty when all is well."""
@@ -232,7 +246,6 @@ class Hosts:
                         state = await stream.read()
                     if not isinstance(state, pb.HostState):
                         return
-                    host.heard = host.seen = True
                     await self._apply(host, state)
             finally:
                 host.stub = None
@@ -241,13 +254,18 @@ class Hosts:
     # ------------------------------------------------------------------ replicas
 
     async def _apply(self, host: Host, state: pb.HostState) -> None:
-        """Makes the replicas what the host says they are."""
+        """Makes the replicas what the host says they are. What went while nobody listened went with the host."""
+        listening = host.seen
+        host.seen, host.complete = True, not state.incomplete
         host.aliases = dict(state.aliases)
         host.known = {model.model: model for model in state.known}
         told: dict[str, pb.ModelState] = {}
         for index, model in enumerate(state.models):
             told[target_of(model.endpoint, host.address) or f"{model.model}#{index}"] = model
         gone = host.replicas.keys() - told.keys()
+        self._dead |= dict.fromkeys(gone if listening else ())
+        while len(self._dead) > DEAD_KEPT:
+            self._dead.popitem(last=False)
         for target, model in told.items():
             replica = host.replicas.get(target)
             if replica is None:

@@ -90,9 +90,9 @@ class Catalog:
         models = self._hosts.models()
         served = name if self._served(name) else target_of(name, self._hosts.aliases())
         if not self._served(served):
-            if self._hosts.unheard():
+            if self._hosts.unsure():
                 raise OverloadedError(
-                    f"Not every model host has been heard yet, so it is not known whether there is a model `{name}`. "
+                    f"A model host is away, so it is not known whether there is a model `{name}`. "
                     "Please try again in 1s.",
                     retry_after_ms=1000,
                 )

@@ -39,7 +39,7 @@ class EmbeddingService:
         self._admission = admission
         self._hosts = hosts
         self._timeout_s = timeout_s
-        self._quarantine = Quarantine()
+        self._quarantine = Quarantine(hosts)
 
     async def embed(
         self,
@@ -149,7 +149,7 @@ class EmbeddingService:
             replica.stalled()
             raise
         except WorkerDiedError as died:
-            raise self._quarantine.crashed(asked, replica.target) or died from None
+            raise await self._quarantine.crashed(asked, replica.target) or died from None
         finally:
             replica.outstanding -= 1
         replica.worked()

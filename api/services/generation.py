@@ -56,7 +56,7 @@ class GenerationService:
     ) -> None:
         self.hosts = hosts
         self._images = images
-        self.quarantine = Quarantine()
+        self.quarantine = Quarantine(hosts)
         self.first_token_timeout_s = first_token_timeout_s
         self.inter_token_timeout_s = inter_token_timeout_s
         self._catalog = catalog
@@ -430,7 +430,7 @@ class GenerationStream(AnswerStream[Delta]):
 
     async def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
-        poison = self._service.quarantine.crashed(self._asks, self._tried[-1].target)
+        poison = await self._service.quarantine.crashed(self._asks, self._tried[-1].target)
         if poison is None and self._first_token_s is None and not self._left:
             return await self._elsewhere(worker_died(self.model))
         self.error = poison or error

@@ -1,8 +1,10 @@
 """Requests whose workers die. What was running on two that died is not sent to a third.
 
-Nobody knows which of its requests broke a worker, so each of them is suspect until it is answered once. A retry is the
-same request under another id: requests are told apart by what they ask for (`Asked`), which includes the organisation
-that asks. Suspects of a model run one after another, or the guilty one would take those beside it along a second time.
+Only a worker's host knows that it died: to the edge a machine that is gone, or cannot be reached, looks the same, and
+takes along all that run on it at once. Nobody knows which of its requests broke a worker, so each of them is suspect
+until it is answered once. A retry is the same request under another id: requests are told apart by what they ask for
+(`Asked`), which includes the organisation that asks. Suspects of a model run one after another, or the guilty one would
+take those beside it along a second time.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from typing import Protocol
 
 from api.clients.grpc_errors import worker_died
 from api.errors import PoisonRequestError
@@ -23,6 +26,15 @@ KEPT_S = 60.0  # then it may try again: longer than retries of clients take
 KEPT_AT_MOST = 10_000
 TURN_S = 5.0  # that a suspect runs without another one; who breaks a worker does it at once, most of the time
 TURN_WAIT_S = 10.0  # then the client is asked to come again
+WORD_S = 1.0  # that a host may take to say that a worker died, when it matters
+
+
+class Witness(Protocol):
+    """`clients.hosts.Hosts`."""
+
+    def died(self, target: str, /) -> bool: ...
+
+    async def hear_of(self, target: str, patience_s: float, /) -> None: ...
 
 
 class Turn:
@@ -44,7 +56,8 @@ class Turn:
 class Quarantine:
     """One per process; bounded, and in memory only."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, witness: Witness, clock: Callable[[], float] = time.monotonic) -> None:
+        self._witness = witness
         self._clock = clock
         self._suspects: OrderedDict[bytes, tuple[float, frozenset[str]]] = OrderedDict()  # since when, on which
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by model
@@ -68,8 +81,8 @@ class Quarantine:
                 lock.release()
         return Turn(lock) if suspicious else None
 
-    def crashed(self, asked: Asked, worker: str) -> PoisonRequestError | None:
-        """The worker died while it ran this; what to say if it was not the first."""
+    async def crashed(self, asked: Asked, worker: str) -> PoisonRequestError | None:
+        """The worker is gone, and ran this; what to say if it died of it, and was not the first."""
         self._forget()
         name = digest(asked)
         crashes = self._crashes(name) | {worker}
@@ -77,7 +90,9 @@ class Quarantine:
         self._suspects[name] = (self._clock(), crashes)
         if len(self._suspects) > KEPT_AT_MOST:
             self._suspects.popitem(last=False)
-        return poison() if len(crashes) >= CRASHES else None
+        if len(crashes) >= CRASHES:
+            await self._witness.hear_of(worker, WORD_S)
+        return poison() if self._deaths(crashes) >= CRASHES else None
 
     def answered(self, asked: Asked) -> None:
         """It was not this one."""
@@ -86,10 +101,13 @@ class Quarantine:
 
     def _suspicious(self, name: bytes) -> bool:
         """Raises PoisonRequestError."""
-        crashes = len(self._crashes(name))
-        if crashes >= CRASHES:
+        crashes = self._crashes(name)
+        if self._deaths(crashes) >= CRASHES:
             raise poison()
-        return crashes > 0
+        return bool(crashes)
+
+    def _deaths(self, workers: frozenset[str]) -> int:
+        return sum(map(self._witness.died, workers))
 
     def _crashes(self, name: bytes) -> frozenset[str]:
         _, crashes = self._suspects.get(name, (0.0, frozenset[str]()))

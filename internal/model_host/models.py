@@ -53,6 +53,7 @@ class Models:
         self._ports = Ports(settings.worker_host, settings.worker_ports)
         self._tasks: asyncio.TaskGroup | None = None
         self._leaving = False
+        self.settled = False  # the first models have begun, and no end has
         self._known = {row.name: Model(row, on_demand=not row.preload) for row in file.models}
         self._configured = frozenset(self._known)
         self._look_again()
@@ -65,11 +66,13 @@ class Models:
         async with asyncio.TaskGroup() as self._tasks:
             for model in self.first:
                 self._begin(model, attempts=self._settings.load_attempts)
+            self.settled = True
+            self._changed()
             watching = [self._tasks.create_task(work) for work in (self._watch_idleness(), self._watch_folder())]
             try:
                 await stop.wait()
             finally:
-                self._leaving = True
+                self._leaving, self.settled = True, False
                 for task in watching:
                     task.cancel()
                 for model in self._known.values():

@@ -141,6 +141,7 @@ class ModelHost(rpc.ModelHostServiceServicer):
             models=[worker.state() for worker in self.workers],
             aliases=self._aliases,
             known=[model.told() for model in self.models.all()],
+            incomplete=not self.models.settled,
         )
 
     def _changed(self) -> None:

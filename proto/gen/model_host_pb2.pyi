@@ -115,8 +115,11 @@ class HostState(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
     """changes when the host process restarts"""
+    incomplete: _builtins.bool
+    """the host starts or ends: what is not loaded now is not therefore unloaded"""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelState]:
         """a row for each worker"""
@@ -136,10 +139,11 @@ class HostState(_message.Message):
         models: _abc.Iterable[Global___ModelState] | None = ...,
         aliases: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         known: _abc.Iterable[Global___Model] | None = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "host_id", b"host_id", "known", b"known", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "host_id", b"host_id", "incomplete", b"incomplete", "known", b"known", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

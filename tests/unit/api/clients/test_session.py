@@ -132,6 +132,35 @@ async def test_a_model_exists_while_its_only_worker_is_replaced() -> None:
         await hosts.aclose()
 
 
+async def test_a_worker_died_when_its_host_saw_it_end() -> None:
+    """What went while the host was out of sight went with the host, or its machine."""
+    async with (
+        host() as (fake, address),
+        proxied(f"grpc://{address}") as (wire, _),
+        worker() as first,
+        worker() as second,
+        worker() as third,
+    ):
+        hosts = Hosts([f"127.0.0.1:{wire.port}"])
+        await hosts.start()
+        for running in (first, second):
+            await fake.set(ready(running))
+            while [replica.target for replica in hosts.replicas() if replica.usable] != [running.target]:
+                await asyncio.sleep(0.01)
+        await hosts.hear_of(first.target, 5.0)
+        assert hosts.died(first.target) and not hosts.died(second.target)
+        await wire.cut()
+        while not hosts.unsure():
+            await asyncio.sleep(0.01)
+        await fake.set(ready(third))
+        await wire.restore()
+        while [replica.target for replica in hosts.replicas() if replica.usable] != [third.target]:
+            await asyncio.sleep(0.01)
+        await hosts.hear_of(second.target, 0.01)
+        assert not hosts.died(second.target)
+        await hosts.aclose()
+
+
 async def test_hosts_end_while_they_let_go_of_a_worker() -> None:
     async with host() as (fake, address), worker() as w:
         hosts = Hosts([address])

@@ -12,7 +12,7 @@ from api.domain import Principal
 from api.errors import ModelNotFoundError, OverloadedError
 from api.services.catalog import Catalog, target_of
 from tests.unit.api.clients.test_lifecycle import ASLEEP, watching
-from tests.workers import host
+from tests.workers import MODEL, host
 
 # Few letters, so that names often begin alike.
 NAMES = st.text("ab-", min_size=1, max_size=6)
@@ -51,6 +51,12 @@ async def test_there_is_no_such_model_when_every_host_has_said_so() -> None:
         async with watching([address]) as (hosts, commands):
             with pytest.raises(ModelNotFoundError):
                 Catalog(hosts, commands, 1).find("else", principal)
+            for incomplete in (True, False):  # it ends, and begins anew
+                await fake.set(incomplete=incomplete)
+                while bool(hosts.unsure()) is not incomplete or hosts.known():
+                    await hosts.news.wait()
+                with pytest.raises(OverloadedError if incomplete else ModelNotFoundError):
+                    Catalog(hosts, commands, 1).find(MODEL, principal)
     away = Hosts([address])
-    with pytest.raises(OverloadedError, match="heard yet"):
+    with pytest.raises(OverloadedError, match="host is away"):
         Catalog(away, HostCommands(away), 1).find("else", principal)
