@@ -52,7 +52,6 @@ class Models:
         self._downloads = Downloads(settings, changed)
         self._ports = Ports(settings.worker_host, settings.worker_ports)
         self._tasks: asyncio.TaskGroup | None = None
-        self._leaving = False
         self.settled = False  # the first models have begun, and no end has
         self._known = {row.name: Model(row, on_demand=not row.preload) for row in file.models}
         self._configured = frozenset(self._known)
@@ -72,7 +71,7 @@ class Models:
             try:
                 await stop.wait()
             finally:
-                self._leaving, self.settled = True, False
+                self.settled = False
                 for task in watching:
                     task.cancel()
                 for model in self._known.values():
@@ -109,7 +108,7 @@ class Models:
         on_demand: bool = False,
     ) -> Model:
         """Begins to load it. `on_demand`: only if the next request may. Raises HostError."""
-        self._check_staying()
+        self._check_settled()
         model = self.find(name)
         if on_demand:
             if model.workers:
@@ -140,7 +139,7 @@ class Models:
     async def download(self, wanted: Wanted) -> Model:
         """Begins to fetch it into MODEL_DIR, when the source has said what it has. Raises HostError."""
         found = await self._downloads.look(wanted)
-        self._check_staying()
+        self._check_settled()
         if found.name in self._known and not self._is_unfinished(self._known[found.name]):
             raise BusyError(f"there is a model {found.name!r} already. Choose another name.", "name")
         model = self._known[found.name] = Model(row_of(found.name, self._downloads.target(found)))
@@ -170,10 +169,10 @@ class Models:
             model.gone.set()
             self._changed()
 
-    def _check_staying(self) -> None:
-        """Raises BusyError when whatever began now would keep this host from ending."""
-        if self._leaving:
-            raise BusyError("this host is shutting down.", "model")
+    def _check_settled(self) -> None:
+        """Raises BusyError when nothing can begin yet, or would keep this host from ending."""
+        if not self.settled:
+            raise BusyError("this host is starting, or shutting down.", "model")
 
     def _running(self) -> asyncio.TaskGroup:
         assert self._tasks is not None

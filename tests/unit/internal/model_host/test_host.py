@@ -78,6 +78,8 @@ async def running(*models: ModelConfig, **settings: Any) -> AsyncIterator[Runnin
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         run = Running(host, rpc.ModelHostServiceStub(channel), asyncio.Event())  # type: ignore[arg-type]
         try:
+            while not (host.models.settled or run.task.done()):
+                await asyncio.sleep(0)
             yield run
         finally:
             pids = run.pids()

@@ -213,7 +213,10 @@ async def test_a_host_that_ends_begins_nothing() -> None:
         await until_is(run, pb.DRAINING, "slow")
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await load(run)
-        assert status_of(refusal) == (grpc.StatusCode.FAILED_PRECONDITION, "model: this host is shutting down.")
+        assert status_of(refusal) == (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "model: this host is starting, or shutting down.",
+        )
 
 
 # ---------------------------------------------------------------- idleness and memory
