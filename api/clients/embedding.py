@@ -11,7 +11,7 @@ import grpc.aio
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
-from api.clients.grpc_errors import from_status, worker_died
+from api.clients.grpc_errors import calling, from_status, worker_died
 from api.clients.session import CHANNEL_OPTIONS
 from api.domain import Provenance
 
@@ -83,7 +83,8 @@ class EmbeddingClient:
     async def _answer(self, call: Awaitable[Answer]) -> Answer:
         connected = self._connected()
         try:
-            return await call
+            with calling():
+                return await call
         except grpc.aio.AioRpcError as error:
             # gRPC says the same of a worker that dies and of one that cannot be reached; ours marks what it says.
             if connected and error.code() is grpc.StatusCode.UNAVAILABLE and REFUSED not in error.trailing_metadata():

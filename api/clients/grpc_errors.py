@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
 import grpc
 import grpc.aio
 from gen import inference_pb2 as pb
@@ -53,6 +57,20 @@ HOST_STATUSES: dict[grpc.StatusCode, type[ApiError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: ConflictError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: NoRoomError,
 }
+
+
+@contextlib.contextmanager
+def calling() -> Iterator[None]:
+    """Around a call whose channel may be closed meanwhile. gRPC cancels it then, which to asyncio means that the caller
+    was; here it fails as if the peer had gone. Raises AioRpcError."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, "the channel was closed") from None
 
 
 def from_failed(failed: pb.Failed) -> ApiError:

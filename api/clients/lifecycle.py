@@ -10,7 +10,7 @@ import grpc.aio
 from gen import model_host_pb2 as pb
 from gen import model_host_pb2_grpc
 
-from api.clients.grpc_errors import from_host
+from api.clients.grpc_errors import calling, from_host
 from api.clients.hosts import Host, Hosts
 from api.errors import ApiError, OverloadedError
 
@@ -96,7 +96,8 @@ class HostCommands:
     async def _called(self, host: Host, call: Awaitable[HostedModel]) -> HostedModel:
         """What the host says is believed at once, before it is watched."""
         try:
-            told = await call
+            with calling():
+                told = await call
         except grpc.aio.AioRpcError as error:
             raise from_host(error, host.address) from None
         host.known[told.model] = told

@@ -19,7 +19,7 @@ import grpc.aio
 from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
-from api.clients.grpc_errors import broken, from_status
+from api.clients.grpc_errors import broken, calling, from_status
 from api.domain import Provenance
 from api.errors import ApiError
 
@@ -144,12 +144,13 @@ class Session:
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._stream = stub.Session(metadata=self._metadata)
         try:
-            async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancellation that comes with the answer
-                await self._stream.wait_for_connection()
+            with calling():
+                async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancellation that comes with the answer
+                    await self._stream.wait_for_connection()
         except (TimeoutError, grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             self._stream.cancel()
             await self._channel.close()
-            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+            if isinstance(error, asyncio.CancelledError):
                 raise
             raise ConnectionError(f"worker {self.target} does not answer: {error!r}") from None
         self.alive = True
@@ -179,7 +180,8 @@ class Session:
         stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         call = pb.GetReceiptsRequest(request_ids=request_ids)
         try:
-            answer = await stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
+            with calling():
+                answer = await stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
             raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
         return answer.receipts
@@ -221,7 +223,8 @@ class Session:
     def _refused(self) -> Iterator[None]:
         """A call beside the stream that fails is the ApiError that its status stands for."""
         try:
-            yield
+            with calling():
+                yield
         except grpc.aio.AioRpcError as error:
             raise from_status(error, f"the worker of {self.model}") from None
 
