@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 class TcpProxy:
     """Forwards to `target`, which may change. `cut()` refuses and closes, `silence()` holds every byte back, or only
-    the server's, `delay_s` holds each for a while, `restore()` heals."""
+    the server's, `hold_ends()` passes all but the end on, `delay_s` holds each for a while, `restore()` heals."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.delay_s = 0.0
         self._server: asyncio.Server | None = None
-        self._asking, self._answering = asyncio.Event(), asyncio.Event()
+        self._asking, self._answering, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.ended = asyncio.Event()  # an end has come, and all before it was passed on
         self._flow()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -41,9 +42,14 @@ class TcpProxy:
         if not answers_only:
             self._asking.clear()
 
+    def hold_ends(self) -> None:
+        self._ending.clear()
+        self.ended.clear()
+
     def _flow(self) -> None:
         self._asking.set()
         self._answering.set()
+        self._ending.set()
 
     async def restore(self) -> None:
         self.delay_s = 0.0
@@ -90,6 +96,8 @@ class TcpProxy:
                 await flowing.wait()
                 writer.write(data)
                 await writer.drain()
+            self.ended.set()
+            await self._ending.wait()
 
 
 @contextlib.asynccontextmanager

@@ -42,21 +42,18 @@ async def test_a_lost_connection_is_replaced(store: Database) -> None:
 
 async def test_a_connection_that_is_being_lost_is_no_other_error(migrated_url: str, store: Database) -> None:
     """Between its last word and its end, too: asyncpg takes no statement then, and calls that an error of its own."""
-    cut_off = 0
-    async with contextlib.aclosing(await open_pool(migrated_url, 1, 1.0)) as database:
-        for turns in range(8):  # of the event loop, until it is used again
-            [row] = await database.fetch("SELECT pg_backend_pid() AS pid")
-            await store.execute("SELECT pg_terminate_backend($1)", row["pid"])
-            while await store.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = $1", row["pid"]):
-                pass
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            try:
-                await database.fetch("SELECT 1")
-            except LedgerUnavailableError:
-                cut_off += 1
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 1, 1.0)) as database:
+        [row] = await database.fetch("SELECT pg_backend_pid() AS pid")
+        proxy.hold_ends()
+        await store.execute("SELECT pg_terminate_backend($1)", row["pid"])
+        async with asyncio.timeout(5):
+            await proxy.ended.wait()
+        for _ in range(3):  # the event loop hands the last word to asyncpg
+            await asyncio.sleep(0)
+        with pytest.raises(LedgerUnavailableError):
             await database.fetch("SELECT 1")
-    assert cut_off
+        [after] = await database.fetch("SELECT pg_backend_pid() AS pid")
+        assert after["pid"] != row["pid"]
 
 
 async def test_a_silent_server_costs_the_timeout_once_then_nothing(migrated_url: str) -> None:
