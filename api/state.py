@@ -28,6 +28,7 @@ from api.services.catalog import Catalog
 from api.services.embeddings import EmbeddingService
 from api.services.files import Files
 from api.services.generation import GenerationService
+from api.services.generation_stream import Deadlines
 from api.services.idempotency import Idempotency
 from api.services.lifecycle import Lifecycle
 from api.services.receipts import receipts_of
@@ -134,8 +135,8 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
         fetcher = Fetcher(Guard(settings.image_url_hosts))
         stack.push_async_callback(fetcher.aclose)
         images = Images(fetcher)
-        deadlines_s = settings.first_token_timeout_s, settings.inter_token_timeout_s
-        generation = GenerationService(catalog, admission, hosts, images, *deadlines_s)
+        deadlines = Deadlines(settings.first_token_timeout_s, settings.inter_token_timeout_s)
+        generation = GenerationService(catalog, admission, hosts, images, deadlines)
         stack.push_async_callback(generation.aclose)
         embeddings = EmbeddingService(catalog, admission, hosts, settings.first_token_timeout_s, batch)
         tool_server = await start(ToolServer(settings.tools_grpc_host, settings.novai_grpc_token))

@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from api.answers.chunks import Chunks, usage_of
-from api.clients.session import Delta, TokenLogprob, ToolCallDelta
+from api.clients.session import FINISH_NAMES, Delta, TokenLogprob, ToolCallDelta
 from api.domain import ToolResult, ToolRun
 from api.generated import schemas as s
 from api.services.answering import AnswerStream
-from api.services.generation import FINISH_NAMES
 
 encode = msgspec.json.Encoder().encode
 

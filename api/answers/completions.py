@@ -9,9 +9,9 @@ from typing import cast
 import msgspec
 
 from api.answers.chunks import Chunks, usage_of
-from api.clients.session import Delta, TokenLogprob
+from api.clients.session import FINISH_NAMES, Delta, TokenLogprob
 from api.generated import schemas as s
-from api.services.generation import FINISH_NAMES, GenerationStream
+from api.services.generation_stream import GenerationStream
 
 encode = msgspec.json.Encoder().encode
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from api.answers.errors import message_error
-from api.clients.session import Delta
+from api.clients.session import FINISH_NAMES, Delta
 from api.domain import TokenUsage
 from api.errors import ApiError
 from api.generated import schemas as s
-from api.services.generation import FINISH_NAMES, GenerationStream
+from api.services.generation_stream import GenerationStream
 
 encode = msgspec.json.Encoder().encode
 

@@ -18,12 +18,11 @@ from msgspec import UNSET
 from api.answers.chat import logprobs_of
 from api.answers.chunks import DONE
 from api.clients.generate_request import given
-from api.clients.session import Delta, TokenLogprob
+from api.clients.session import FINISH_NAMES, Delta, TokenLogprob
 from api.domain import ToolResult, ToolRun
 from api.errors import ApiError
 from api.generated import schemas as s
 from api.services.answering import AnswerStream
-from api.services.generation import FINISH_NAMES
 from api.services.responses import Turn, new_id
 
 encode = msgspec.json.Encoder().encode

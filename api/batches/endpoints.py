@@ -28,7 +28,7 @@ from api.domain import LineAnswer, Principal, WantedTool
 from api.errors import InvalidRequestError
 from api.generated import schemas as s
 from api.rules import check_chat, check_completion, check_embedding, check_response
-from api.services.generation import GenerationStream
+from api.services.generation_stream import GenerationStream
 from api.state import AppState
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import grpc
 import grpc.aio
@@ -38,6 +39,13 @@ TokenLogprob = pb.TokenLogprob
 Receipt = pb.Receipt
 Usage = pb.Usage
 STOP, TOOL_CALLS = pb.STOP, pb.TOOL_CALLS
+FINISH_NAMES: Mapping[int, Literal["stop", "length", "tool_calls", "content_filter"]] = {
+    pb.STOP: "stop",
+    pb.LENGTH: "length",
+    pb.TOOL_CALLS: "tool_calls",
+    pb.CONTENT_FILTER: "content_filter",
+    pb.CANCELLED: "stop",
+}
 PROVENANCES: Mapping[int, Provenance] = {pb.ENGINE: "engine", pb.PROVIDER: "provider", pb.ESTIMATED: "estimated"}
 
 

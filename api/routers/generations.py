@@ -11,7 +11,7 @@ from api.clients.session import GenerateRequest
 from api.dependencies import principal_of
 from api.domain import WantedTool
 from api.services.answering import AnswerStream
-from api.services.generation import GenerationStream
+from api.services.generation_stream import GenerationStream
 from api.state import AppState
 
 

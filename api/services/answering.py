@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, TypeVar
 
 from api.domain import TokenUsage
 
@@ -80,3 +80,20 @@ class AnswerStream(ABC, Generic[Said]):
         while not self.over:
             for said in await self.next():
                 take(said)
+
+
+class Endings:
+    """Ends of answers that were left while they ran: tasks of their own, which outlive their readers."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def run(self, end: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(end)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Waits for every one under way."""
+        await asyncio.gather(*self._running, return_exceptions=True)

@@ -18,8 +18,9 @@ from api import metrics
 from api.clients.session import TOOL_CALLS, Called, Delta, GenerateRequest, length
 from api.clients.tools import Round, ToolServer, withdraw
 from api.domain import Principal, TokenUsage, ToolCall, ToolResult, ToolRun, WantedTool
-from api.services.answering import AnswerStream
-from api.services.generation import GenerationService, GenerationStream
+from api.services.answering import AnswerStream, Endings
+from api.services.generation import GenerationService
+from api.services.generation_stream import GenerationStream
 
 MOST_CALLS = 64  # of one answer
 TICK_S = 1.0
@@ -38,7 +39,7 @@ class ToolService:
         self.rounds = rounds
         self.call_timeout_s = call_timeout_s
         self.timeout_s = timeout_s
-        self._closing: set[asyncio.Task[None]] = set()
+        self.endings = Endings()
 
     async def admit(
         self,
@@ -58,15 +59,9 @@ class ToolService:
         await loop.admit()
         return loop
 
-    def close(self, loop: ToolLoop) -> asyncio.Task[None]:
-        """Ends an answer as a task of its own, which shutdown waits for."""
-        task = asyncio.create_task(loop.stop())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-        return task
-
     async def aclose(self) -> None:
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        """Waits for every answer that is being ended."""
+        await self.endings.aclose()
 
 
 class ToolLoop(AnswerStream[Said]):
@@ -156,11 +151,11 @@ class ToolLoop(AnswerStream[Said]):
 
     async def aclose(self) -> None:
         if self._end is None:
-            self._end = self._service.close(self)
+            self._end = self._service.endings.run(self._stop())
         await asyncio.shield(self._end)
 
-    async def stop(self) -> None:
-        """Ends what still runs, and settles the last round. Run by the service as a task."""
+    async def _stop(self) -> None:
+        """Ends what still runs, and settles the last round."""
         if self._rounds is not None and not self._rounds.done():
             self.leave()
             await asyncio.wait({self._rounds})

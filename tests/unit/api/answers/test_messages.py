@@ -15,7 +15,8 @@ from api.domain import Principal, TokenUsage
 from api.generated import schemas as s
 from api.ledger.pricing import free_price
 from api.services.admission import Quote, Ticket
-from api.services.generation import GenerationStream
+from api.services.answering import Endings
+from api.services.generation_stream import Deadlines, GenerationStream
 
 BODY = s.MessageRequest(model="m", max_tokens=8, messages=[s.MessageUser(content="hi")])
 EVERYTHING = pb.Delta(
@@ -36,7 +37,8 @@ def stream() -> GenerationStream:
     nobody = Principal("o", "p", "k", frozenset())
     quote = Quote("req_1", "createMessage", 0.0, prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
     ticket = Ticket(cast(Any, None), nobody, free_price("m"), quote, cast(Any, None))
-    return GenerationStream(cast(Any, None), pb.GenerateRequest(), ticket, "m", streamed=True)
+    nowhere = cast(Any, None)
+    return GenerationStream(pb.GenerateRequest(), ticket, nowhere, Deadlines(1, 1), Endings(), "m", streamed=True)
 
 
 def data(events: bytes) -> list[dict[str, Any]]:
