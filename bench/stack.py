@@ -39,14 +39,18 @@ class Stack:
                     found.append(process)
         return found
 
-    def kill(self, word: str) -> bool:
-        """-9 for one process with a word in its command line; false when there is none at the moment."""
+    def send(self, signal_: signal.Signals, word: str) -> psutil.Process | None:
+        """To one process with a word in its command line, which is returned; None when there is none at the moment."""
         for process in self.process.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 if any(word in part for part in process.cmdline()):
-                    process.kill()
-                    return True
-        return False
+                    process.send_signal(signal_)
+                    return process
+        return None
+
+    def kill(self, word: str) -> bool:
+        """-9, as `send`."""
+        return self.send(signal.SIGKILL, word) is not None
 
     def rss_mb(self, module: str) -> float:
         """Resident memory of the processes of a module, in MB."""
