@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import uvloop
 
-SAID = re.compile(rb'"(content|text|reasoning_content)":"(?!")')  # the first event of a stream may say nothing yet
+SAID = re.compile(rb'"(content|text|reasoning_content)": ?"(?!")')  # the first event of a stream may say nothing yet
 WORDS = "the quick brown fox jumps over a lazy dog while seven wizards quietly box up jam".split()  # noqa: SIM905
 
 
@@ -168,6 +168,7 @@ class Client:
     def _streamed(self, body: bytes, arrivals: list[float], started: float) -> None:
         seen = self._seen
         seen.errors += b"[DONE]" not in body or b'"error"' in body
+        body = body.replace(b'": "', b'":"')  # as `llama_cpp.server` writes it
         chunks = body.count(b'"content":"') + body.count(b'"text":"') - body.count(b'"content":""')
         seen.chunks += chunks
         if arrivals:

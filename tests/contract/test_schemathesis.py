@@ -18,6 +18,8 @@ from tests.conftest import database
 from tests.edge import Edge, edge_in_thread
 from tests.workers import MODEL
 
+pytestmark = pytest.mark.timeout(600)  # generating bodies takes long
+
 # A body that is too long for its schema may be too long for the server, too; one that fits it may break a rule that
 # JSON Schema cannot say: `CROSS_FIELD` are all the fields that have such rules.
 REJECTED = ["400", "401", "403", "404", "405", "413", "415"]
