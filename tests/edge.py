@@ -47,7 +47,7 @@ class Edge:
         state: AppState = self.app.state.novai
         return state
 
-    def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float = 20) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float = 60) -> T:
         """Runs something on the edge's own loop and waits for it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout_s)
 

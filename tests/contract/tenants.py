@@ -64,7 +64,7 @@ def tenant(edge: Edge, admin: httpx.Client, project: str | None = None, **fields
         yield Tenant(project, made["info"]["id"], made["key"], http)
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> float:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> float:
     """Waits for what other processes and connections bring about; how many seconds it took."""
     began_s = time.monotonic()
     while not condition():

@@ -90,7 +90,7 @@ async def edge(*, with_api: bool = True) -> AsyncIterator[Edge]:
 
 
 async def listening(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -147,7 +147,7 @@ async def test_slow_clients_are_let_go_before_the_api_hears_of_them(start: bytes
         port = int(running.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
         writer.write(start)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionResetError):
                 said = await reader.read()
                 assert said == b"" or b" 408 " in said

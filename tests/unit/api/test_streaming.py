@@ -81,5 +81,5 @@ async def test_a_client_that_takes_nothing_is_left() -> None:
             await asyncio.Event().wait()
 
     with pytest.raises(ClientDisconnect):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stream(Pieces())(scope_of(), receive, send)

@@ -17,7 +17,7 @@ from api.clients.embedding import REFUSED, EmbeddingClient
 from api.errors import OverloadedError
 from internal.serving import GrpcServer
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 
 class Refusing(rpc.EmbeddingServiceServicer):

@@ -16,7 +16,7 @@ from api.errors import OverloadedError, UpstreamError
 from tests.unit.api.tcp_proxy import proxied
 from tests.workers import MODEL, host, ready, say, worker
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 
 async def read(call: Call) -> tuple[str, bool]:

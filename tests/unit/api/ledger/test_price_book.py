@@ -84,7 +84,7 @@ async def test_prices_are_never_changed(store: Database) -> None:
 
 
 async def until(book: PriceBook, version: int | None) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(LedgerUnavailableError):
                 price = book.current("tiny")

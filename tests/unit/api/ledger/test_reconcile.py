@@ -247,7 +247,7 @@ async def test_the_cheap_checks_run_by_themselves_and_set_the_metric(store: Data
     await store.execute(f"{POST} ('req_x', 'post', 'proj_1', 'credits', 'revenue', 1)")
     async with contextlib.aclosing(reconciler):
         await reconciler.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while drift._value.get() != 1:
                 await asyncio.sleep(0.01)
 

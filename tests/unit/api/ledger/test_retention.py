@@ -53,6 +53,6 @@ async def test_it_begins_when_postgresql_is_there(migrated_url: str, store: Data
             await retention.start()
             await asyncio.sleep(0)
             await proxy.restore()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while date(2001, 1, 1) in await usage_months.months(store):
                     await asyncio.sleep(0.02)

@@ -266,7 +266,7 @@ async def test_leases_lapse_and_are_swept_by_the_clock(
         kept, lost = await alive.hold(request(COST)), await dying.hold(request(COST))
         assert dying._renew_task is not None
         dying._renew_task.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while (await ends(store))[lost.request.request_id][0] == "open":
                 await asyncio.sleep(0.05)
         assert (await ends(store))[kept.request.request_id][0] == "open"

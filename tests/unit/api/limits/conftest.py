@@ -41,7 +41,7 @@ async def opened(url: str, *arguments: Any, patience_s: float = 5.0, **options: 
         await limiter.aclose(patience_s)
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Waits for something that another process decides."""
     async with asyncio.timeout(timeout_s):
         while not condition():

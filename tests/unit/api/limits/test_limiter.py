@@ -27,7 +27,7 @@ async def remaining(limiter: Limiter, principal: Principal, model: str = "m") ->
 async def settled(limiter: Limiter) -> None:
     """Waits until Redis has everything that was settled."""
     shared = limiter._shared
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while shared._sent or shared._open:
             await asyncio.sleep(0)
 
@@ -127,7 +127,7 @@ async def test_leases_of_a_process_that_died_end_by_themselves(
         await acquired(dying, principal, "never given back")
         assert await remaining(limiter, principal) == [0]
         dying._running.clear()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await remaining(limiter, principal) == [0]:
             await asyncio.sleep(0.02)
     await acquired(limiter, principal, "next")

@@ -15,7 +15,7 @@ from api.services.attempts import Attempts
 from api.services.quarantine import Quarantine
 from tests.workers import MODEL, Worker, host, ready, say, worker
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 REFUSED = OverloadedError("the first refusal")
 

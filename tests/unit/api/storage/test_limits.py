@@ -75,7 +75,7 @@ async def test_changes_are_in_force_within_a_second(store: Database, project: Pr
 
     async def becomes(wanted: Limits) -> None:
         started_s = time.monotonic()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await ring.authenticate(plain)).limits != wanted:
                 await asyncio.sleep(0.005)
         assert time.monotonic() - started_s < 1.0
@@ -84,7 +84,7 @@ async def test_changes_are_in_force_within_a_second(store: Database, project: Pr
     of_tier, of_project, of_key = (Limit("requests_per_day", n) for n in (1, 2, 3))
     async with contextlib.aclosing(KeyRing(store, PEPPER, ttl_s=600)) as ring:
         await ring.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not ring._listening:
                 await asyncio.sleep(0.01)
         await ring.authenticate(plain)

@@ -358,17 +358,24 @@ def test_what_would_go_round_the_limits_is_refused(lark: str) -> None:
         constrain.compile(pb.Constraint(lark=lark), VOCABULARY)
 
 
-def test_compiling_does_not_hold_the_interpreter() -> None:
+def longest_wait(number: int) -> float:
+    """The longest that a thread waits for the interpreter while another compiles, over all the time that this takes."""
     vocabulary = Vocabulary(TOKENS, {EOS, IM_END, IM_START}, [EOS])
-    patterns = strict(**{f"p{i}": {"type": "string", "pattern": f"^[a-z]{{1,9}}x{i}[^0-9]+$"} for i in range(500)})
-    compiling = threading.Thread(target=constrain.compile, args=(schema_constraint(patterns), vocabulary))
+    patterns = {f"p{i}": {"type": "string", "pattern": f"^[a-z]{{1,9}}x{number}y{i}[^0-9]+$"} for i in range(500)}
+    compiling = threading.Thread(target=constrain.compile, args=(schema_constraint(strict(**patterns)), vocabulary))
+    longest_s, began = 0.0, time.perf_counter()
     compiling.start()
-    longest_s, last = 0.0, time.perf_counter()
+    last = began
     while compiling.is_alive():
         time.sleep(0.0005)
         now = time.perf_counter()
         longest_s, last = max(longest_s, now - last), now
-    assert longest_s < 0.05
+    return longest_s / (last - began)
+
+
+def test_compiling_does_not_hold_the_interpreter() -> None:
+    """Else the wait is nearly all of it, each time. A busy machine makes one wait long, but not every one."""
+    assert min(map(longest_wait, range(10))) < 0.5
 
 
 def test_a_thousand_schemas_take_no_memory() -> None:
