@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc, model_host_pb2_grpc
 from gen import model_host_pb2 as host_pb
 
+from api.clients.hosts import Hosts, Replica
 from internal.config import ModelConfig
 from internal.inference.backends.base import Generation
 from internal.inference.backends.scripted import ScriptedBackend
@@ -122,6 +124,14 @@ def ready(worker: Worker) -> host_pb.ModelState:
         backend=info.backend,
         created=1_700_000_000,
     )
+
+
+async def usable(hosts: Hosts, count: int = 1) -> list[Replica]:
+    """Waits until that many replicas can be used."""
+    while len(found := [r for r in hosts.replicas() if r.usable]) != count:
+        await asyncio.sleep(0)
+        await asyncio.to_thread(os.sched_yield)
+    return found
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from api.clients.session import Call, GenerateRequest
 from api.errors import ApiError, PoisonRequestError
 from api.services.quarantine import Quarantine, Turn
 
-TRIES = 2
+TRIES = 2  # workers that one request is handed to at most
 
 
 class Attempts:
@@ -29,7 +29,7 @@ class Attempts:
         return self._tried[-1]
 
     async def count_tokens(self) -> int:
-        """Tokens of the prompt. Raises what the worker does, and ModelNotFoundError, OverloadedError."""
+        """Tokens of the prompt. Raises what the worker does, and OverloadedError."""
         replica = self._hosts.pick(self._request.model)
         assert replica.session is not None
         return await replica.session.count_tokens(self._request)
@@ -37,7 +37,7 @@ class Attempts:
     async def submit(self) -> None:
         """Hands the request to the least loaded replica that has not failed it yet.
 
-        Raises ModelNotFoundError, OverloadedError, PoisonRequestError, WorkerDiedError.
+        Raises OverloadedError, PoisonRequestError, WorkerDiedError.
         """
         if self._turn is None:
             self._turn = await self._quarantine.turn(self._request.model, self._asked)

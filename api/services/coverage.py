@@ -30,6 +30,8 @@ class Coverage:
             self._extension = asyncio.create_task(self._extend())
         if used > self.tokens:
             await asyncio.shield(self._extension)
+            if used > self.tokens:
+                self.certain = self.tokens  # whoever was refused once is not told otherwise later
         return used <= self.tokens
 
     def close(self) -> None:

@@ -14,10 +14,10 @@ from api.domain import LineAnswer, Principal, TokenUsage, UsageRecord
 from api.errors import OverloadedError, UpstreamTimeoutError, WorkerDiedError
 from api.limits.dimensions import estimate_tokens
 from api.services.admission import Admission, Quote
+from api.services.attempts import TRIES
 from api.services.catalog import Catalog, answered_by, mapped, ran_at
 from api.services.quarantine import Asked, Quarantine, Turn
 
-TRIES = 2
 INPUT_TOKENS = 8  # that a model adds to every input, at most
 
 Found = TypeVar("Found", Vectors, Scores)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 import pytest
 from gen import inference_pb2 as pb
 from gen import model_host_pb2 as host_pb
 
-from api.clients.hosts import Hosts, Replica, target_of
+from api.clients.hosts import Hosts, target_of
 from api.clients.session import PARCEL_BYTES, Call, Delta, Session, parcels
 from api.errors import OverloadedError, UpstreamError
 from tests.unit.api.tcp_proxy import proxied
-from tests.workers import MODEL, host, ready, say, worker
+from tests.workers import MODEL, host, ready, say, usable, worker
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -27,14 +26,6 @@ async def read(call: Call) -> tuple[str, bool]:
             text += event.delta.text
             finished = finished or event.HasField("finished")
     return text, finished
-
-
-async def usable(hosts: Hosts, count: int = 1) -> list[Replica]:
-    """Waits until that many replicas can be used."""
-    while len(found := [r for r in hosts.replicas() if r.usable]) != count:
-        await asyncio.sleep(0)
-        await asyncio.to_thread(os.sched_yield)
-    return found
 
 
 async def test_many_calls_share_one_stream() -> None:

@@ -46,7 +46,7 @@ async def test_it_ends_where_the_money_does(ledger: Ledger, store: Database) -> 
     used = 0
     while used < coverage.certain or await coverage.reaches(used + 1):
         used += 1
-    assert used == coverage.tokens
+    assert used == coverage.tokens == coverage.certain
     assert 1500 - LEAST_STEP_TOKENS < used <= 1500
     assert ticket.hold is not None and ticket.hold.amount_nusd == worth_nusd(used)
     assert not await coverage.reaches(used + 1) and await coverage.reaches(used)

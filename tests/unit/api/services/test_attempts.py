@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -13,7 +11,7 @@ from api.clients.hosts import Hosts
 from api.errors import OverloadedError
 from api.services.attempts import Attempts
 from api.services.quarantine import Quarantine
-from tests.workers import MODEL, Worker, host, ready, say, worker
+from tests.workers import MODEL, host, ready, say, usable, worker
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -21,17 +19,14 @@ REFUSED = OverloadedError("the first refusal")
 
 
 @asynccontextmanager
-async def workers(count: int) -> AsyncIterator[tuple[Hosts, list[Worker]]]:
+async def workers(count: int) -> AsyncIterator[Hosts]:
     """So many of one model, connected to."""
     async with worker() as one, worker() as other, host() as (service, address):
-        running = [one, other][:count]
-        await service.set(*map(ready, running))
+        await service.set(*map(ready, [one, other][:count]))
         async with aclosing(Hosts([address])) as hosts:
             await hosts.start()
-            while sum(replica.usable for replica in hosts.replicas()) < count:
-                await asyncio.sleep(0)
-                await asyncio.to_thread(os.sched_yield)
-            yield hosts, running
+            await usable(hosts, count)
+            yield hosts
 
 
 def attempts(hosts: Hosts, script: str = '[{"say": "hello"}]') -> Attempts:
@@ -48,7 +43,7 @@ async def finished(asked: Attempts) -> bool:
 
 
 async def test_each_worker_is_tried_once_and_two_at_most() -> None:
-    async with workers(2) as (hosts, _):
+    async with workers(2) as hosts:
         asked = attempts(hosts)
         await asked.submit()
         first = asked.replica
@@ -63,7 +58,7 @@ async def test_each_worker_is_tried_once_and_two_at_most() -> None:
 
 
 async def test_without_another_worker_the_first_refusal_is_told() -> None:
-    async with workers(1) as (hosts, _):
+    async with workers(1) as hosts:
         asked = attempts(hosts)
         await asked.submit()
         with pytest.raises(OverloadedError, match="the first refusal"):
@@ -72,7 +67,7 @@ async def test_without_another_worker_the_first_refusal_is_told() -> None:
 
 
 async def test_what_was_cancelled_before_it_ran_ends_at_once() -> None:
-    async with workers(1) as (hosts, _):
+    async with workers(1) as hosts:
         asked = attempts(hosts, '[{"wait_ms": 20000}]')
         asked.cancel()
         await asked.submit()
@@ -81,7 +76,7 @@ async def test_what_was_cancelled_before_it_ran_ends_at_once() -> None:
 
 
 async def test_it_can_be_counted_and_be_closed_without_ever_having_run() -> None:
-    async with workers(1) as (hosts, _):
+    async with workers(1) as hosts:
         asked = attempts(hosts)
         assert await asked.count_tokens() > 0
         asked.close()
