@@ -25,7 +25,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +35,7 @@ import uvloop
 
 from bench import load
 from bench.stack import free_port, running
+from internal.inference.backends.llamacpp.model import Model
 
 SAMPLING: dict[str, Any] = {"ignore_eos": True, "top_k": 40, "top_p": 0.95, "min_p": 0}
 SAMPLERS = {"samplers": ["top_k", "top_p", "temperature"]}  # llama-server runs more of them by default
@@ -123,10 +124,30 @@ def tokens_per_s(result: dict[str, Any], asked_for: int) -> float:
     return told or round(asked_for / result["seconds"], 1)
 
 
-async def long_prompt(server: Server, streams: int, first: int) -> dict[str, float]:
-    """Streams run; a prompt of about 3 000 tokens arrives. How long do the streams stand still until it is answered?"""
+def without_text(gguf: Path) -> list[int]:
+    """Tokens that a stream tells nothing of when they come: parts of a letter, and control tokens."""
+    model = Model(str(gguf))
+    try:
+        return [token for token in range(model.vocabulary_size) if not is_text(model.piece(token))]
+    finally:
+        model.free()
+
+
+def is_text(piece: bytes) -> bool:
+    try:
+        return bool(piece.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+async def long_prompt(server: Server, streams: int, first: int, silent: Sequence[int]) -> dict[str, float]:
+    """Streams run; a prompt of about 3 000 tokens arrives. How long do the streams stand still until it is answered?
+
+    `silent`: tokens that are not to be sampled, because the gap around one would be counted as one step.
+    """
     base = ["--url", server.url, "--key", server.key, "--model", server.model, "--stream", "--first", str(first)]
-    base += ["--extra", json.dumps(SAMPLING | server.extra)]
+    biased = {"logit_bias": {str(token): -100 for token in silent}}
+    base += ["--extra", json.dumps(SAMPLING | server.extra | biased)]
     calm = load.arguments([*base, "--concurrency", str(streams), "--requests", str(streams), "--max-tokens", "400"])
     prompt = ["--concurrency", "1", "--requests", "1", "--max-tokens", "4", "--prompt-tokens", "2000"]
     running = asyncio.create_task(load.run(calm))
@@ -169,12 +190,13 @@ def shared_prefix(server: Server, together: bool) -> dict[str, Any]:
 
 
 def report(servers: list[Server], a: argparse.Namespace) -> dict[str, Any]:
+    silent = without_text(a.gguf) if a.gguf else []
     result: dict[str, Any] = {"bench": "engine", "streams": a.streams, "rounds": a.rounds}
     for server in servers:
         result[server.name] = {
             "tokens_per_s": round(statistics.median(server.tokens_per_s), 1),
             "tokens_per_s_1_stream": round(statistics.median(server.single), 1),
-            "long_prompt": [uvloop.run(long_prompt(server, 8, first)) for first in (10_000, 20_000, 30_000)],
+            "long_prompt": [uvloop.run(long_prompt(server, 8, first, silent)) for first in (10_000, 20_000, 30_000)],
             "shared_prefix": shared_prefix(server, together=False),
             "shared_prefix_together": shared_prefix(server, together=True),
         }

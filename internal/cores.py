@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import itertools
 import os
 import platform
 import struct
@@ -35,6 +37,41 @@ def keep_threads_apart(threads: object) -> None:
     """
     if not isinstance(threads, int) or threads == 0 or threads >= usable_cores():
         os.environ.setdefault("OMP_PROC_BIND", "close")
+
+
+class Team:
+    """The calling thread, and those that OpenMP starts for it, on cores of their own, where `keep_threads_apart` has
+    given such to all: `cores` are numbers among those that this process may use.
+
+    OpenMP would begin with the first of them for every thread that calls it. `name`: of all of them, 15 letters at
+    most.
+    """
+
+    def __init__(self, name: str, cores: range) -> None:
+        self._name = name
+        self._cores: list[int] = []
+        self._placed: set[int] = set()
+        if "OMP_PROC_BIND" not in os.environ or not hasattr(os, "sched_setaffinity"):
+            return
+        usable = sorted(os.sched_getaffinity(os.getpid()))  # of the first thread, which computes nothing
+        self._cores = [usable[core % len(usable)] for core in cores]
+        os.sched_setaffinity(0, self._cores)
+        Path("/proc/thread-self/comm").write_text(name)  # OpenMP's threads take the name of who starts them
+
+    def stay(self) -> None:
+        """Call it when the team has computed something, and its threads are there."""
+        if len(self._cores) < 2:  # OpenMP starts none
+            return
+        found = set()
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if (task / "comm").read_text().strip() == self._name:
+                    found.add(int(task.name))
+        if found != self._placed:
+            self._placed = found
+            for core, thread in zip(itertools.cycle(self._cores), sorted(found), strict=False):
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(thread, {core})
 
 
 def flush_denormals() -> None:

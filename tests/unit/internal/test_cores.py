@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -49,3 +50,54 @@ def test_what_is_denormal_is_zero_on_this_thread_and_those_that_it_starts() -> N
     """
     found = subprocess.run([sys.executable, "-c", tell], check=True, capture_output=True, text=True).stdout
     assert found.split() == ["False", "False", "True"]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or usable_cores() < 2, reason="there is nothing to share out")
+@pytest.mark.parametrize(("bound", "expected"), [("close", [[1], [0], [1]]), ("", [[0, 1]] * 3)])
+def test_a_team_stays_on_its_cores_where_threads_are_kept_apart(bound: str, expected: list[list[int]]) -> None:
+    """Numbers of cores that a thread may use: one of a team of one; those of a team of two."""
+    tell = """if True:
+        import os, sys, threading
+        from internal.cores import Team
+
+        usable = sorted(os.sched_getaffinity(0))[:2]
+        os.sched_setaffinity(0, usable)
+
+        def numbers():
+            return [usable.index(core) for core in sorted(os.sched_getaffinity(0))]
+
+        def run(work):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+
+        def alone():
+            Team("alone", range(1, 2)).stay()
+            print(numbers())
+
+        def of_two():
+            team = Team("of-two", range(2))
+            there, placed = threading.Barrier(2), threading.Barrier(2)
+            found = {}
+
+            def helper():
+                there.wait()
+                placed.wait()
+                found[1] = numbers()
+
+            thread = threading.Thread(target=helper)
+            thread.start()
+            there.wait()
+            team.stay()
+            placed.wait()
+            thread.join()
+            print(numbers())
+            print(found[1])
+
+        run(alone)
+        run(of_two)
+    """
+    environment = {"OMP_PROC_BIND": bound} if bound else {}
+    command = [sys.executable, "-c", tell]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    assert [json.loads(line) for line in found.splitlines()] == expected

@@ -20,9 +20,10 @@ from gen import inference_pb2 as pb
 from internal.cores import flush_denormals
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
-from internal.inference.backends.batching.kv_cache import Cache
+from internal.inference.backends.batching.kv_cache import Cache, Lease
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
 from internal.inference.backends.batching.pace import Pace
+from internal.inference.backends.batching.prefiller import LEAST_TOKENS, Prefiller
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
 from internal.inference.backends.batching.scheduler import Scheduler, Work
 from internal.inference.backends.batching.slots import Choice, Request
@@ -56,9 +57,13 @@ class Engine:
         batch: int,
         emit: Callable[[Events], None],
         on_broken: Callable[[], None],
+        prefiller: Prefiller | None = None,
     ) -> None:
         self._context = context
         self._cache = cache
+        self._wake = threading.Event()
+        self._prefiller = prefiller
+        self._aside: tuple[Work, Lease | None] | None = None  # what the prefiller computes
         self._scheduler = Scheduler(self._cache, slots)
         self._pace = Pace(batch, two_passes=not context.unified)
         self._batch = batch
@@ -68,7 +73,6 @@ class Engine:
         self._arrived: deque[Request] = deque()
         self._requests: list[Request] = []
         self._events: Events = []
-        self._wake = threading.Event()
         self._cancelling = False
         self._stopping = False
         self._failures = 0
@@ -117,7 +121,8 @@ class Engine:
         flush_denormals()
         try:
             self._warm_up()
-        except DecodeError as error:
+        except Exception as error:  # whoever starts it waits for an answer
+            log.exception("the model cannot be run")
             self._ready.set_exception(WorkerError(f"the model cannot be run: {error}"))
             return
         self._ready.set_result(None)
@@ -137,6 +142,8 @@ class Engine:
             if not worked and not self._stopping:
                 self._wake.wait()
         self._end_everything()
+        if self._prefiller is not None:
+            self._prefiller.rest()
 
     def _warm_up(self) -> None:
         """Reads the weights in, and learns how long steps take."""
@@ -147,8 +154,12 @@ class Engine:
             self._context.decode([Chunk(lease.sequence, 0, [0] * size, wants_logits=True)])
             if number:  # the first one reads the file
                 self._pace.observe(int(size == 1), size if size > 1 else 0, time.perf_counter() - started)
+            if self._prefiller is not None and not self._prefiller.works(lease.sequence):
+                self._prefiller = None
             self._context.remove(lease.sequence, 0)
         self._cache.close(lease, keep=False)
+        if self._prefiller is not None:
+            self._scheduler.aside_from = LEAST_TOKENS
 
     def _step(self) -> bool:
         """One step; False when there was nothing to do."""
@@ -156,10 +167,12 @@ class Engine:
         if self._cancelling:
             self._cancelling = False
             self._drop_cancelled()
+        self._land()
         if self._scheduler.deserted:
             self._rest()
         started = time.perf_counter()
         work = self._scheduler.plan(self._pace.prefill_budget)
+        self._send_aside()
         if not work:
             return False
         work.sort(key=_sequence)
@@ -169,9 +182,41 @@ class Engine:
             return True
         self._scheduler.commit(work)
         self._read(work, logits)
-        decoding = sum(part.count == 1 for part in work)
-        self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
+        if self._prefiller is None or not self._prefiller.shares:  # with half of the threads steps take longer
+            decoding = sum(part.count == 1 for part in work)
+            self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
         return True
+
+    def _send_aside(self) -> None:
+        """Gives the prefiller its next prompt, or lets it rest."""
+        if self._prefiller is None:
+            return
+        if self._aside is not None:
+            if self._scheduler.hurries(self._aside[0].task):
+                self._prefiller.hurry()
+            return
+        work = self._scheduler.plan_aside()
+        if work is None:
+            self._prefiller.rest()
+            return
+        self._aside = work, work.task.lease
+        prompt = work.task.tokens[: work.start + work.count]
+        self._prefiller.begin(_sequence(work), prompt, work.start, self._wake.set)
+
+    def _land(self) -> None:
+        """Moves what the prefiller has computed to its sequence, unless nobody runs there any more."""
+        if self._prefiller is None or self._aside is None or not self._prefiller.done:
+            return
+        (work, lease), self._aside = self._aside, None
+        wanted = lease is not None and work.task.lease is lease
+        try:
+            reached = self._prefiller.end(_sequence(work) if wanted else None)
+        except DecodeError as error:
+            self._scheduler.landed(work, 0)
+            self._scheduler.remove(work.task, keep=False)
+            self._decode_failed([work], error)
+            return
+        self._scheduler.landed(work, reached - work.start if wanted else 0)
 
     def _rest(self) -> None:
         """Often the next one interactive comes as the last one leaves. It would have to wait for a step of batches."""

@@ -14,6 +14,8 @@ from internal.inference.backends.batching.kv_cache import SequenceMemory
 Logits = npt.NDArray[np.float32]
 Embeddings = npt.NDArray[np.float32]
 """tokens x dimension of the model, row by row in memory."""
+Parcel = npt.NDArray[np.uint8]
+"""Keys and values of one sequence, as they pass from one context of a model to another."""
 
 
 class DecodeError(Exception):
@@ -50,6 +52,19 @@ class Context(SequenceMemory, Protocol):
         Returns the logits of the chunks that want them, in their order: float32 [rows, vocabulary], valid until the
         next call. They may be written to. Raises DecodeError.
         """
+
+
+class MovableContext(Context, Protocol):
+    """One whose sequences can be moved to another context of the same model."""
+
+    def take(self, sequence: int) -> Parcel:
+        """All that the sequence holds, valid until the next call. Raises DecodeError."""
+
+    def put(self, sequence: int, parcel: Parcel) -> None:
+        """Makes this all that the sequence holds. Raises DecodeError."""
+
+    def use_threads(self, threads: int | None) -> None:
+        """So many for the next steps; None: as it was made."""
 
 
 class Model(Protocol):

@@ -6,6 +6,8 @@ The rules:
   step of `BATCH_STEPS` only: every sequence makes a step longer. What it has computed stays where it is meanwhile. Nor
   does it run while someone waits for a first token, unless that has been so for `PATIENCE_STEPS`.
 - Every step carries one token of every stream that decodes, and prefill up to a budget.
+- Where there is a prefiller (`plan_aside`), prompts are computed by it as long as someone reads along, and no crowd
+  waits.
 - A prompt is computed once: a request that shares a prefix with one which is being computed right now waits for it.
 - When cells run out, what nobody runs on is evicted; then the youngest gives way and is computed again later.
 """
@@ -14,7 +16,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from internal.inference.backends.batching.kv_cache import Cache, Lease, common_prefix
@@ -53,6 +56,12 @@ class Task:
         self.leader: Task | None = None  # computes a prefix that this task waits for …
         self.until = 0  # … up to here
         self.reused = 0  # tokens found computed when it last started
+        self.aside = False  # a part of it is being computed by the prefiller
+
+    @property
+    def may_go_aside(self) -> bool:
+        """Whether it can be computed elsewhere than where its sequence is."""
+        return self.priority == INTERACTIVE
 
     @property
     def computed(self) -> int:
@@ -88,6 +97,9 @@ class Scheduler:
     def __init__(self, cache: Cache[Any], slots: int) -> None:
         self._cache = cache
         self._slots = slots
+        # Of prompts of which more than so many tokens are to be computed, somebody asks with `plan_aside`.
+        self.aside_from: int | None = None
+        self._asides = 0  # that it had
         self._steps = 0
         self._prefills = 0  # steps that did
         self._batch_runs = True  # in this step
@@ -110,11 +122,11 @@ class Scheduler:
     def add(self, task: Task) -> None:
         insort(self.waiting, task, key=Task.order)
 
-    def remove(self, task: Task) -> None:
-        """The task is over. What it computed stays for others."""
+    def remove(self, task: Task, *, keep: bool = True) -> None:
+        """The task is over. `keep`: what it computed stays for others."""
         if task in self.running:
             self.running.remove(task)
-            self._release(task, self._cache.close)
+            self._release(task, partial(self._cache.close, keep=keep))
         elif task in self.waiting:
             self.waiting.remove(task)
 
@@ -141,11 +153,34 @@ class Scheduler:
             work += self._prefill(len(singles), self._budget(singles, prefill_budget))
         return work
 
+    def plan_aside(self) -> Work | None:
+        """What the prefiller computes next, after a `plan`: a prompt but for its last token, since what follows that is
+        sampled in a step. None: nothing. `landed` ends it."""
+        tasks = [task for task in self._for_prefiller() if task.lease is not None]
+        if not tasks:
+            return None
+        self._asides += 1
+        order = Task.order if self._asides % OLDEST_STEPS == 0 else _shortest_first
+        task = min(tasks, key=order)
+        task.aside = True
+        return Work(task, task.computed, task.remaining - 1, samples=False)
+
+    def hurries(self, task: Task) -> bool:
+        """Whether the prefiller is to end with what it has of a task: nobody wants it there any more, or someone waits
+        for it, or for the prefiller."""
+        gone = task.lease is None or not self._reads_along()
+        return gone or bool(self._for_prefiller()) or any(other.leader is task for other in self.running)
+
+    def landed(self, work: Work, count: int) -> None:
+        """The prefiller has ended what `plan_aside` gave, and so many tokens of it are in their sequence."""
+        work.task.aside = False
+        if count:
+            self._append(replace(work, count=count))
+
     def commit(self, work: Sequence[Work]) -> None:
         """The step was computed."""
         for part in work:
-            assert part.task.lease is not None
-            self._cache.append(part.task.lease, part.task.tokens[part.start : part.start + part.count])
+            self._append(part)
         self._cache.decoded(sum(part.count == 1 for part in work))
         self._steps += 1
         if self._steps % TIDY_STEPS == 0:
@@ -157,6 +192,10 @@ class Scheduler:
             return False
         self._preempt(max(self.running, key=Task.order))
         return True
+
+    def _append(self, part: Work) -> None:
+        assert part.task.lease is not None
+        self._cache.append(part.task.lease, part.task.tokens[part.start : part.start + part.count])
 
     # ------------------------------------------------------------------ admission
 
@@ -251,19 +290,47 @@ class Scheduler:
             singles = self.decoding()
         return singles
 
-    def _budget(self, singles: Sequence[Task], prefill_budget: Callable[[int, int, int], int]) -> int:
+    def _readers(self) -> tuple[int, int]:
+        """Those interactive that are past their beginning, and the others that run."""
         readers = [task for task in self.running if task.priority == INTERACTIVE]
-        if readers:
-            settled = sum(len(task.tokens) >= task.settled_at for task in readers if task.remaining == 1)
-            return prefill_budget(len(singles), settled, len(readers) - settled)
+        settled = sum(len(task.tokens) >= task.settled_at for task in readers if task.remaining == 1)
+        return settled, len(readers) - settled
+
+    def _for_prefiller(self) -> list[Task]:
+        """Those whose prompts are not computed in steps, but for the one that is with the prefiller already.
+
+        Of a crowd they are: beside few readers, the prefiller's part of the machine is too little for it.
+        """
+        if self.aside_from is None or not self._reads_along():
+            return []
+        return [
+            task
+            for task in self.running
+            if task.may_go_aside and not task.aside and task.remaining - 1 > self.aside_from
+        ]
+
+    def _reads_along(self) -> bool:
+        """Whether prompts are the prefiller's at all."""
+        settled, new = self._readers()
+        return 0 < settled >= new
+
+    def _budget(self, singles: Sequence[Task], prefill_budget: Callable[[int, int, int], int]) -> int:
+        settled, new = self._readers()
+        if settled + new:
+            return prefill_budget(len(singles), settled, new)
         if self._lull and singles:
             return 0
         return min(prefill_budget(len(singles), 0, len(self.running)), BATCH_PREFILL)
 
     def _prefill(self, singles: int, budget: int) -> list[Work]:
+        elsewhere = set(self._for_prefiller())
         while True:
             room = min(budget, self._cache.available - singles)
-            tasks = [task for task in self.running if task.lease is not None and task.remaining > 1]
+            tasks = [
+                task
+                for task in self.running
+                if task.lease is not None and task.remaining > 1 and not task.aside and task not in elsewhere
+            ]
             if room > 0 or singles or not tasks or not self.give_way():
                 break
         counts = _share(tasks, room, oldest_first=self._prefills % OLDEST_STEPS == 0)
@@ -289,6 +356,10 @@ class Scheduler:
             task.lease = None
 
 
+def _shortest_first(task: Task) -> tuple[int, int, int]:
+    return task.priority, task.remaining, task.arrival
+
+
 def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Task, int]:
     """Divides a budget of prefill: whole prompts while there is room, the shortest first, then a part of the next.
 
@@ -297,7 +368,7 @@ def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Ta
     oldest = min(tasks, key=Task.order, default=None) if oldest_first else None
     counts: dict[Task, int] = {}
     left = budget
-    for task in sorted(tasks, key=lambda task: (task is not oldest, task.priority, task.remaining, task.arrival)):
+    for task in sorted(tasks, key=lambda task: (task is not oldest, *_shortest_first(task))):
         if left > 0 and (task.remaining <= left or left >= budget * LEAST_FOR_PART):
             counts[task] = task.extent(min(task.remaining, left))
             left -= counts[task]

@@ -126,6 +126,10 @@ class Choice(Task):
         self._untold = 0  # tokens that no delta accounts for yet
         self._logprobs: list[pb.TokenLogprob] = []
 
+    @property
+    def may_go_aside(self) -> bool:
+        return super().may_go_aside and self.prompt.pictures is None
+
     def extent(self, count: int) -> int:
         pictures = self.prompt.pictures
         return count if pictures is None else pictures.extent(self.computed, count)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from internal.config import ModelConfig
 from internal.cores import usable_cores
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.kv_cache import Cache
+from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.prefix_cache import PrefixCache
 from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
@@ -40,14 +42,17 @@ class LlamaCppBackend(BatchingBackend):
         resources.callback(model.free)
         context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
-        context = self._context = Context(model, _context_settings(options, layout))
+        settings = _context_settings(options, layout)
+        context = self._context = Context(model, settings)
         resources.callback(context.free)
+        prefiller = _prefiller(model, context, settings, options, resources)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
             resources.callback(projector.free)
         layers = options.n_gpu_layers
         device = "cpu" if layers == 0 else "gpu:0"
-        return Loaded(model, context, _cache_of(context, layout), context_length, device, layers, projector)
+        cache = _cache_of(context, layout)
+        return Loaded(model, context, cache, context_length, device, layers, projector, prefiller)
 
 
 def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
@@ -70,6 +75,22 @@ def _context_settings(options: Options, layout: Layout) -> ContextSettings:
         cache_type_k=options.cache_type_k,
         cache_type_v=options.cache_type_v,
     )
+
+
+def _prefiller(
+    model: Model, streams: Context, settings: ContextSettings, options: Options, resources: ExitStack
+) -> Prefiller | None:
+    """What computes prompts beside the steps: a context for one sequence, with threads of its own."""
+    threads = prefill_threads(settings.threads)
+    on_gpu = options.n_gpu_layers != 0
+    if not options.prefill_aside or settings.unified or on_gpu or model.sliding_window or not threads:
+        return None
+    length = streams.stream_length
+    batch = min(settings.ubatch, length)
+    alone = replace(settings, cells=length, sequences=1, batch=batch, threads=threads, threads_batch=threads)
+    context = Context(model, alone)
+    resources.callback(context.free)
+    return Prefiller(streams, context, threads=settings.threads, batch=batch)
 
 
 def _projector(config: ModelConfig, options: Options, model: Model) -> Projector | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from internal.errors import WorkerError
-from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, Parcel
 from internal.inference.backends.llamacpp.model import Model
 from internal.llamacpp import llama
 from internal.llamacpp.batch import Batch, pointer_to
@@ -26,6 +26,9 @@ FLASH_ATTENTION = {
     "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
     "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
+_BYTES = ctypes.POINTER(ctypes.c_uint8)
+HEAD_BYTES, COUNT_BYTES = 8, 4  # of llama.cpp's state of a sequence, and of a number in it
+ROOM_BYTES = 1024  # for as many numbers as there may be streams
 CELL_BYTES = 64  # of a cell beside its keys and values, in what llama.cpp copies
 
 
@@ -77,6 +80,8 @@ class Context:
         stream_bytes = 0 if settings.unified else self.stream_length * (4 * model.kv_values_per_cell + CELL_BYTES)
         self._parcel = np.ones(stream_bytes, np.uint8)
         self._batch = _Batch(parameters.n_batch)
+        self._threads = settings.threads, settings.threads_batch
+        self._streams = 1 if settings.unified else settings.sequences
 
     def free(self) -> None:
         if self.pointer:
@@ -115,13 +120,7 @@ class Context:
         if self.unified:
             llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
             return
-        size = llama.llama_state_seq_get_size_ext(self.pointer, source, 0)
-        if size > len(self._parcel):
-            self._parcel = np.ones(size * 2, np.uint8)
-        parcel = pointer_to(self._parcel, ctypes.POINTER(ctypes.c_uint8))
-        llama.llama_state_seq_get_data_ext(self.pointer, parcel, size, source, 0)
-        if not llama.llama_state_seq_set_data_ext(self.pointer, parcel, size, target, 0):
-            raise DecodeError("llama.cpp cannot copy the state of a sequence")
+        self._set_state(target, self._parcel[: self._get_state(source)])
         self.remove(target, end)
 
     def remove(self, sequence: int, start: int) -> None:
@@ -132,6 +131,41 @@ class Context:
         """Tokens that the sequence holds."""
         last: int = llama.llama_memory_seq_pos_max(self._memory, sequence)
         return last + 1
+
+    # MovableContext, of models without a sliding window. llama.cpp's state of a sequence says, behind its head, of how
+    # many streams its context is, then for each of them how many cells follow, which are 0 of all but one. Contexts
+    # differ in the first only, so a parcel is that of one stream, with as many zeros behind it as others may want.
+
+    def take(self, sequence: int) -> Parcel:
+        """All that the sequence holds, and it holds something; valid until the next call. Raises DecodeError."""
+        before, behind = COUNT_BYTES * sequence, COUNT_BYTES * (self._streams - sequence - 1)
+        end = self._get_state(sequence) - behind
+        self._parcel[before : before + HEAD_BYTES] = self._parcel[:HEAD_BYTES].copy()
+        self._parcel[end : end + ROOM_BYTES] = 0
+        return self._parcel[before : end + ROOM_BYTES]
+
+    def put(self, sequence: int, parcel: Parcel) -> None:
+        """Makes this all that the sequence holds. Raises DecodeError."""
+        parcel[HEAD_BYTES : HEAD_BYTES + COUNT_BYTES].view(np.uint32)[0] = self._streams
+        self._set_state(sequence, parcel)
+
+    def _get_state(self, sequence: int) -> int:
+        """Writes what the sequence holds into the parcel; returns how many bytes that are."""
+        size: int = llama.llama_state_seq_get_size_ext(self.pointer, sequence, 0)
+        if size + ROOM_BYTES > len(self._parcel):
+            self._parcel = np.ones(size * 2 + ROOM_BYTES, np.uint8)
+        if not llama.llama_state_seq_get_data_ext(self.pointer, pointer_to(self._parcel, _BYTES), size, sequence, 0):
+            raise DecodeError("llama.cpp cannot copy the state of a sequence")
+        return size
+
+    def _set_state(self, sequence: int, state: Parcel) -> None:
+        if not llama.llama_state_seq_set_data_ext(self.pointer, pointer_to(state, _BYTES), len(state), sequence, 0):
+            raise DecodeError("llama.cpp cannot set the state of a sequence")
+
+    def use_threads(self, threads: int | None) -> None:
+        """So many for the next steps; None: as it was made."""
+        made = self._threads
+        llama.llama_set_n_threads(self.pointer, *(made if threads is None else (threads, threads)))
 
 
 class _Batch(Batch):

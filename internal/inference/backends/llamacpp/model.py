@@ -91,6 +91,11 @@ class Model(Weights):
         return self._text(self.eos) if self.eos >= 0 else ""
 
     @property
+    def sliding_window(self) -> int:
+        """Tokens that some of its layers look back at most; 0: all layers look at everything."""
+        return int(llama.llama_model_n_swa(self.pointer))
+
+    @property
     def kv_values_per_cell(self) -> int:
         """Numbers that one token keeps in the K (and as many in the V) cache, over all layers."""
         heads = max(1, llama.llama_model_n_head(self.pointer))

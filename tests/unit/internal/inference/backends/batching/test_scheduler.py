@@ -105,7 +105,57 @@ class StreamRoom(Room):
         return memory, StreamCache(memory, cells, sequences)
 
 
-ROOMS = [Room, StreamRoom]
+class RoomWithPrefiller(StreamRoom):
+    """Prompts of more than a few tokens are computed aside, and land some steps later, or what is there of them."""
+
+    def __init__(self, slots: int = 4, cells: int = 400, sequences: int = 16) -> None:
+        super().__init__(slots, cells, sequences)
+        self.scheduler.aside_from = 4
+        self.aside: tuple[Work, Any, int] | None = None  # where it runs, and the step in which it lands
+        self.steps = 0
+        self.asides = 0
+
+    def add(self, tokens: list[int], wanted: int = 3, priority: int = INTERACTIVE, salt: str = "") -> Task:
+        task = super().add(tokens, wanted, priority, salt)
+        task.settled_at = len(tokens) + 2  # so that there are readers early
+        return task
+
+    def step(self, budget: int = 64) -> list[Work]:
+        self.steps += 1
+        if self.aside is not None:
+            work, _, ready = self.aside
+            if self.steps >= ready:
+                self.land(work.count)
+            elif self.scheduler.hurries(work.task):
+                self.land(min(work.count, self.steps % 7 + 1))
+        work_of_step = super().step(budget)
+        assert all(not part.task.aside for part in work_of_step)
+        if self.aside is None and (part := self.scheduler.plan_aside()):
+            assert part.start == part.task.computed
+            assert not part.samples and part.start + part.count == len(part.task.tokens) - 1
+            self.aside = part, part.task.lease, self.steps + 1 + part.count // 4
+            self.asides += 1
+        return work_of_step or ([self.aside[0]] if self.aside else [])
+
+    def land(self, count: int) -> None:
+        assert self.aside is not None
+        (work, lease, _), self.aside = self.aside, None
+        if work.task.lease is not lease:
+            self.scheduler.landed(work, 0)
+            return
+        tokens = work.task.tokens[work.start : work.start + count]
+        self.memory.write(lease.sequence, work.start, tokens, work.task.salt)
+        self.scheduler.landed(work, count)
+
+    def settle(self, streams: int = 1) -> list[Task]:
+        """Streams that someone reads along."""
+        tasks = [self.add([number + 1, 2, 3], wanted=300) for number in range(streams)]
+        for _ in range(3 + streams):
+            self.step()
+        return tasks
+
+
+ROOMS = [Room, StreamRoom, RoomWithPrefiller]
 in_both_layouts = pytest.mark.parametrize("house", ROOMS)
 
 
@@ -126,6 +176,81 @@ def test_a_long_prompt_comes_in_chunks_between_the_tokens_of_running_streams() -
         work = room.step(budget=16)
         assert [part.task for part in work] == [stream, long]
         assert work[1].start == start
+
+
+def test_beside_a_stream_a_prompt_is_computed_aside_but_for_its_last_token() -> None:
+    room = RoomWithPrefiller()
+    (stream,) = room.settle()
+    long = room.add([7] * 100)
+    steps = [room.step()]
+    while not long.computed:
+        steps.append(room.step())
+    assert len(steps) > 10 and all([part.task for part in step] == [stream] for step in steps[:-1])
+    assert [(part.task, part.start, part.count) for part in steps[-1]][1:] == [(long, 99, 1)]
+    room.finish()
+
+
+def test_a_prompt_of_few_tokens_stays_in_the_steps() -> None:
+    room = RoomWithPrefiller()
+    room.settle()
+    short = room.add([7] * 5)
+    room.step()
+    assert short.remaining == 1 and room.asides == 0
+    room.finish()
+
+
+def test_nobody_reads_along_so_prompts_have_all_of_the_machine() -> None:
+    room = RoomWithPrefiller()
+    tasks = [room.add([number] * 50) for number in range(3)]
+    room.finish()
+    assert room.asides == 0 and all(task.lease is None for task in tasks)
+
+
+def test_a_crowd_does_not_queue_for_the_prefiller() -> None:
+    room = RoomWithPrefiller(slots=8, cells=400)
+    room.settle()
+    crowd = [room.add([10 + number] * 50, wanted=20) for number in range(3)]
+    room.step()
+    assert room.asides == 0 and any(task.computed for task in crowd)
+    room.finish()
+
+
+def test_when_its_readers_have_left_a_prompt_goes_on_in_the_steps() -> None:
+    room = RoomWithPrefiller()
+    (stream,) = room.settle()
+    long = room.add([7] * 100)
+    room.step()
+    assert long.aside
+    room.cancel(stream)
+    room.step(budget=10)
+    assert not long.aside and 0 < long.computed < 99
+    room.finish()
+    assert room.asides == 1
+
+
+def test_prompts_take_turns_with_the_prefiller() -> None:
+    room = RoomWithPrefiller(slots=8, cells=1000)
+    room.settle(3)
+    long = room.add([7] * 400, wanted=1)
+    room.step()
+    short = room.add([8] * 20, wanted=1)
+    while short in room.wanted:
+        room.step()
+    assert long in room.wanted and 0 < long.computed < 399
+    room.finish()
+
+
+def test_who_waits_for_a_prefix_has_it_before_its_leader_is_done() -> None:
+    room = RoomWithPrefiller(slots=8, cells=1000)
+    room.settle(3)
+    leader = room.add([5] * 40 + [1] * 400, wanted=1)
+    room.step()
+    follower = room.add([5] * 40 + [2] * 20, wanted=1)
+    while follower in room.wanted:
+        room.step()
+    assert leader in room.wanted
+    assert follower.reused == 40
+    room.finish()
 
 
 def test_a_short_prompt_overtakes_a_long_one_that_still_moves() -> None:

@@ -466,10 +466,12 @@ async def test_closing_ends_everything_as_cancelled(start: Start) -> None:
     assert late.failure.code == pb.UNAVAILABLE
 
 
-async def test_nothing_leaks_under_any_load(start: Start, layout: str) -> None:
+@pytest.mark.parametrize("threads", [1, 2])  # with two, prompts go aside
+async def test_nothing_leaks_under_any_load(start: Start, layout: str, threads: int) -> None:
     """Random requests, cancelled at random: afterwards every sequence outside of the prefix cache is empty."""
     cells = {"cells": 700} if layout == "unified" else {}
-    engine = await start(slots=4, context_length=300, prefix_sequences=3, n_batch=48, queue_limit=100, **cells)
+    options = {"context_length": 300, "prefix_sequences": 3, "n_batch": 48, "queue_limit": 100, **cells}
+    engine = await start(slots=4, threads=threads, **options)
     answers = []
     for number in range(60):
         answers.append(

@@ -1,0 +1,182 @@
+"""Prompts that are computed beside the steps, on a context and on threads of their own.
+
+In a step, a prompt makes every stream wait for it; small pieces of it keep the waits short, and take several times as
+long as large ones. So beside streams that someone reads, half of the threads compute steps and half of them prompts,
+which move to the streams' context when they are there (disaggregated prefill, as in DistServe, arXiv 2401.09670, within
+one machine).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from internal.cores import Team, flush_denormals
+from internal.inference.backends.batching.library import Chunk, DecodeError, MovableContext, Parcel
+
+log = logging.getLogger("novai.engine")
+
+# A prompt of which no more is to be computed is as quick in the steps of the streams as on its way here and back.
+LEAST_TOKENS = 64
+# How long a piece takes: so long it goes on when nobody needs it any more, and others wait for their turn.
+PIECE_S = 0.15
+FIRST_PIECE = 256  # tokens, while nothing is measured
+LEAST_PIECE = 64  # shorter than that, llama.cpp's attention takes twice as long a token
+LEARNING_RATE = 0.3
+NICENESS = 10  # so that what carries tokens to their readers need not wait for it
+NAME = "novai-prefill"
+SEQUENCE = 0  # the only one of its context
+
+
+def prefill_threads(threads: int) -> int:
+    """Of so many, those that compute prompts while others compute streams."""
+    return threads // 2
+
+
+@dataclass(slots=True)
+class Job:
+    """Tokens to compute from `reached` on."""
+
+    tokens: Sequence[int]  # of the whole sequence
+    reached: int  # so many of them are computed
+    before: Parcel | None  # those that are; none: the prefiller has them
+    on_done: Callable[[], None]
+    hurried: bool = False  # to end with the piece that is being computed
+    cells: Parcel | None = None  # the result; valid until the next job begins
+    error: Exception | None = None
+
+
+class Prefiller:
+    """Computes one prompt at a time. Everything but its own thread's work is called on the engine's thread.
+
+    `streams`: the context of the engine, `context`: another one for a single sequence of the same model. `threads`: of
+    both together. `batch`: tokens of a piece at most.
+    """
+
+    def __init__(self, streams: MovableContext, context: MovableContext, *, threads: int, batch: int) -> None:
+        self._streams = streams
+        self._context = context
+        self._threads = threads
+        self._own_threads = prefill_threads(threads)
+        self._batch = batch
+        self._token_s = 0.0
+        self._held: list[int] = []  # tokens that its context holds
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._job: Job | None = None
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def shares(self) -> bool:
+        """Whether it has its half of the threads now."""
+        return self._thread is not None
+
+    def works(self, sequence: int) -> bool:
+        """Whether that sequence of the streams, which holds something, can be moved there and back."""
+        try:
+            self._context.put(SEQUENCE, self._streams.take(sequence))
+            self._streams.put(sequence, self._context.take(SEQUENCE))
+        except DecodeError as error:
+            log.warning("prompts are computed in the steps of the streams: %s", error)
+            return False
+        return True
+
+    def begin(self, sequence: int, tokens: Sequence[int], start: int, on_done: Callable[[], None]) -> None:
+        """Computes the tokens from `start` on; those before are in that sequence of the streams.
+
+        `on_done` is called on the prefiller's thread. Raises DecodeError.
+        """
+        assert self._job is None
+        known = self._held[:start] == tokens[:start]
+        before = None if known else self._streams.take(sequence).copy()
+        self._job = Job(tokens, start, before, on_done)
+        if self._thread is None:
+            self._streams.use_threads(self._threads - self._own_threads)
+            self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+            self._thread.start()
+        self._jobs.put(self._job)
+
+    def hurry(self) -> None:
+        """Ends what it computes with the piece that it is at."""
+        if self._job is not None:
+            self._job.hurried = True
+
+    @property
+    def done(self) -> bool:
+        """Whether what was begun can be ended."""
+        return self._done.is_set()
+
+    def end(self, sequence: int | None) -> int:
+        """Makes what was computed all that this sequence of the streams holds, and returns how many tokens that are.
+
+        None: nobody wants it. Raises DecodeError, after which that sequence may hold nothing.
+        """
+        job, self._job = self._job, None
+        assert job is not None
+        self._done.clear()
+        if job.error is not None:
+            raise DecodeError(f"computing a prompt failed: {job.error}") from job.error
+        if sequence is not None:
+            assert job.cells is not None
+            self._streams.put(sequence, job.cells)
+        return job.reached
+
+    def rest(self) -> None:
+        """Gives all threads to the streams. Waits for what is being computed.
+
+        Its thread ends, because OpenMP keeps workers for each that calls it, and once there are more of them than
+        cores, all of them sleep at every barrier.
+        """
+        if self._thread is None:
+            return
+        self.hurry()
+        self._jobs.put(None)
+        self._thread.join()
+        self._thread = None
+        self._streams.use_threads(None)
+
+    # ------------------------------------------------------------------ its thread
+
+    def _run(self) -> None:
+        flush_denormals()
+        if sys.platform == "linux":  # elsewhere that would be the whole process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        team = Team(NAME, range(self._threads - self._own_threads, self._threads))
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._compute(job, team)
+            except Exception as error:  # the engine tells who waits for it
+                log.exception("a prompt could not be computed")
+                job.error = error
+            self._done.set()
+            job.on_done()
+
+    def _compute(self, job: Job, team: Team) -> None:
+        if job.before is not None:
+            self._context.put(SEQUENCE, job.before)
+            job.before = None
+        self._context.remove(SEQUENCE, job.reached)
+        self._held = []
+        while job.reached < len(job.tokens) and not job.hurried:
+            started = time.perf_counter()
+            piece = job.tokens[job.reached : job.reached + self._piece(len(job.tokens) - job.reached)]
+            self._context.decode([Chunk(SEQUENCE, job.reached, piece, wants_logits=False)])
+            job.reached += len(piece)
+            self._learn((time.perf_counter() - started) / len(piece))
+            team.stay()
+        job.cells = self._context.take(SEQUENCE)
+        self._held = list(job.tokens[: job.reached])
+
+    def _piece(self, left: int) -> int:
+        """Tokens of the next piece, of so many that are left: pieces of the same size."""
+        most = max(int(PIECE_S / self._token_s), LEAST_PIECE) if self._token_s else FIRST_PIECE
+        return -(-left // -(-left // min(most, self._batch)))
+
+    def _learn(self, token_s: float) -> None:
+        self._token_s += (token_s - self._token_s) * (LEARNING_RATE if self._token_s else 1)

@@ -1,0 +1,283 @@
+"""Prompts that are computed beside the streams: the same as those that are computed in their steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gen import inference_pb2 as pb
+
+from internal.config import ModelConfig
+from internal.inference.backends.batching.backend import Loaded
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
+from internal.inference.backends.batching.prefiller import LEAST_TOKENS, NAME, Prefiller
+from internal.inference.backends.batching.scheduler import BEGINNING
+from internal.inference.backends.llamacpp import LlamaCppBackend
+from internal.inference.backends.llamacpp.context import Context, ContextSettings
+from internal.inference.backends.llamacpp.model import Model
+from tests.unit.internal.inference.backends.llamacpp.conftest import Start
+from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
+from tests.unit.internal.inference.backends.running import TOLD, Answer, Engine, same_but_for_ties
+
+STREAMS = ContextSettings(
+    unified=False,
+    cells=3 * 512,
+    sequences=3,
+    batch=512,
+    ubatch=512,
+    threads=2,
+    threads_batch=2,
+    flash_attention="on",
+    cache_type_k="f32",
+    cache_type_v="f32",
+)
+ROUNDING = 2e-3  # of logits: chunks of other sizes round differently
+ALONE = replace(STREAMS, cells=512, sequences=1, threads=1, threads_batch=1)
+
+
+@pytest.fixture
+def layout() -> str:
+    return "streams"
+
+
+class House:
+    """Two contexts of one model, and a prefiller between them."""
+
+    def __init__(self, path: Path, resources: ExitStack, alone: ContextSettings) -> None:
+        model = Model(str(path))
+        resources.callback(model.free)
+        self.streams, self.alone = Context(model, STREAMS), Context(model, alone)
+        resources.callback(self.streams.free)
+        resources.callback(self.alone.free)
+        self.prefiller = Prefiller(self.streams, self.alone, threads=2, batch=512)
+        resources.callback(self.prefiller.rest)
+
+    def begin(self, sequence: int, tokens: list[int], start: int) -> threading.Event:
+        done = threading.Event()
+        self.prefiller.begin(sequence, tokens, start, done.set)
+        return done
+
+    def compute(self, sequence: int, tokens: list[int], start: int = 0) -> int:
+        assert self.begin(sequence, tokens, start).wait(30) and self.prefiller.done
+        return self.prefiller.end(sequence)
+
+    def next_logits(self, sequence: int, start: int, token: int) -> Logits:
+        return self.streams.decode([Chunk(sequence, start, [token], wants_logits=True)])[0].copy()
+
+
+@contextmanager
+def house(path: Path, alone: ContextSettings = ALONE) -> Iterator[House]:
+    with ExitStack() as resources:
+        yield House(path, resources, alone)
+
+
+def test_what_it_computed_is_what_the_streams_would_have(tiny_gguf: Path) -> None:
+    tokens = prompt(300)
+    with house(tiny_gguf) as here:
+        here.streams.decode([Chunk(0, 0, tokens, wants_logits=False)])
+        expected = here.next_logits(0, 300, 5)
+        assert here.compute(2, tokens) == 300
+        assert here.streams.length(2) == 300
+        np.testing.assert_allclose(here.next_logits(2, 300, 5), expected, rtol=0, atol=ROUNDING)
+
+
+def test_it_goes_on_from_what_a_stream_holds(tiny_gguf: Path) -> None:
+    tokens = prompt(300)
+    with house(tiny_gguf) as here:
+        here.streams.decode([Chunk(1, 0, tokens[:100], wants_logits=False)])
+        other = here.streams.length(0)
+        assert here.compute(1, tokens, start=100) == 300
+        found = here.next_logits(1, 300, 5)
+        here.streams.decode([Chunk(0, 0, tokens, wants_logits=False)])
+        np.testing.assert_allclose(found, here.next_logits(0, 300, 5), rtol=0, atol=ROUNDING)
+        assert other == 0  # and nobody else was touched
+
+
+def test_a_prompt_that_was_hurried_goes_on_where_it_ended(tiny_gguf: Path) -> None:
+    tokens = prompt(500)
+    with house(tiny_gguf, replace(ALONE, batch=64, ubatch=64)) as here:
+        here.prefiller._batch = 64
+        done = here.begin(0, tokens, 0)
+        here.prefiller.hurry()
+        assert done.wait(30)
+        reached = here.prefiller.end(0)
+        assert 0 <= reached < 500
+        assert here.streams.length(0) == reached
+        assert here.compute(0, tokens, start=reached) == 500
+        here.streams.decode([Chunk(1, 0, tokens, wants_logits=False)])
+        found, expected = here.next_logits(0, 500, 5), here.next_logits(1, 500, 5)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
+
+
+def test_what_nobody_wants_touches_no_stream(tiny_gguf: Path) -> None:
+    with house(tiny_gguf) as here:
+        here.compute(0, prompt(100))
+        assert here.begin(1, prompt(200, 1), 0).wait(30)
+        here.prefiller.end(None)
+        assert [here.streams.length(number) for number in range(3)] == [100, 0, 0]
+
+
+def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
+    with house(tiny_gguf) as here:
+        assert not here.prefiller.shares
+        here.compute(0, prompt(100))
+        assert here.prefiller.shares
+        assert NAME in {thread.name for thread in threading.enumerate()}
+        here.prefiller.rest()
+        assert not here.prefiller.shares
+        assert NAME not in {thread.name for thread in threading.enumerate()}
+        here.compute(1, prompt(100, 1))  # and it comes back
+
+
+def test_it_is_known_at_the_start_whether_sequences_can_be_moved(tiny_gguf: Path) -> None:
+    for alone, works in ((ALONE, True), (replace(ALONE, cache_type_k="f16"), False)):
+        with house(tiny_gguf, alone) as here:
+            here.streams.decode([Chunk(1, 0, prompt(5), wants_logits=False)])
+            assert here.prefiller.works(1) == works
+
+
+# ------------------------------------------------------------------ in the engine
+
+
+async def reader(engine: Engine) -> Answer:
+    """A stream that someone reads along."""
+    stream = engine.submit(prompt(5, 99), max_tokens=1900)
+    await stream.until(lambda: stream.tokens() > BEGINNING)
+    return stream
+
+
+def prefiller_of(engine: Engine) -> Prefiller:
+    backend = engine.backend
+    assert backend._engine is not None and backend._engine._prefiller is not None
+    return backend._engine._prefiller
+
+
+def went_aside(engine: Engine) -> bool:
+    return bool(prefiller_of(engine)._token_s)
+
+
+def check_nothing_leaked(engine: Engine) -> None:
+    context = engine.backend._context  # type: ignore[attr-defined]
+    running, held = engine.held()
+    assert running == 0
+    assert {number: length for number in range(24) if (length := context.length(number))} == held
+
+
+async def test_beside_a_stream_a_prompt_is_answered_as_alone(start: Start) -> None:
+    alone = await (await start(threads=2)).run(prompt(700), **TOLD)
+    engine = await start(threads=2)
+    stream = await reader(engine)
+    same_but_for_ties(await engine.run(prompt(700), **TOLD), alone)
+    assert went_aside(engine)
+    assert not stream.over
+    engine.cancel(stream)
+    await stream.end()
+    check_nothing_leaked(engine)
+
+
+async def test_beside_a_stream_a_conversation_goes_on_from_its_last_turn(start: Start) -> None:
+    engine = await start(threads=2)
+    first = prompt(300)
+    expected = await engine.run([*first, *prompt(200, 1)], **TOLD)
+    stream = await reader(engine)
+    await engine.run(first, cache_salt="here")
+    prefiller_of(engine)._token_s = 0.0
+    answer = await engine.run([*first, *prompt(200, 1)], cache_salt="here", **TOLD)
+    assert answer.usage.cached_tokens == 300
+    assert went_aside(engine)
+    same_but_for_ties(answer, expected)
+    engine.cancel(stream)
+    await stream.end()
+
+
+async def test_prompts_beside_a_stream_share_what_they_begin_with(start: Start) -> None:
+    engine = await start(threads=2)
+    stream, second = await reader(engine), await reader(engine)
+    shared = prompt(600)
+    answers = [engine.submit([*shared, *prompt(100, number)]) for number in (1, 2)]
+    for answer in answers:
+        await answer.end()
+    assert went_aside(engine)
+    assert sorted(answer.usage.cached_tokens for answer in answers) == [0, 600]
+    for each in (stream, second):
+        engine.cancel(each)
+        await each.end()
+    check_nothing_leaked(engine)
+
+
+async def test_whoever_leaves_while_his_prompt_is_computed_leaves_nothing(start: Start) -> None:
+    engine = await start(threads=2)
+    stream = await reader(engine)
+    for number in range(5):
+        long = engine.submit(prompt(1800, number))
+        await long.until(lambda long=long: long.accepted)  # type: ignore[misc]
+        engine.cancel(long)
+        await long.end()
+        assert long.events[-1].finished.cancelled
+    engine.cancel(stream)
+    await stream.end()
+    assert (await engine.run(prompt(100))).finish() == pb.LENGTH
+    check_nothing_leaked(engine)
+
+
+async def test_closing_does_not_wait_for_a_long_prompt_to_be_answered(start: Start) -> None:
+    engine = await start(threads=2)
+    stream = await reader(engine)
+    long = engine.submit(prompt(1800))
+    await long.until(lambda: long.accepted)
+    await engine.backend.aclose()
+    assert stream.events[-1].finished.cancelled and long.events[-1].finished.cancelled
+    assert NAME not in {thread.name for thread in threading.enumerate()}
+
+
+class Broken:
+    """A context that can hold sequences, and not compute."""
+
+    unified = False
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.take, self.put, self.remove = context.take, context.put, context.remove
+        self.copy, self.use_threads = context.copy, context.use_threads
+
+    def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        raise DecodeError("no")
+
+
+class BreakingBackend(LlamaCppBackend):
+    def _load(self, resources: ExitStack) -> Loaded:
+        loaded = super()._load(resources)
+        assert isinstance(loaded.context, Context) and loaded.prefiller is not None
+        alone = loaded.prefiller._context
+        assert isinstance(alone, Context)
+        return replace(loaded, prefiller=Prefiller(loaded.context, Broken(alone), threads=2, batch=512))
+
+
+async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf: Path) -> None:
+    options: dict[str, Any] = {"threads": 2, "kv": "streams"}
+    row = ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(tiny_gguf), options=options)
+    engine = Engine(BreakingBackend(row))
+    await engine.backend.start(engine.publish)
+    try:
+        stream = await reader(engine)
+        assert (await engine.run(prompt(500))).failure.code == pb.INTERNAL
+        before = stream.tokens()
+        await stream.until(lambda: stream.tokens() > before)
+        assert (await engine.run(prompt(LEAST_TOKENS))).finish() == pb.LENGTH
+        engine.cancel(stream)
+        await stream.end()
+        check_nothing_leaked(engine)
+    finally:
+        await engine.backend.aclose()
+
+
+@pytest.mark.parametrize("options", [{"prefill_aside": False}, {"threads": 1}, {"kv": "unified"}])
+async def test_where_there_is_none(start: Start, options: dict[str, Any]) -> None:
+    engine = await start(**({"threads": 2} | options))
+    assert engine.backend._engine is not None and engine.backend._engine._prefiller is None
