@@ -7,7 +7,9 @@ together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from internal.embedding.backends.transformers.folder import SentenceFolder
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": torch.ops.aten.gelu_, "relu": functional.relu_}
 ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 TYPICAL_TOKENS = 1024  # of a batch: what weights are laid out for
+RACES = 6  # between libraries: 15 ms each
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 Weights = dict[str, Tensor]
@@ -80,8 +83,8 @@ class PackedEncoder:
 class Linear:
     """x · weight + bias.
 
-    On a CPU oneDNN multiplies with weights that were laid out for it once: 20 % faster than BLAS, measured with AVX2.
-    (Its own GELU is slower than torch's.) Elsewhere the weight is stored as BLAS reads it fastest.
+    On a CPU oneDNN may multiply with weights that were laid out for it once (its own GELU is slower than torch's).
+    Elsewhere the weight is stored as BLAS reads it fastest.
     """
 
     def __init__(self, weights: Weights, products: torch.dtype, *names: str) -> None:
@@ -89,22 +92,42 @@ class Linear:
         weight = torch.cat([weights[f"{name}.weight"] for name in names]).to(products)
         self.bias = torch.cat([weights[f"{name}.bias"] for name in names]).to(products)
         self._packed = weight.device.type == "cpu" and lays_out(products)
-        if self._packed:
-            self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_TOKENS)
-        else:
-            self.weight = weight.t().contiguous()
+        self.weight = laid_out(weight) if self._packed else weight.t().contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.bias.dtype)
-        if self._packed:
-            out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-            return out
-        return torch.addmm(self.bias, x, self.weight)
+        return by_onednn(x, self.weight, self.bias) if self._packed else torch.addmm(self.bias, x, self.weight)
 
 
+def laid_out(weight: Tensor) -> Tensor:
+    """As oneDNN reads it fastest."""
+    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_TOKENS)
+    return found
+
+
+def by_onednn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x · weight + bias, with a weight that is laid out."""
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return found
+
+
+@cache
 def lays_out(products: torch.dtype) -> bool:
-    """Whether oneDNN takes weights of this type on this processor: for bfloat16 it wants AVX-512."""
-    return ONEDNN and (products == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    """Whether oneDNN multiplies numbers of this type on this processor, and faster than BLAS. For bfloat16 it wants
+    AVX-512, and has no rival; in float32 it was 20 % faster on one processor with AVX2 and 10 % slower on another."""
+    if not ONEDNN or products != torch.float32:
+        return ONEDNN and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    x, weight, bias = torch.ones(TYPICAL_TOKENS // 2, 384), torch.ones(1536, 384), torch.ones(1536)
+    packed, transposed = laid_out(weight), weight.t().contiguous()
+    rivals = (lambda: by_onednn(x, packed, bias)), (lambda: torch.addmm(bias, x, transposed))
+    onednn_s, blas_s = (min(each) for each in zip(*(map(seconds, rivals) for _ in range(RACES)), strict=True))
+    return bool(onednn_s < blas_s)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 class LayerNorm:
