@@ -199,9 +199,13 @@ class Engine:
         if work is None:
             self._prefiller.rest()
             return
-        self._aside = work, work.task.lease
         prompt = work.task.tokens[: work.start + work.count]
-        self._prefiller.begin(_sequence(work), prompt, work.start, self._wake.set)
+        try:
+            self._prefiller.begin(_sequence(work), prompt, work.start, self._wake.set)
+        except DecodeError as error:
+            self._aside_failed(work, error)
+            return
+        self._aside = work, work.task.lease
 
     def _land(self) -> None:
         """Moves what the prefiller has computed to its sequence, unless nobody runs there any more."""
@@ -212,11 +216,15 @@ class Engine:
         try:
             reached = self._prefiller.end(_sequence(work) if wanted else None)
         except DecodeError as error:
-            self._scheduler.landed(work, 0)
-            self._scheduler.remove(work.task, keep=False)
-            self._decode_failed([work], error)
+            self._aside_failed(work, error)
             return
         self._scheduler.landed(work, reached - work.start if wanted else 0)
+
+    def _aside_failed(self, work: Work, error: DecodeError) -> None:
+        """Nobody knows what its sequence holds now, so it is not kept."""
+        self._scheduler.landed(work, 0)
+        self._scheduler.remove(work.task, keep=False)
+        self._decode_failed([work], error)
 
     def _rest(self) -> None:
         """Often the next one interactive comes as the last one leaves. It would have to wait for a step of batches."""

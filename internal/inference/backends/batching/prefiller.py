@@ -115,16 +115,17 @@ class Prefiller:
     def end(self, sequence: int | None) -> int:
         """Makes what was computed all that this sequence of the streams holds, and returns how many tokens that are.
 
-        None: nobody wants it. Raises DecodeError, after which that sequence may hold nothing.
+        None: nobody wants it, whatever became of it. Raises DecodeError, after which that sequence may hold nothing.
         """
         job, self._job = self._job, None
         assert job is not None
         self._done.clear()
+        if sequence is None:
+            return 0
         if job.error is not None:
             raise DecodeError(f"computing a prompt failed: {job.error}") from job.error
-        if sequence is not None:
-            assert job.cells is not None
-            self._streams.put(sequence, job.cells)
+        assert job.cells is not None
+        self._streams.put(sequence, job.cells)
         return job.reached
 
     def rest(self) -> None:
