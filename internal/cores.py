@@ -51,7 +51,7 @@ class Team:
         self._name = name
         self._cores: list[int] = []
         self._placed: set[int] = set()
-        if "OMP_PROC_BIND" not in os.environ or not hasattr(os, "sched_setaffinity"):
+        if os.environ.get("OMP_PROC_BIND", "false") == "false" or not hasattr(os, "sched_setaffinity"):
             return
         usable = sorted(os.sched_getaffinity(os.getpid()))  # of the first thread, which computes nothing
         self._cores = [usable[core % len(usable)] for core in cores]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 NICENESS = 10  # a tenth of a core that somebody else wants as well
+SLIGHTLY = 5  # a third
 AGAIN_S = 0.1  # the kernel takes one change of a session's niceness in so long from those who are not root
 
 
@@ -24,9 +26,10 @@ async def gently(work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, work)
 
 
-def give_way() -> None:
-    """Only this thread: on Linux niceness is a thread's."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+def give_way(niceness: int = NICENESS) -> None:
+    """Only this thread and what it starts, as on Linux niceness is a thread's; elsewhere it would be the process's."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
 async def hold_back(pid: int, until: asyncio.Event) -> None:

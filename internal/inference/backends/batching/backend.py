@@ -12,8 +12,6 @@ import asyncio
 import itertools
 import logging
 import os
-import sys
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from gen import inference_pb2 as pb
 
 from internal.config import ConfigError, ModelConfig
 from internal.errors import InternalError, OverloadedError, UnavailableError, UnsupportedError, WorkerError
+from internal.gently import SLIGHTLY, give_way
 from internal.inference.backends.base import Generation, ModelInfo, Publish
 from internal.inference.backends.batching.constraints import is_constrained
 from internal.inference.backends.batching.engine import Engine, Events
@@ -45,7 +44,6 @@ T = TypeVar("T")
 QUEUE_PER_SLOT = 4
 LEAST_QUEUE = 64
 BROKEN_EXIT = 70  # EX_SOFTWARE
-NICENESS = 5  # of looking at pictures: where cores are short, a third of what streams get
 
 
 def exit_worker() -> None:
@@ -82,7 +80,7 @@ class BatchingBackend(ABC):
         self._template_file = options.chat_template
         self._intake = ThreadPoolExecutor(1, "novai-intake")
         self._compiling = ThreadPoolExecutor(1, "novai-grammars")
-        self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way)
+        self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way, (SLIGHTLY,))
         self._requests: dict[Generation, Request] = {}
         self._arrivals = itertools.count()
         self._prompts: Prompts | None = None
@@ -265,9 +263,3 @@ class BatchingBackend(ABC):
         if self._engine is not None:
             self._engine.stop()
         self._resources.close()
-
-
-def give_way() -> None:
-    """Makes the calling thread, and what it starts, less urgent than the engine's."""
-    if sys.platform == "linux":  # elsewhere that would be the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

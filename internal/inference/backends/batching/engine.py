@@ -23,7 +23,7 @@ from internal.inference.backends.base import Generation
 from internal.inference.backends.batching.kv_cache import Cache, Lease
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
 from internal.inference.backends.batching.pace import Pace
-from internal.inference.backends.batching.prefiller import LEAST_TOKENS, Prefiller
+from internal.inference.backends.batching.prefiller import Prefiller
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
 from internal.inference.backends.batching.scheduler import Scheduler, Work
 from internal.inference.backends.batching.slots import Choice, Request
@@ -158,8 +158,6 @@ class Engine:
                 self._prefiller = None
             self._context.remove(lease.sequence, 0)
         self._cache.close(lease, keep=False)
-        if self._prefiller is not None:
-            self._scheduler.aside_from = LEAST_TOKENS
 
     def _step(self) -> bool:
         """One step; False when there was nothing to do."""
@@ -171,6 +169,8 @@ class Engine:
         if self._scheduler.deserted:
             self._rest()
         started = time.perf_counter()
+        if self._prefiller is not None:
+            self._scheduler.aside_from = self._prefiller.least_tokens
         work = self._scheduler.plan(self._pace.prefill_budget)
         self._send_aside()
         if not work:

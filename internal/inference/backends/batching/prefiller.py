@@ -9,27 +9,26 @@ one machine).
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from internal.cores import Team, flush_denormals
+from internal.gently import SLIGHTLY, give_way
 from internal.inference.backends.batching.library import Chunk, DecodeError, MovableContext, Parcel
 
 log = logging.getLogger("novai.engine")
 
-# A prompt of which no more is to be computed is as quick in the steps of the streams as on its way here and back.
+# A prompt of which no more is to be computed is as quick in the steps of the streams as on its way here and back …
 LEAST_TOKENS = 64
+LEAST_WHILE_SHARED = 8  # … which have half of the threads already
 # How long a piece takes: so long it goes on when nobody needs it any more, and others wait for their turn.
 PIECE_S = 0.15
 FIRST_PIECE = 256  # tokens, while nothing is measured
 LEAST_PIECE = 64  # shorter than that, llama.cpp's attention takes twice as long a token
 LEARNING_RATE = 0.3
-NICENESS = 10  # so that what carries tokens to their readers need not wait for it
 NAME = "novai-prefill"
 SEQUENCE = 0  # the only one of its context
 
@@ -76,6 +75,11 @@ class Prefiller:
     def shares(self) -> bool:
         """Whether it has its half of the threads now."""
         return self._thread is not None
+
+    @property
+    def least_tokens(self) -> int:
+        """Of a prompt of which no more is to be computed, the steps take care."""
+        return LEAST_WHILE_SHARED if self.shares else LEAST_TOKENS
 
     def works(self, sequence: int) -> bool:
         """Whether that sequence of the streams, which holds something, can be moved there and back."""
@@ -146,8 +150,7 @@ class Prefiller:
 
     def _run(self) -> None:
         flush_denormals()
-        if sys.platform == "linux":  # elsewhere that would be the whole process
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        give_way(SLIGHTLY)  # what carries tokens to their readers need not wait for it
         team = Team(NAME, range(self._threads - self._own_threads, self._threads))
         while (job := self._jobs.get()) is not None:
             try:

@@ -126,8 +126,12 @@ def test_what_nobody_wants_touches_no_stream(tiny_gguf: Path) -> None:
 def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
     with house(tiny_gguf) as here:
         assert not here.prefiller.shares
+        at_rest = here.prefiller.least_tokens
         here.compute(0, prompt(100))
         assert here.prefiller.shares
+        assert (
+            here.prefiller.least_tokens < at_rest
+        )  # in steps with half of the threads prompts would take twice as long
         assert NAME in {thread.name for thread in threading.enumerate()}
         here.prefiller.rest()
         assert not here.prefiller.shares

@@ -18,7 +18,7 @@ from gen import inference_pb2 as pb
 from bench.make_gguf import byte_vocabulary, write_gguf
 from bench.make_mmproj import Eye, write_mmproj
 from internal.errors import WorkerError
-from internal.inference.backends.batching.backend import NICENESS
+from internal.gently import SLIGHTLY
 from internal.inference.backends.batching.library import Chunk
 from internal.inference.backends.batching.pictures import Picture, Pictures, drawn
 from tests.pictures import picture
@@ -187,7 +187,7 @@ async def test_looking_is_less_urgent_than_streams(start: Start, mmproj: Path) -
     await engine.run(chat("a", RED, "b"))
     urgency = {thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threading.enumerate()}
     (looking,) = [value for name, value in urgency.items() if name.startswith("novai-pictures")]
-    assert looking == min(urgency["novai-engine"] + NICENESS, 19)
+    assert looking == min(urgency["novai-engine"] + SLIGHTLY, 19)
 
 
 async def test_a_cancelled_request_is_not_looked_at(start: Start, mmproj: Path) -> None:
