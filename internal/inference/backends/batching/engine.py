@@ -61,7 +61,6 @@ class Engine:
     ) -> None:
         self._context = context
         self._cache = cache
-        self._wake = threading.Event()
         self._prefiller = prefiller
         self._aside: tuple[Work, Lease | None] | None = None  # what the prefiller computes
         self._scheduler = Scheduler(self._cache, slots)
@@ -73,6 +72,7 @@ class Engine:
         self._arrived: deque[Request] = deque()
         self._requests: list[Request] = []
         self._events: Events = []
+        self._wake = threading.Event()
         self._cancelling = False
         self._stopping = False
         self._failures = 0

@@ -40,8 +40,8 @@ class Pace:
         self._two_passes = two_passes
         self._decode_s: dict[int, deque[float]] = {}  # by the number of streams that decoded
         # Large chunks cost less a token than the small ones beside streams, so each kind is learned for itself.
-        self._alone = _TokenCost()
-        self._beside = _TokenCost()
+        self._alone = TokenCost()
+        self._beside = TokenCost()
 
     def observe(self, decoding: int, prefilled: int, step_s: float) -> None:
         """A step with so many tokens of each kind took so long."""
@@ -89,7 +89,7 @@ class Pace:
         return max(measured + (streams - nearest) * self._token_s(streams), measured / 2)
 
 
-class _TokenCost:
+class TokenCost:
     """What a token of prefill takes. Learned by tokens, not by steps: what else a step spends weighs most on small
     ones."""
 

@@ -12,12 +12,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from internal.cores import Team, flush_denormals
 from internal.gently import SLIGHTLY, give_way
 from internal.inference.backends.batching.library import Chunk, DecodeError, MovableContext, Parcel
+from internal.inference.backends.batching.pace import TokenCost
 
 log = logging.getLogger("novai.engine")
 
@@ -28,7 +29,6 @@ LEAST_WHILE_SHARED = 8  # … which have half of the threads already
 PIECE_S = 0.15
 FIRST_PIECE = 256  # tokens, while nothing is measured
 LEAST_PIECE = 64  # shorter than that, llama.cpp's attention takes twice as long a token
-LEARNING_RATE = 0.3
 NAME = "novai-prefill"
 SEQUENCE = 0  # the only one of its context
 
@@ -42,13 +42,14 @@ def prefill_threads(threads: int) -> int:
 class Job:
     """Tokens to compute from `reached` on."""
 
-    tokens: Sequence[int]  # of the whole sequence
+    tokens: list[int]  # of the whole sequence
     reached: int  # so many of them are computed
     before: Parcel | None  # those that are; none: the prefiller has them
     on_done: Callable[[], None]
     hurried: bool = False  # to end with the piece that is being computed
     cells: Parcel | None = None  # the result; valid until the next job begins
     error: Exception | None = None
+    done: bool = False  # its thread is through with it
 
 
 class Prefiller:
@@ -64,11 +65,10 @@ class Prefiller:
         self._threads = threads
         self._own_threads = prefill_threads(threads)
         self._batch = batch
-        self._token_s = 0.0
+        self._cost = TokenCost()
         self._held: list[int] = []  # tokens that its context holds
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._job: Job | None = None
-        self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -91,7 +91,7 @@ class Prefiller:
             return False
         return True
 
-    def begin(self, sequence: int, tokens: Sequence[int], start: int, on_done: Callable[[], None]) -> None:
+    def begin(self, sequence: int, tokens: list[int], start: int, on_done: Callable[[], None]) -> None:
         """Computes the tokens from `start` on; those before are in that sequence of the streams.
 
         `on_done` is called on the prefiller's thread. Raises DecodeError.
@@ -114,7 +114,7 @@ class Prefiller:
     @property
     def done(self) -> bool:
         """Whether what was begun can be ended."""
-        return self._done.is_set()
+        return self._job is not None and self._job.done
 
     def end(self, sequence: int | None) -> int:
         """Makes what was computed all that this sequence of the streams holds, and returns how many tokens that are.
@@ -123,7 +123,6 @@ class Prefiller:
         """
         job, self._job = self._job, None
         assert job is not None
-        self._done.clear()
         if sequence is None:
             return 0
         if job.error is not None:
@@ -158,29 +157,27 @@ class Prefiller:
             except Exception as error:  # the engine tells who waits for it
                 log.exception("a prompt could not be computed")
                 job.error = error
-            self._done.set()
+            job.done = True
             job.on_done()
 
     def _compute(self, job: Job, team: Team) -> None:
+        self._held = []  # until it is known: moving and computing may fail half way
         if job.before is not None:
             self._context.put(SEQUENCE, job.before)
             job.before = None
         self._context.remove(SEQUENCE, job.reached)
-        self._held = []
         while job.reached < len(job.tokens) and not job.hurried:
             started = time.perf_counter()
             piece = job.tokens[job.reached : job.reached + self._piece(len(job.tokens) - job.reached)]
             self._context.decode([Chunk(SEQUENCE, job.reached, piece, wants_logits=False)])
             job.reached += len(piece)
-            self._learn((time.perf_counter() - started) / len(piece))
+            self._cost.learn(len(piece), time.perf_counter() - started)
             team.stay()
         job.cells = self._context.take(SEQUENCE)
-        self._held = list(job.tokens[: job.reached])
+        self._held = job.tokens[: job.reached]
 
     def _piece(self, left: int) -> int:
         """Tokens of the next piece, of so many that are left: pieces of the same size."""
-        most = max(int(PIECE_S / self._token_s), LEAST_PIECE) if self._token_s else FIRST_PIECE
+        token_s = self._cost.token_s
+        most = max(int(PIECE_S / token_s), LEAST_PIECE) if token_s else FIRST_PIECE
         return -(-left // -(-left // min(most, self._batch)))
-
-    def _learn(self, token_s: float) -> None:
-        self._token_s += (token_s - self._token_s) * (LEARNING_RATE if self._token_s else 1)

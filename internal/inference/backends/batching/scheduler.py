@@ -160,8 +160,7 @@ class Scheduler:
         if not tasks:
             return None
         self._asides += 1
-        order = Task.order if self._asides % OLDEST_STEPS == 0 else _shortest_first
-        task = min(tasks, key=order)
+        task = _in_turn(tasks, oldest_first=self._asides % OLDEST_STEPS == 0)[0]
         task.aside = True
         return Work(task, task.computed, task.remaining - 1, samples=False)
 
@@ -301,13 +300,14 @@ class Scheduler:
 
         Of a crowd they are: beside few readers, the prefiller's part of the machine is too little for it.
         """
-        if self.aside_from is None or not self._reads_along():
+        if self.aside_from is None:
             return []
-        return [
+        tasks = [
             task
             for task in self.running
             if task.may_go_aside and not task.aside and task.remaining - 1 > self.aside_from
         ]
+        return tasks if tasks and self._reads_along() else []
 
     def _reads_along(self) -> bool:
         """Whether prompts are the prefiller's at all."""
@@ -356,8 +356,10 @@ class Scheduler:
             task.lease = None
 
 
-def _shortest_first(task: Task) -> tuple[int, int, int]:
-    return task.priority, task.remaining, task.arrival
+def _in_turn(tasks: Sequence[Task], *, oldest_first: bool) -> list[Task]:
+    """The shortest first, but for the oldest, if it is to be before all."""
+    oldest = min(tasks, key=Task.order, default=None) if oldest_first else None
+    return sorted(tasks, key=lambda task: (task is not oldest, task.priority, task.remaining, task.arrival))
 
 
 def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Task, int]:
@@ -365,10 +367,9 @@ def _share(tasks: Sequence[Task], budget: int, *, oldest_first: bool) -> dict[Ta
 
     No part where whole prompts fill most of the budget: each other length in a step is a pass over the weights.
     """
-    oldest = min(tasks, key=Task.order, default=None) if oldest_first else None
     counts: dict[Task, int] = {}
     left = budget
-    for task in sorted(tasks, key=lambda task: (task is not oldest, *_shortest_first(task))):
+    for task in _in_turn(tasks, oldest_first=oldest_first):
         if left > 0 and (task.remaining <= left or left >= budget * LEAST_FOR_PART):
             counts[task] = task.extent(min(task.remaining, left))
             left -= counts[task]

@@ -149,6 +149,11 @@ class Context:
         parcel[HEAD_BYTES : HEAD_BYTES + COUNT_BYTES].view(np.uint32)[0] = self._streams
         self._set_state(sequence, parcel)
 
+    def use_threads(self, threads: int | None) -> None:
+        """So many for the next steps; None: as it was made."""
+        made = self._threads
+        llama.llama_set_n_threads(self.pointer, *(made if threads is None else (threads, threads)))
+
     def _get_state(self, sequence: int) -> int:
         """Writes what the sequence holds into the parcel; returns how many bytes that are."""
         size: int = llama.llama_state_seq_get_size_ext(self.pointer, sequence, 0)
@@ -161,11 +166,6 @@ class Context:
     def _set_state(self, sequence: int, state: Parcel) -> None:
         if not llama.llama_state_seq_set_data_ext(self.pointer, pointer_to(state, _BYTES), len(state), sequence, 0):
             raise DecodeError("llama.cpp cannot set the state of a sequence")
-
-    def use_threads(self, threads: int | None) -> None:
-        """So many for the next steps; None: as it was made."""
-        made = self._threads
-        llama.llama_set_n_threads(self.pointer, *(made if threads is None else (threads, threads)))
 
 
 class _Batch(Batch):

@@ -15,7 +15,7 @@ from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
 from internal.inference.backends.batching.backend import Loaded
-from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, Parcel
 from internal.inference.backends.batching.prefiller import LEAST_TOKENS, NAME, Prefiller
 from internal.inference.backends.batching.scheduler import BEGINNING
 from internal.inference.backends.llamacpp import LlamaCppBackend
@@ -46,6 +46,33 @@ def layout() -> str:
     return "streams"
 
 
+class Broken:
+    """A context that can hold sequences, and not compute."""
+
+    unified = False
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.take, self.put, self.remove = context.take, context.put, context.remove
+        self.copy, self.use_threads = context.copy, context.use_threads
+
+    def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        raise DecodeError("no")
+
+
+class Dropping(Broken):
+    """A context that computes, and loses what is put into it."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.decode = context.decode  # type: ignore[method-assign]
+        self.put = self._drop
+
+    def _drop(self, sequence: int, _parcel: Parcel) -> None:
+        self.remove(sequence, 0)
+        raise DecodeError("dropped")
+
+
 class House:
     """Two contexts of one model, and a prefiller between them."""
 
@@ -55,7 +82,7 @@ class House:
         self.streams, self.alone = Context(model, STREAMS), Context(model, alone)
         resources.callback(self.streams.free)
         resources.callback(self.alone.free)
-        self.prefiller = Prefiller(self.streams, self.alone, threads=2, batch=512)
+        self.prefiller = Prefiller(self.streams, self.alone, threads=2, batch=alone.batch)
         resources.callback(self.prefiller.rest)
 
     def begin(self, sequence: int, tokens: list[int], start: int) -> threading.Event:
@@ -102,7 +129,6 @@ def test_it_goes_on_from_what_a_stream_holds(tiny_gguf: Path) -> None:
 def test_a_prompt_that_was_hurried_goes_on_where_it_ended(tiny_gguf: Path) -> None:
     tokens = prompt(500)
     with house(tiny_gguf, replace(ALONE, batch=64, ubatch=64)) as here:
-        here.prefiller._batch = 64
         done = here.begin(0, tokens, 0)
         here.prefiller.hurry()
         assert done.wait(30)
@@ -121,6 +147,20 @@ def test_what_nobody_wants_touches_no_stream(tiny_gguf: Path) -> None:
         assert here.begin(1, prompt(200, 1), 0).wait(30)
         here.prefiller.end(None)
         assert [here.streams.length(number) for number in range(3)] == [100, 0, 0]
+
+
+def test_after_a_move_that_failed_nothing_counts_as_computed(tiny_gguf: Path) -> None:
+    tokens = prompt(300)
+    with house(tiny_gguf) as here:
+        here.compute(0, tokens[:100])
+        here.streams.decode([Chunk(1, 0, prompt(50, 1), wants_logits=False)])
+        working, here.prefiller._context = here.prefiller._context, Dropping(here.alone)
+        with pytest.raises(DecodeError, match="dropped"):
+            here.compute(1, prompt(200, 1), start=50)
+        here.prefiller._context = working
+        assert here.compute(0, tokens, start=100) == 300
+        here.streams.decode([Chunk(2, 0, tokens, wants_logits=False)])
+        np.testing.assert_allclose(here.next_logits(0, 300, 5), here.next_logits(2, 300, 5), rtol=0, atol=ROUNDING)
 
 
 def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
@@ -163,7 +203,7 @@ def prefiller_of(engine: Engine) -> Prefiller:
 
 
 def went_aside(engine: Engine) -> bool:
-    return bool(prefiller_of(engine)._token_s)
+    return bool(prefiller_of(engine)._cost.token_s)
 
 
 def check_nothing_leaked(engine: Engine) -> None:
@@ -191,7 +231,7 @@ async def test_beside_a_stream_a_conversation_goes_on_from_its_last_turn(start: 
     expected = await engine.run([*first, *prompt(200, 1)], **TOLD)
     stream = await reader(engine)
     await engine.run(first, cache_salt="here")
-    prefiller_of(engine)._token_s = 0.0
+    prefiller_of(engine)._cost.token_s = 0.0
     answer = await engine.run([*first, *prompt(200, 1)], cache_salt="here", **TOLD)
     assert answer.usage.cached_tokens == 300
     assert went_aside(engine)
@@ -238,20 +278,6 @@ async def test_closing_does_not_wait_for_a_long_prompt_to_be_answered(start: Sta
     await engine.backend.aclose()
     assert stream.events[-1].finished.cancelled and long.events[-1].finished.cancelled
     assert NAME not in {thread.name for thread in threading.enumerate()}
-
-
-class Broken:
-    """A context that can hold sequences, and not compute."""
-
-    unified = False
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self.take, self.put, self.remove = context.take, context.put, context.remove
-        self.copy, self.use_threads = context.copy, context.use_threads
-
-    def decode(self, chunks: Sequence[Chunk]) -> Logits:
-        raise DecodeError("no")
 
 
 class BreakingBackend(LlamaCppBackend):
