@@ -9,6 +9,7 @@ STAMP  := $(VENV)/.installed
 CLIENTS := tests/clients
 SDKS := python typescript
 SDK_TS := sdk/typescript
+KERNELS := internal/embedding/backends/transformers/int16.so
 PROTOS := inference embedding model_host tool_execution
 EXTRAS := inference,embedding,tools,dev,test
 # Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB.
@@ -16,7 +17,7 @@ EXTRAS := inference,embedding,tools,dev,test
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev install test test-clients check format gen sdk bench demo-model clean
+.PHONY: help run dev install kernels test test-clients check format gen sdk bench demo-model clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,7 +29,13 @@ $(STAMP): pyproject.toml constraints.txt
 	CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc) $(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
-install: $(STAMP) ## the virtual environment, with everything in it
+install: $(STAMP) $(KERNELS) ## the virtual environment, with everything in it
+
+kernels: $(KERNELS) ## what is written in C; processors that it is not for do without
+
+# For the processor it finds when it runs, so that one binary is for all. Without a compiler there is none: only slower.
+%.so: %.c
+	$(CC) -O3 -Wall -Wextra -fPIC -shared -o $@ $<
 
 run: install ## the whole system: installs what is missing, starts, prints a ready-made curl
 	$(BIN)/novai dev $(ARGS)

@@ -58,7 +58,7 @@ def add_load(word: argparse.ArgumentParser) -> None:
     word.add_argument("--gpu-layers", type=int, metavar="N", help="-1: all")
     word.add_argument("--slots", type=int, metavar="N", help="requests at the same time")
     word.add_argument("--device", help="cpu, cuda, cuda:1")
-    word.add_argument("--dtype", help="auto, float32, float16, bfloat16")
+    word.add_argument("--dtype", help="auto, float32, float16, bfloat16; encoders on a CPU: int16")
     word.add_argument(
         "--pin", dest="pinned", action=argparse.BooleanOptionalAction, help="nothing unloads it by itself"
     )

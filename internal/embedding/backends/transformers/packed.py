@@ -1,15 +1,12 @@
 """BERT and RoBERTa encoders over packed texts: all tokens of a batch in one matrix, no padding.
 
-The linear layers are where the time goes, and they see real tokens only; where the CPU multiplies bfloat16 natively,
-they do that, and what is summed up and normalised stays in float32. Attention is computed for texts of the same length
-together.
+The linear layers (`linear.py`) are where the time goes, and they see real tokens only; what is summed up and normalised
+stays in float32. Attention is computed for texts of the same length together.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from internal.embedding.backends.transformers.folder import SentenceFolder
+from internal.embedding.backends.transformers.linear import Linear, linear
 
 # In place: they work on the widest matrix there is.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": torch.ops.aten.gelu_, "relu": functional.relu_}
-ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-TYPICAL_TOKENS = 1024  # of a batch: what weights are laid out for
-RACES = 6  # between libraries: 15 ms each
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 Weights = dict[str, Tensor]
@@ -80,56 +75,6 @@ class PackedEncoder:
         return self._pool(self._bert(texts), lengths)
 
 
-class Linear:
-    """x · weight + bias.
-
-    On a CPU oneDNN may multiply with weights that were laid out for it once (its own GELU is slower than torch's).
-    Elsewhere the weight is stored as BLAS reads it fastest.
-    """
-
-    def __init__(self, weights: Weights, products: torch.dtype, *names: str) -> None:
-        """Several names: one layer whose outputs lie side by side."""
-        weight = torch.cat([weights[f"{name}.weight"] for name in names]).to(products)
-        self.bias = torch.cat([weights[f"{name}.bias"] for name in names]).to(products)
-        self._packed = weight.device.type == "cpu" and lays_out(products)
-        self.weight = laid_out(weight) if self._packed else weight.t().contiguous()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = x.to(self.bias.dtype)
-        return by_onednn(x, self.weight, self.bias) if self._packed else torch.addmm(self.bias, x, self.weight)
-
-
-def laid_out(weight: Tensor) -> Tensor:
-    """As oneDNN reads it fastest."""
-    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_TOKENS)
-    return found
-
-
-def by_onednn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x · weight + bias, with a weight that is laid out."""
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return found
-
-
-@cache
-def lays_out(products: torch.dtype) -> bool:
-    """Whether oneDNN multiplies numbers of this type on this processor, and faster than BLAS. For bfloat16 it wants
-    AVX-512, and has no rival; in float32 it was 20 % faster on one processor with AVX2 and 10 % slower on another."""
-    if not ONEDNN or products != torch.float32:
-        return ONEDNN and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    x, weight, bias = torch.ones(TYPICAL_TOKENS // 2, 384), torch.ones(1536, 384), torch.ones(1536)
-    packed, transposed = laid_out(weight), weight.t().contiguous()
-    rivals = (lambda: by_onednn(x, packed, bias)), (lambda: torch.addmm(bias, x, transposed))
-    onednn_s, blas_s = (min(each) for each in zip(*(map(seconds, rivals) for _ in range(RACES)), strict=True))
-    return bool(onednn_s < blas_s)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 class LayerNorm:
     def __init__(self, weights: Weights, name: str, epsilon: float) -> None:
         self.weight, self.bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
@@ -146,12 +91,12 @@ class Layer:
         heads = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
         epsilon = config.get("layer_norm_eps", 1e-12)
         self.heads = int(config["num_attention_heads"])
-        self.query_key_value = Linear(weights, products, *heads)
-        self.attended = Linear(weights, products, f"{prefix}.attention.output.dense")
+        self.query_key_value = read_linear(weights, products, *heads)
+        self.attended = read_linear(weights, products, f"{prefix}.attention.output.dense")
         self.attention_norm = LayerNorm(weights, f"{prefix}.attention.output.LayerNorm", epsilon)
-        self.up = Linear(weights, products, f"{prefix}.intermediate.dense")
+        self.up = read_linear(weights, products, f"{prefix}.intermediate.dense")
         self.activation = ACTIVATIONS[config.get("hidden_act", "gelu")]
-        self.down = Linear(weights, products, f"{prefix}.output.dense")
+        self.down = read_linear(weights, products, f"{prefix}.output.dense")
         self.norm = LayerNorm(weights, f"{prefix}.output.LayerNorm", epsilon)
 
     def __call__(self, x: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
@@ -210,3 +155,9 @@ def read_weights(path: Path, device: str) -> Weights:
         prefix = next(name for name in names if name.endswith("embeddings.word_embeddings.weight"))
         prefix = prefix.removesuffix("embeddings.word_embeddings.weight")
         return {n.removeprefix(prefix): file.get_tensor(n).float() for n in names if n.startswith(prefix)}
+
+
+def read_linear(weights: Weights, products: torch.dtype, *names: str) -> Linear:
+    """Several names: one layer whose outputs lie side by side."""
+    weight, bias = (torch.cat([weights[f"{name}.{part}"] for name in names]) for part in ("weight", "bias"))
+    return linear(weight, bias, products)

@@ -94,7 +94,9 @@ def embed(backend: Backend) -> Vectors:
     return backend.embed(backend.tokenize(TEXTS))
 
 
-@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.9995), ("auto", 0.9995)])
+@pytest.mark.parametrize(
+    ("dtype", "least"), [("float32", 0.99999), ("int16", 0.9999), ("bfloat16", 0.9995), ("auto", 0.9995)]
+)
 def test_the_default_model(dtype: str, least: float) -> None:
     cosines = (embed(loaded(dtype=dtype)) * expected(MODEL)).sum(axis=1)
     assert cosines.min() > least
@@ -158,6 +160,11 @@ def test_vectors_are_as_short_as_the_folder_says(normalize: bool, tmp_path: Path
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.999)])
 def test_the_library_gives_the_same(dtype: str, least: float) -> None:
     assert (embed(loaded(packed=False, dtype=dtype)) * embed(loaded(dtype="float32"))).sum(axis=1).min() > least
+
+
+def test_integers_are_for_our_own_encoder() -> None:
+    with pytest.raises(ConfigError, match=r"'minilm': options: `dtype`: int16 is for BERT"):
+        loaded(packed=False, dtype="int16")
 
 
 def test_lower_case(tmp_path: Path) -> None:
