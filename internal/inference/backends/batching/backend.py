@@ -32,8 +32,8 @@ from internal.inference.backends.batching.kv_cache import Cache
 from internal.inference.backends.batching.library import Context, Model
 from internal.inference.backends.batching.options import BatchingOptions
 from internal.inference.backends.batching.pictures import Eyes, Picture
-from internal.inference.backends.batching.prefiller import Prefiller
 from internal.inference.backends.batching.prompts import Prompts, images_of
+from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Request
 from internal.inference.chat_template import ChatTemplate
 
@@ -63,7 +63,7 @@ class Loaded:
     device: str
     gpu_layers: int = 0  # -1: all
     eyes: Eyes | None = None
-    prefiller: Prefiller | None = None
+    side: SideContext | None = None
 
 
 class BatchingBackend(ABC):
@@ -233,7 +233,7 @@ class BatchingBackend(ABC):
             batch=self._batch,
             emit=self._emit,
             on_broken=self._on_broken,
-            prefiller=loaded.prefiller,
+            side=loaded.side,
         )
         engine.start()
         self._prompts, self._engine = prompts, engine

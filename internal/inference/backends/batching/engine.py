@@ -23,10 +23,12 @@ from internal.inference.backends.base import Generation
 from internal.inference.backends.batching.kv_cache import Cache, Lease
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
 from internal.inference.backends.batching.pace import Pace
-from internal.inference.backends.batching.prefiller import Prefiller
+from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
 from internal.inference.backends.batching.scheduler import Scheduler, Work
+from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Choice, Request
+from internal.inference.backends.batching.suffixes import Suffixes, sequence_of
 
 log = logging.getLogger("novai.engine")
 
@@ -57,11 +59,13 @@ class Engine:
         batch: int,
         emit: Callable[[Events], None],
         on_broken: Callable[[], None],
-        prefiller: Prefiller | None = None,
+        side: SideContext | None = None,
     ) -> None:
         self._context = context
         self._cache = cache
-        self._prefiller = prefiller
+        self._side = side
+        self._prefiller: Prefiller | None = None
+        self._suffixes: Suffixes | None = None
         self._aside: tuple[Work, Lease | None] | None = None  # what the prefiller computes
         self._scheduler = Scheduler(self._cache, slots)
         self._pace = Pace(batch, two_passes=not context.unified)
@@ -154,10 +158,14 @@ class Engine:
             self._context.decode([Chunk(lease.sequence, 0, [0] * size, wants_logits=True)])
             if number:  # the first one reads the file
                 self._pace.observe(int(size == 1), size if size > 1 else 0, time.perf_counter() - started)
-            if self._prefiller is not None and not self._prefiller.works(lease.sequence):
-                self._prefiller = None
+            if self._side is not None and not self._side.works(lease.sequence):
+                self._side = None
             self._context.remove(lease.sequence, 0)
         self._cache.close(lease, keep=False)
+        if self._side is not None:
+            self._suffixes = Suffixes(self._side)
+            if prefill_threads(self._side.threads):
+                self._prefiller = Prefiller(self._side)
 
     def _step(self) -> bool:
         """One step; False when there was nothing to do."""
@@ -175,11 +183,15 @@ class Engine:
         self._send_aside()
         if not work:
             return False
-        work.sort(key=_sequence)
+        apart = self._suffixes_of(work)
+        work = sorted((part for part in work if part not in apart), key=sequence_of)
         self._note_started()
         logits = self._decode(work)
         if logits is None:
             return True
+        if apart and (others := self._decode_apart(apart)) is not None:
+            work += apart
+            logits = np.concatenate((logits, others)) if logits.size else others
         self._scheduler.commit(work)
         self._read(work, logits)
         if self._prefiller is None or not self._prefiller.shares:  # with half of the threads steps take longer
@@ -201,7 +213,7 @@ class Engine:
             return
         prompt = work.task.tokens[: work.start + work.count]
         try:
-            self._prefiller.begin(_sequence(work), prompt, work.start, self._wake.set)
+            self._prefiller.begin(sequence_of(work), prompt, work.start, self._wake.set)
         except DecodeError as error:
             self._aside_failed(work, error)
             return
@@ -214,7 +226,7 @@ class Engine:
         (work, lease), self._aside = self._aside, None
         wanted = lease is not None and work.task.lease is lease
         try:
-            reached = self._prefiller.end(_sequence(work) if wanted else None)
+            reached = self._prefiller.end(sequence_of(work) if wanted else None)
         except DecodeError as error:
             self._aside_failed(work, error)
             return
@@ -259,6 +271,12 @@ class Engine:
             if task.lease is not None:
                 task.request.started(task)
 
+    def _suffixes_of(self, work: Sequence[Work]) -> list[Work]:
+        """Those that are better computed in one pool than in their streams."""
+        if self._suffixes is None or (self._prefiller is not None and self._prefiller.shares):
+            return []
+        return self._suffixes.among(work)
+
     def _decode(self, work: Sequence[Work]) -> Logits | None:
         """The logits of the work that samples; None when the step was given up."""
         try:
@@ -269,13 +287,25 @@ class Engine:
         self._failures = 0
         return logits
 
+    def _decode_apart(self, apart: Sequence[Work]) -> Logits | None:
+        """As `_decode`, but what fails here is computed in the streams, from its beginning, as is all that comes."""
+        assert self._suffixes is not None
+        try:
+            return self._suffixes.decode(apart)
+        except DecodeError as error:
+            log.error("%s; from now on the streams do it", error)
+            self._suffixes = None
+            for part in apart:
+                self._scheduler.restart(part.task)
+            return None
+
     def _texts(self, part: Work) -> list[Chunk]:
         """The chunk of a part that is computed together with others: the text behind its last picture, if there is any.
         What comes before is computed here, because a batch has either tokens or embeddings."""
         task = part.task
         assert isinstance(task, Choice)
         tokens = task.tokens[part.start : part.start + part.count]
-        chunk = Chunk(_sequence(part), part.start, tokens, part.samples)
+        chunk = Chunk(sequence_of(part), part.start, tokens, part.samples)
         if task.prompt.pictures is None:
             return [chunk]
         chunks = task.prompt.pictures.cut(chunk)
@@ -375,8 +405,3 @@ class Engine:
             request.cancelled = True
             self._cancel(request)
         self._flush()
-
-
-def _sequence(part: Work) -> int:
-    assert part.task.lease is not None
-    return part.task.lease.sequence

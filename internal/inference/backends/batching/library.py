@@ -57,6 +57,9 @@ class Context(SequenceMemory, Protocol):
 class MovableContext(Context, Protocol):
     """One whose sequences can be moved to another context of the same model."""
 
+    def length(self, sequence: int) -> int:
+        """Tokens that the sequence holds."""
+
     def take(self, sequence: int) -> Parcel:
         """All that the sequence holds, valid until the next call. Raises DecodeError."""
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from internal.cores import Team, flush_denormals
 from internal.gently import SLIGHTLY, give_way
-from internal.inference.backends.batching.library import Chunk, DecodeError, MovableContext, Parcel
+from internal.inference.backends.batching.library import Chunk, DecodeError, Parcel
 from internal.inference.backends.batching.pace import TokenCost
+from internal.inference.backends.batching.side import BASE, SideContext
 
 log = logging.getLogger("novai.engine")
 
@@ -30,7 +31,6 @@ PIECE_S = 0.15
 FIRST_PIECE = 256  # tokens, while nothing is measured
 LEAST_PIECE = 64  # shorter than that, llama.cpp's attention takes twice as long a token
 NAME = "novai-prefill"
-SEQUENCE = 0  # the only one of its context
 
 
 def prefill_threads(threads: int) -> int:
@@ -53,20 +53,13 @@ class Job:
 
 
 class Prefiller:
-    """Computes one prompt at a time. Everything but its own thread's work is called on the engine's thread.
+    """Computes one prompt at a time. Everything but its own thread's work is called on the engine's thread."""
 
-    `streams`: the context of the engine, `context`: another one for a single sequence of the same model. `threads`: of
-    both together. `batch`: tokens of a piece at most.
-    """
-
-    def __init__(self, streams: MovableContext, context: MovableContext, *, threads: int, batch: int) -> None:
-        self._streams = streams
-        self._context = context
-        self._threads = threads
-        self._own_threads = prefill_threads(threads)
-        self._batch = batch
+    def __init__(self, side: SideContext) -> None:
+        self._side = side
+        self._threads = side.threads
+        self._own_threads = prefill_threads(side.threads)
         self._cost = TokenCost()
-        self._held: list[int] = []  # tokens that its context holds
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._job: Job | None = None
         self._thread: threading.Thread | None = None
@@ -81,27 +74,18 @@ class Prefiller:
         """Of a prompt of which no more is to be computed, the steps take care."""
         return LEAST_WHILE_SHARED if self.shares else LEAST_TOKENS
 
-    def works(self, sequence: int) -> bool:
-        """Whether that sequence of the streams, which holds something, can be moved there and back."""
-        try:
-            self._context.put(SEQUENCE, self._streams.take(sequence))
-            self._streams.put(sequence, self._context.take(SEQUENCE))
-        except DecodeError as error:
-            log.warning("prompts are computed in the steps of the streams: %s", error)
-            return False
-        return True
-
     def begin(self, sequence: int, tokens: list[int], start: int, on_done: Callable[[], None]) -> None:
         """Computes the tokens from `start` on; those before are in that sequence of the streams.
 
         `on_done` is called on the prefiller's thread. Raises DecodeError.
         """
         assert self._job is None
-        known = self._held[:start] == tokens[:start]
-        before = None if known else self._streams.take(sequence).copy()
+        known = self._side.held[:start] == tokens[:start]
+        before = None if known else self._side.streams.take(sequence).copy()
         self._job = Job(tokens, start, before, on_done)
         if self._thread is None:
-            self._streams.use_threads(self._threads - self._own_threads)
+            self._side.streams.use_threads(self._threads - self._own_threads)
+            self._side.context.use_threads(self._own_threads)
             self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
             self._thread.start()
         self._jobs.put(self._job)
@@ -128,7 +112,7 @@ class Prefiller:
         if job.error is not None:
             raise DecodeError(f"computing a prompt failed: {job.error}") from job.error
         assert job.cells is not None
-        self._streams.put(sequence, job.cells)
+        self._side.streams.put(sequence, job.cells)
         return job.reached
 
     def rest(self) -> None:
@@ -143,7 +127,8 @@ class Prefiller:
         self._jobs.put(None)
         self._thread.join()
         self._thread = None
-        self._streams.use_threads(None)
+        self._side.streams.use_threads(None)
+        self._side.context.use_threads(None)
 
     # ------------------------------------------------------------------ its thread
 
@@ -161,23 +146,24 @@ class Prefiller:
             job.on_done()
 
     def _compute(self, job: Job, team: Team) -> None:
-        self._held = []  # until it is known: moving and computing may fail half way
+        context = self._side.context
+        self._side.held = []  # until it is known: moving and computing may fail half way
         if job.before is not None:
-            self._context.put(SEQUENCE, job.before)
+            context.put(BASE, job.before)
             job.before = None
-        self._context.remove(SEQUENCE, job.reached)
+        context.remove(BASE, job.reached)
         while job.reached < len(job.tokens) and not job.hurried:
             started = time.perf_counter()
             piece = job.tokens[job.reached : job.reached + self._piece(len(job.tokens) - job.reached)]
-            self._context.decode([Chunk(SEQUENCE, job.reached, piece, wants_logits=False)])
+            context.decode([Chunk(BASE, job.reached, piece, wants_logits=False)])
             job.reached += len(piece)
             self._cost.learn(len(piece), time.perf_counter() - started)
             team.stay()
-        job.cells = self._context.take(SEQUENCE)
-        self._held = job.tokens[: job.reached]
+        job.cells = context.take(BASE)
+        self._side.held = job.tokens[: job.reached]
 
     def _piece(self, left: int) -> int:
         """Tokens of the next piece, of so many that are left: pieces of the same size."""
         token_s = self._cost.token_s
         most = max(int(PIECE_S / token_s), LEAST_PIECE) if token_s else FIRST_PIECE
-        return -(-left // -(-left // min(most, self._batch)))
+        return -(-left // -(-left // min(most, self._side.batch)))

@@ -59,9 +59,9 @@ class Task:
         self.aside = False  # a part of it is being computed by the prefiller
 
     @property
-    def may_go_aside(self) -> bool:
+    def movable(self) -> bool:
         """Whether it can be computed elsewhere than where its sequence is."""
-        return self.priority == INTERACTIVE
+        return True
 
     @property
     def computed(self) -> int:
@@ -129,6 +129,10 @@ class Scheduler:
             self._release(task, partial(self._cache.close, keep=keep))
         elif task in self.waiting:
             self.waiting.remove(task)
+
+    def restart(self, task: Task) -> None:
+        """Nobody knows what the sequence of a running task holds: it is computed again."""
+        self._pause(task, partial(self._cache.close, keep=False))
 
     def decoding(self) -> list[Task]:
         """Running tasks that need one token computed."""
@@ -305,7 +309,7 @@ class Scheduler:
         tasks = [
             task
             for task in self.running
-            if task.may_go_aside and not task.aside and task.remaining - 1 > self.aside_from
+            if task.priority == INTERACTIVE and task.movable and not task.aside and task.remaining - 1 > self.aside_from
         ]
         return tasks if tasks and self._reads_along() else []
 
@@ -344,9 +348,9 @@ class Scheduler:
         self._pause(task)
         self.preemptions += 1
 
-    def _pause(self, task: Task) -> None:
+    def _pause(self, task: Task, let_go: Callable[[Any], None] | None = None) -> None:
         self.running.remove(task)
-        self._release(task, self._cache.pause)
+        self._release(task, let_go or self._cache.pause)
         self.add(task)
 
     def _release(self, task: Task, let_go: Callable[[Any], None]) -> None:

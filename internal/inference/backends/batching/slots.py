@@ -127,8 +127,8 @@ class Choice(Task):
         self._logprobs: list[pb.TokenLogprob] = []
 
     @property
-    def may_go_aside(self) -> bool:
-        return super().may_go_aside and self.prompt.pictures is None
+    def movable(self) -> bool:
+        return self.prompt.pictures is None
 
     def extent(self, count: int) -> int:
         pictures = self.prompt.pictures

@@ -11,8 +11,8 @@ from internal.config import ModelConfig
 from internal.cores import usable_cores
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.kv_cache import Cache
-from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.prefix_cache import PrefixCache
+from internal.inference.backends.batching.side import FIRST_OTHER, SideContext
 from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
 from internal.inference.backends.llamacpp.model import Model
@@ -45,14 +45,14 @@ class LlamaCppBackend(BatchingBackend):
         settings = _context_settings(options, layout)
         context = self._context = Context(model, settings)
         resources.callback(context.free)
-        prefiller = _prefiller(model, context, settings, options, resources)
+        side = _side(model, context, settings, options, resources)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
             resources.callback(projector.free)
         layers = options.n_gpu_layers
         device = "cpu" if layers == 0 else "gpu:0"
         cache = _cache_of(context, layout)
-        return Loaded(model, context, cache, context_length, device, layers, projector, prefiller)
+        return Loaded(model, context, cache, context_length, device, layers, projector, side)
 
 
 def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
@@ -77,20 +77,19 @@ def _context_settings(options: Options, layout: Layout) -> ContextSettings:
     )
 
 
-def _prefiller(
+def _side(
     model: Model, streams: Context, settings: ContextSettings, options: Options, resources: ExitStack
-) -> Prefiller | None:
-    """What computes prompts beside the steps: a context for one sequence, with threads of its own."""
-    threads = prefill_threads(settings.threads)
+) -> SideContext | None:
+    """Where prompts are computed beside the steps, and suffixes of one prefix together."""
     on_gpu = options.n_gpu_layers != 0
-    if not options.prefill_aside or settings.unified or on_gpu or model.sliding_window or not threads:
+    if not options.prefill_aside or settings.unified or on_gpu or model.sliding_window:
         return None
     length = streams.stream_length
     batch = min(settings.ubatch, length)
-    alone = replace(settings, cells=length, sequences=1, batch=batch, threads=threads, threads_batch=threads)
-    context = Context(model, alone)
+    pool = replace(settings, unified=True, cells=length + batch, sequences=FIRST_OTHER + options.slots, batch=batch)
+    context = Context(model, pool)
     resources.callback(context.free)
-    return Prefiller(streams, context, threads=settings.threads, batch=batch)
+    return SideContext(streams, context, threads=settings.threads, batch=batch, others=options.slots)
 
 
 def _projector(config: ModelConfig, options: Options, model: Model) -> Projector | None:

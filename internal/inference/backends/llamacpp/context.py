@@ -138,7 +138,8 @@ class Context:
 
     def take(self, sequence: int) -> Parcel:
         """All that the sequence holds, and it holds something; valid until the next call. Raises DecodeError."""
-        before, behind = COUNT_BYTES * sequence, COUNT_BYTES * (self._streams - sequence - 1)
+        stream = 0 if self.unified else sequence
+        before, behind = COUNT_BYTES * stream, COUNT_BYTES * (self._streams - stream - 1)
         end = self._get_state(sequence) - behind
         self._parcel[before : before + HEAD_BYTES] = self._parcel[:HEAD_BYTES].copy()
         self._parcel[end : end + ROOM_BYTES] = 0

@@ -30,8 +30,8 @@ class Options(BatchingOptions, frozen=True, kw_only=True):
     prefix_sequences: Annotated[int, msgspec.Meta(ge=0)] | None = None
     ubatch: Positive = 512  # tokens that are computed at once
     threads_batch: Positive | None = None  # for steps of more than one token; else `threads`
-    # Beside streams that are read, prompts are computed on half of the threads, not in the steps of the streams: with
-    # `kv: streams`, on a CPU, and at least two threads.
+    # With `kv: streams`, on a CPU: beside streams that are read, prompts are computed on half of the threads (of two or
+    # more), not in the steps of the streams; and suffixes of one long prefix are computed together.
     prefill_aside: bool = True
     n_gpu_layers: int = 0  # -1: all
     # "off" makes every step pay for all unified cells, and every stream for the longest. Where all are long it is
@@ -63,7 +63,7 @@ def layout_of(options: Options, context_length: int, bytes_per_cell: int) -> Lay
     """As set, else what is fastest in the memory that is free. One request always fits."""
     affordable = affordable_cells(free_memory_bytes() * MEMORY_SHARE, bytes_per_cell)
     streams = _streams(options, context_length)
-    # One stream more, for prompts that are computed aside. A GPU's memory is not what is measured here.
+    # One stream more, for what is computed aside. A GPU's memory is not what is measured here.
     wanted = streams.cells + streams.cells // streams.sequences
     fits = options.cells is None and options.n_gpu_layers == 0 and wanted <= affordable
     if options.kv == "streams" or (options.kv == "auto" and fits):

@@ -37,6 +37,16 @@ class Room:
         del self.wanted[task]
         self.scheduler.remove(task)
 
+    def prefilling(self) -> list[Task]:
+        running = self.scheduler.running
+        return [task for task in running if task.lease is not None and task.remaining > 1 and not task.aside]
+
+    def lose(self, task: Task) -> None:
+        """What its sequence held."""
+        assert task.lease is not None
+        self.memory.remove(task.lease.sequence, 0)
+        self.scheduler.restart(task)
+
     def step(self, budget: int = 64) -> list[Work]:
         decoding = set(self.scheduler.decoding())
         work = self.scheduler.plan(lambda _decoding, _settled, _joining: budget)

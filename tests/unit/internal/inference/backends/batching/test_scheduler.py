@@ -332,7 +332,7 @@ def live_through_anything(house: type[Room], rng: random.Random) -> None:
     prefixes = [rng.choices(range(3), k=rng.randint(1, 25)) for _ in range(rng.randint(1, 3))]
     budget = rng.randint(1, 40)
     for _ in range(rng.randint(1, 40)):
-        act = rng.choice(["add", "add", "step", "step", "step", "cancel"])
+        act = rng.choice(["add", "add", "step", "step", "step", "cancel", "lose"])
         if act == "add":
             room.add(
                 rng.choice(prefixes) + rng.choices(range(3), k=rng.randint(0, 15)),
@@ -342,6 +342,8 @@ def live_through_anything(house: type[Room], rng: random.Random) -> None:
             )
         elif act == "cancel" and room.wanted:
             room.cancel(rng.choice(list(room.wanted)))
+        elif act == "lose" and (prefilling := room.prefilling()):
+            room.lose(rng.choice(prefilling))
         else:
             room.step(budget)
     room.finish(budget)

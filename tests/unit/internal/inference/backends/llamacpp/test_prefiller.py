@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,94 +12,25 @@ import pytest
 from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
-from internal.inference.backends.batching.backend import Loaded
-from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, Parcel
+from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.prefiller import LEAST_TOKENS, NAME, Prefiller
 from internal.inference.backends.batching.scheduler import BEGINNING
-from internal.inference.backends.llamacpp import LlamaCppBackend
-from internal.inference.backends.llamacpp.context import Context, ContextSettings
-from internal.inference.backends.llamacpp.model import Model
 from tests.unit.internal.inference.backends.llamacpp.conftest import Start
+from tests.unit.internal.inference.backends.llamacpp.house import (
+    POOL,
+    ROUNDING,
+    BreakingBackend,
+    Dropping,
+    check_nothing_leaked,
+    house,
+)
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
 from tests.unit.internal.inference.backends.running import TOLD, Answer, Engine, same_but_for_ties
-
-STREAMS = ContextSettings(
-    unified=False,
-    cells=3 * 512,
-    sequences=3,
-    batch=512,
-    ubatch=512,
-    threads=2,
-    threads_batch=2,
-    flash_attention="on",
-    cache_type_k="f32",
-    cache_type_v="f32",
-)
-ROUNDING = 2e-3  # of logits: chunks of other sizes round differently
-ALONE = replace(STREAMS, cells=512, sequences=1, threads=1, threads_batch=1)
 
 
 @pytest.fixture
 def layout() -> str:
     return "streams"
-
-
-class Broken:
-    """A context that can hold sequences, and not compute."""
-
-    unified = False
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self.take, self.put, self.remove = context.take, context.put, context.remove
-        self.copy, self.use_threads = context.copy, context.use_threads
-
-    def decode(self, chunks: Sequence[Chunk]) -> Logits:
-        raise DecodeError("no")
-
-
-class Dropping(Broken):
-    """A context that computes, and loses what is put into it."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.decode = context.decode  # type: ignore[method-assign]
-        self.put = self._drop
-
-    def _drop(self, sequence: int, _parcel: Parcel) -> None:
-        self.remove(sequence, 0)
-        raise DecodeError("dropped")
-
-
-class House:
-    """Two contexts of one model, and a prefiller between them."""
-
-    def __init__(self, path: Path, resources: ExitStack, alone: ContextSettings) -> None:
-        model = Model(str(path))
-        resources.callback(model.free)
-        self.streams, self.alone = Context(model, STREAMS), Context(model, alone)
-        resources.callback(self.streams.free)
-        resources.callback(self.alone.free)
-        self.prefiller = Prefiller(self.streams, self.alone, threads=2, batch=alone.batch)
-        resources.callback(self.prefiller.rest)
-
-    def begin(self, sequence: int, tokens: list[int], start: int) -> threading.Event:
-        done = threading.Event()
-        self.prefiller.begin(sequence, tokens, start, done.set)
-        return done
-
-    def compute(self, sequence: int, tokens: list[int], start: int = 0) -> int:
-        assert self.begin(sequence, tokens, start).wait(30) and self.prefiller.done
-        return self.prefiller.end(sequence)
-
-    def next_logits(self, sequence: int, start: int, token: int) -> Logits:
-        return self.streams.decode([Chunk(sequence, start, [token], wants_logits=True)])[0].copy()
-
-
-@contextmanager
-def house(path: Path, alone: ContextSettings = ALONE) -> Iterator[House]:
-    with ExitStack() as resources:
-        yield House(path, resources, alone)
 
 
 def test_what_it_computed_is_what_the_streams_would_have(tiny_gguf: Path) -> None:
@@ -128,7 +57,7 @@ def test_it_goes_on_from_what_a_stream_holds(tiny_gguf: Path) -> None:
 
 def test_a_prompt_that_was_hurried_goes_on_where_it_ended(tiny_gguf: Path) -> None:
     tokens = prompt(500)
-    with house(tiny_gguf, replace(ALONE, batch=64, ubatch=64)) as here:
+    with house(tiny_gguf, replace(POOL, batch=64, ubatch=64)) as here:
         done = here.begin(0, tokens, 0)
         here.prefiller.hurry()
         assert done.wait(30)
@@ -154,10 +83,10 @@ def test_after_a_move_that_failed_nothing_counts_as_computed(tiny_gguf: Path) ->
     with house(tiny_gguf) as here:
         here.compute(0, tokens[:100])
         here.streams.decode([Chunk(1, 0, prompt(50, 1), wants_logits=False)])
-        working, here.prefiller._context = here.prefiller._context, Dropping(here.alone)
+        here.side.context = Dropping(here.pool)
         with pytest.raises(DecodeError, match="dropped"):
             here.compute(1, prompt(200, 1), start=50)
-        here.prefiller._context = working
+        here.side.context = here.pool
         assert here.compute(0, tokens, start=100) == 300
         here.streams.decode([Chunk(2, 0, tokens, wants_logits=False)])
         np.testing.assert_allclose(here.next_logits(0, 300, 5), here.next_logits(2, 300, 5), rtol=0, atol=ROUNDING)
@@ -180,10 +109,10 @@ def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
 
 
 def test_it_is_known_at_the_start_whether_sequences_can_be_moved(tiny_gguf: Path) -> None:
-    for alone, works in ((ALONE, True), (replace(ALONE, cache_type_k="f16"), False)):
-        with house(tiny_gguf, alone) as here:
+    for pool, works in ((POOL, True), (replace(POOL, cache_type_k="f16"), False)):
+        with house(tiny_gguf, pool) as here:
             here.streams.decode([Chunk(1, 0, prompt(5), wants_logits=False)])
-            assert here.prefiller.works(1) == works
+            assert here.side.works(1) == works
 
 
 # ------------------------------------------------------------------ in the engine
@@ -204,13 +133,6 @@ def prefiller_of(engine: Engine) -> Prefiller:
 
 def went_aside(engine: Engine) -> bool:
     return bool(prefiller_of(engine)._cost.token_s)
-
-
-def check_nothing_leaked(engine: Engine) -> None:
-    context = engine.backend._context  # type: ignore[attr-defined]
-    running, held = engine.held()
-    assert running == 0
-    assert {number: length for number in range(24) if (length := context.length(number))} == held
 
 
 async def test_beside_a_stream_a_prompt_is_answered_as_alone(start: Start) -> None:
@@ -278,15 +200,6 @@ async def test_closing_does_not_wait_for_a_long_prompt_to_be_answered(start: Sta
     await engine.backend.aclose()
     assert stream.events[-1].finished.cancelled and long.events[-1].finished.cancelled
     assert NAME not in {thread.name for thread in threading.enumerate()}
-
-
-class BreakingBackend(LlamaCppBackend):
-    def _load(self, resources: ExitStack) -> Loaded:
-        loaded = super()._load(resources)
-        assert isinstance(loaded.context, Context) and loaded.prefiller is not None
-        alone = loaded.prefiller._context
-        assert isinstance(alone, Context)
-        return replace(loaded, prefiller=Prefiller(loaded.context, Broken(alone), threads=2, batch=512))
 
 
 async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf: Path) -> None:
