@@ -82,12 +82,12 @@ class TransformersBackend:
 
     def _load_encoder(self, folder: SentenceFolder) -> Encoder:
         packs = self._options.packed and can_pack(folder)
-        if self._options.dtype == "int16" and not (packs and self._device == "cpu" and int16_works()):
+        if self._options.dtype == "int16" and not (self._device == "cpu" and int16_works()):
             raise ConfigError(
-                f"model {self._config.name!r}: options: `dtype`: int16 is for BERT and RoBERTa on CPUs with AVX2, once "
-                "`make kernels` has run; auto takes it where it is faster"
+                f"model {self._config.name!r}: options: `dtype`: int16 is for CPUs with AVX2, once `make kernels` has "
+                "run; auto takes it where it is faster"
             )
-        dtype = dtype_of(self._options.dtype, self._device, of_products=packs)
+        dtype = dtype_of(self._options.dtype, self._device, packed=packs)
         log.info("model %s multiplies in %s", self._config.name, dtype)
         if packs:
             return PackedEncoder(folder, self._device, dtype)
@@ -112,25 +112,24 @@ class TransformersBackend:
         return result
 
 
-def dtype_of(name: str, device: str, *, of_products: bool) -> torch.dtype:
-    """What is computed in; on a CPU `of_products` only, with sums in float32.
+def dtype_of(name: str, device: str, *, packed: bool) -> torch.dtype:
+    """What is computed in. On a CPU it is the products of linear layers only if it is int16 or the encoder is packed:
+    then sums are float32.
 
-    Auto: bfloat16 where the device multiplies it natively; else, of products on a CPU, integers of 12 bits (int16)
-    where that is faster than float32. Vectors have a cosine of 0.9999 to those of float32 in bfloat16, and of 0.99999
-    in int16.
+    Auto: bfloat16 where the device multiplies it natively (of the library's encoders: on a GPU); else, on a CPU,
+    integers of 12 bits (int16) where that is faster than float32. Vectors have a cosine of 0.9999 to those of float32
+    in bfloat16, and of 0.99998 in int16.
     """
     if name == "auto":
-        name = automatic(device, of_products)
+        name = automatic(device, packed)
     found: torch.dtype = getattr(torch, name)
     return found
 
 
-def automatic(device: str, of_products: bool) -> str:
+def automatic(device: str, packed: bool) -> str:
     if device != "cpu":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    if not of_products:
-        return "float32"
-    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+    if packed and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return "bfloat16"
     return "int16" if int16_is_worth_it() else "float32"
 

@@ -81,10 +81,14 @@ def int16_works() -> bool:
     return KERNEL.exists() and bool(kernel().novai_int16_works())
 
 
+def fits_int16(weight: Tensor) -> bool:
+    return not any(size % INT16_PANEL for size in weight.shape)
+
+
 def linear(weight: Tensor, bias: Tensor, products: torch.dtype) -> Linear:
     """`weight`: outputs x inputs. `products`: what is multiplied; int16: integers of 12 bits (see `int16_works`)."""
     if products == torch.int16:
-        if not any(size % INT16_PANEL for size in weight.shape):
+        if fits_int16(weight):
             return ByInt16(weight, bias)
         products = torch.float32
     way = way_on_cpu(products) if weight.device.type == "cpu" else ByBlas

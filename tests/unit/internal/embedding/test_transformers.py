@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers.sentence_transformer.modules import Dense
 from transformers import (
     BertConfig,
@@ -157,14 +158,32 @@ def test_vectors_are_as_short_as_the_folder_says(normalize: bool, tmp_path: Path
         assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.999)])
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("int16", 0.9999), ("bfloat16", 0.999)])
 def test_the_library_gives_the_same(dtype: str, least: float) -> None:
     assert (embed(loaded(packed=False, dtype=dtype)) * embed(loaded(dtype="float32"))).sum(axis=1).min() > least
 
 
-def test_integers_are_for_our_own_encoder() -> None:
-    with pytest.raises(ConfigError, match=r"'minilm': options: `dtype`: int16 is for BERT"):
-        loaded(packed=False, dtype="int16")
+@pytest.mark.parametrize("maker", ["llama", "t5", "distilbert"])
+def test_the_library_multiplies_in_integers(maker: str, tmp_path: Path) -> None:
+    path = folder(tmp_path, maker, {"pooling_mode": "mean"})
+    found, exact = embed(loaded(path, dtype="int16")), embed(loaded(path, dtype="float32"))
+    assert (found * exact).sum(axis=1).min() > 0.9999
+    assert not np.allclose(found, exact, atol=1e-7)  # it did
+
+
+def test_a_model_that_integers_do_not_suit_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = folder(tmp_path, "distilbert", {"pooling_mode": "mean"})
+    weights = load_file(path / "model.safetensors")
+    for name, weight in weights.items():
+        if "sa_layer_norm" in name:
+            weight[0] = 0
+        elif name.endswith("lin1.weight"):
+            weight.mul_(50)
+            weight[:, 0] = 1e6  # of what is nothing, but beside it 12 bits show no other weight
+    save_file(weights, path / "model.safetensors", {"format": "pt"})
+    found, exact = embed(loaded(path, dtype="int16")), embed(loaded(path, dtype="float32"))
+    assert "integers change its vectors" in caplog.text
+    assert np.array_equal(found, exact)
 
 
 def test_lower_case(tmp_path: Path) -> None:
