@@ -40,6 +40,8 @@ from internal.inference.backends.llamacpp.model import Model
 SAMPLING: dict[str, Any] = {"ignore_eos": True, "top_k": 40, "top_p": 0.95, "min_p": 0}
 SAMPLERS = {"samplers": ["top_k", "top_p", "temperature"]}  # llama-server runs more of them by default
 WORDS_OF_PREFIX = 700  # about 1 000 tokens of the benchmark models' vocabulary
+# Streams run when each has so many tokens; a peer that answers one after another is not waited for longer than this.
+SETTLED, SETTLING_S = 60, 10
 
 
 @dataclass
@@ -150,8 +152,11 @@ async def long_prompt(server: Server, streams: int, first: int, silent: Sequence
     base += ["--extra", json.dumps(SAMPLING | server.extra | biased)]
     calm = load.arguments([*base, "--concurrency", str(streams), "--requests", str(streams), "--max-tokens", "400"])
     prompt = ["--concurrency", "1", "--requests", "1", "--max-tokens", "4", "--prompt-tokens", "2000"]
-    running = asyncio.create_task(load.run(calm))
-    await asyncio.sleep(0.5)
+    seen = load.Seen()
+    running = asyncio.create_task(load.run(calm, seen))
+    waited_s = time.perf_counter() + SETTLING_S
+    while sum(len(stream) >= SETTLED for stream in seen.begun_s) < streams and time.perf_counter() < waited_s:
+        await asyncio.sleep(0.05)
     sent_s = time.perf_counter()
     arrivals_s = (await load.run(load.arguments([*base, *prompt]))).arrivals_s
     calm_run = await running

@@ -35,6 +35,7 @@ class Seen:
     gap_s: list[float] = field(default_factory=list)  # between tokens, mean of each stream
     longest_gap_s: list[float] = field(default_factory=list)  # per stream
     arrivals_s: list[list[float]] = field(default_factory=list)  # of the tokens of each stream, on the process's clock
+    begun_s: list[list[float]] = field(default_factory=list)  # the same of all that have begun, growing
     total_s: list[float] = field(default_factory=list)
     cached_tokens: int = 0
     chunks: int = 0
@@ -140,7 +141,8 @@ class Client:
         reader, head = await self._send(request_of(self._a, self._url, i))
         code = int(head.split()[1])
         seen.codes[code] = seen.codes.get(code, 0) + 1
-        body, arrivals = bytearray(), []
+        body, arrivals = bytearray(), list[float]()
+        seen.begun_s.append(arrivals)
         if b"transfer-encoding: chunked" in head:
             while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
                 data = await reader.readexactly(size + 2)
@@ -184,8 +186,9 @@ def quantiles(values: list[float], *which: float) -> list[float]:
     return [round(1e3 * ordered[min(len(ordered) - 1, int(f * len(ordered)))], 2) for f in which] if ordered else []
 
 
-async def run(a: argparse.Namespace) -> Seen:
-    seen, todo = Seen(), iter(range(a.first, a.first + a.requests))
+async def run(a: argparse.Namespace, seen: Seen | None = None) -> Seen:
+    """`seen`: to look at meanwhile."""
+    seen, todo = seen or Seen(), iter(range(a.first, a.first + a.requests))
     await asyncio.gather(*(Client(a, todo, seen).run() for _ in range(a.concurrency)))
     return seen
 
