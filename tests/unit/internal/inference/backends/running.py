@@ -143,7 +143,13 @@ def same_but_for_ties(answer: Answer, expected: Answer, rounding: float = ROUNDI
     """The same greedy tokens, up to where two were equally likely: what is computed in chunks of other sizes rounds
     differently, and among hundreds of draws one may fall into such a crack. From there on the texts are strangers."""
     assert (answer.finish(), answer.usage.completion_tokens) == (expected.finish(), expected.usage.completion_tokens)
-    for mine, other in zip(answer.logprobs(), expected.logprobs(), strict=True):
+    same_tokens_but_for_ties(answer.logprobs(), expected.logprobs(), rounding)
+
+
+def same_tokens_but_for_ties(
+    answer: Sequence[pb.TokenLogprob], expected: Sequence[pb.TokenLogprob], rounding: float = ROUNDING
+) -> None:
+    for mine, other in zip(answer, expected, strict=True):
         if mine.token != other.token:
             first, second = other.top
             assert first.logprob - second.logprob < rounding, (mine, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,13 @@ from tests.unit.internal.inference.backends.llamacpp.house import (
     house,
 )
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
-from tests.unit.internal.inference.backends.running import TOLD, Engine, same_but_for_ties
+from tests.unit.internal.inference.backends.running import (
+    TOLD,
+    Engine,
+    plain,
+    same_but_for_ties,
+    same_tokens_but_for_ties,
+)
 
 SHARED = prompt(400)
 
@@ -98,17 +105,21 @@ def side_of(engine: Engine) -> SideContext:
     return backend._engine._side
 
 
+def at_once(prompts: Sequence[Sequence[int]]) -> pb.Prompts:
+    """Of one request, because what arrives apart may be computed apart."""
+    return pb.Prompts(items=[plain(each) for each in prompts])
+
+
 @pytest.mark.parametrize("threads", [1, 2])
-async def test_chats_with_one_beginning_are_answered_as_alone(start: Start, threads: int) -> None:
-    prompts = [[*SHARED, *prompt(20 + number, number + 1)] for number in range(8)]
+async def test_prompts_with_one_beginning_are_answered_as_alone(start: Start, threads: int) -> None:
+    prompts = [[*SHARED, *prompt(20 + number, number + 1)] for number in range(4)]
     alone = await start(threads=threads, prefill_aside=False)
-    expected = [await alone.run(each, **TOLD) for each in prompts]
     engine = await start(threads=threads)
     await engine.run(SHARED)
-    answers = [engine.submit(each, **TOLD) for each in prompts]
-    for answer, told in zip(answers, expected, strict=True):
-        same_but_for_ties(await answer.end(), told)
-        assert answer.usage.cached_tokens == 400
+    answer = await engine.run(at_once(prompts), **TOLD)
+    for choice, each in enumerate(prompts):
+        same_tokens_but_for_ties(answer.logprobs(choice), (await alone.run(each, **TOLD)).logprobs())
+    assert answer.usage.cached_tokens == 4 * 400
     assert side_of(engine).held == SHARED
     check_nothing_leaked(engine)
     longer = [*prompts[3], *prompt(30, 99)]
@@ -125,16 +136,13 @@ async def test_what_cannot_be_computed_together_is_computed_in_its_stream(
     engine = Engine(BreakingBackend(row))
     await engine.backend.start(engine.publish)
     try:
-        stream = engine.submit(prompt(5, 99), max_tokens=1900)
-        await stream.until(lambda: stream.tokens() > 1)
         await engine.run(SHARED)
-        answers = [engine.submit([*SHARED, *prompt(60, number)]) for number in range(1, 7)]
-        assert [(await answer.end()).finish() for answer in answers] == [pb.LENGTH] * 6
+        for _ in range(2):  # the second time it is not tried again
+            answer = await engine.run(at_once([[*SHARED, *prompt(30, number)] for number in range(1, 5)]))
+            assert [answer.finish(choice) for choice in range(4)] == [pb.LENGTH] * 4
         assert [record.message for record in caplog.records if "suffixes" in record.message] == [
             "computing suffixes failed: no; from now on the streams do it"
         ]
-        engine.cancel(stream)
-        await stream.end()
         check_nothing_leaked(engine)
     finally:
         await engine.backend.aclose()
