@@ -19,7 +19,7 @@ from internal.cores import Team, flush_denormals
 from internal.gently import SLIGHTLY, give_way
 from internal.inference.backends.batching.library import Chunk, DecodeError, Parcel
 from internal.inference.backends.batching.pace import TokenCost
-from internal.inference.backends.batching.side import BASE, SideContext
+from internal.inference.backends.batching.side import BASE, TILE, SideContext
 
 log = logging.getLogger("novai.engine")
 
@@ -27,9 +27,8 @@ log = logging.getLogger("novai.engine")
 LEAST_TOKENS = 64
 LEAST_WHILE_SHARED = 8  # … which have half of the threads already
 # How long a piece takes: so long it goes on when nobody needs it any more, and others wait for their turn.
-PIECE_S = 0.15
-FIRST_PIECE = 256  # tokens, while nothing is measured
-LEAST_PIECE = 64  # shorter than that, llama.cpp's attention takes twice as long a token
+PIECE_S = 0.05
+FIRST_PIECE = 4 * TILE  # tokens, while nothing is measured
 NAME = "novai-prefill"
 
 
@@ -163,7 +162,7 @@ class Prefiller:
         self._side.held = job.tokens[: job.reached]
 
     def _piece(self, left: int) -> int:
-        """Tokens of the next piece, of so many that are left: pieces of the same size."""
+        """Tokens of the next piece, of so many that are left: whole tiles."""
         token_s = self._cost.token_s
-        most = max(int(PIECE_S / token_s), LEAST_PIECE) if token_s else FIRST_PIECE
-        return -(-left // -(-left // min(most, self._side.batch)))
+        wanted = max(int(PIECE_S / token_s) // TILE, 1) * TILE if token_s else FIRST_PIECE
+        return min(left, wanted, self._side.batch)

@@ -15,6 +15,7 @@ log = logging.getLogger("novai.engine")
 
 BASE = 0  # the sequence that holds what others continue, or a prompt
 FIRST_OTHER = 1
+TILE = 64  # tokens that read the same cells: of so many together, llama.cpp's attention is fast
 
 
 @dataclass(slots=True)

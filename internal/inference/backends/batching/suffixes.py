@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
 from internal.inference.backends.batching.scheduler import Work
-from internal.inference.backends.batching.side import BASE, FIRST_OTHER, SideContext
+from internal.inference.backends.batching.side import BASE, FIRST_OTHER, TILE, SideContext
 
 LEAST_PREFIX = 256  # tokens: with less, attention is not what takes the time
-LEAST_SUFFIX = 8  # as quick in its stream as on the way here and back
-TILE = 64  # so many of one suffix are fast in its stream
+LEAST_SUFFIX = 8  # fewer are as quick in their stream as on the way here and back
 
 
 class Suffixes:

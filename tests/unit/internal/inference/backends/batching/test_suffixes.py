@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from internal.inference.backends.batching.scheduler import Task, Work
-from internal.inference.backends.batching.suffixes import LEAST_PREFIX, LEAST_SUFFIX, TILE, together
+from internal.inference.backends.batching.side import TILE
+from internal.inference.backends.batching.suffixes import LEAST_PREFIX, LEAST_SUFFIX, together
 
 PROMPTS = [[number] * 300 for number in (1, 2)]
 
