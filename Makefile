@@ -87,4 +87,4 @@ demo-model: ## trains models/novai-tiny again: under two hours on 2 cores
 	$(BIN)/python models/novai-tiny/recipe/make.py $(ARGS)
 
 clean: ## removes the virtual environment and the state of `novai dev`
-	rm -rf $(VENV) .novai build dist *.egg-info
+	rm -rf $(VENV) $(KERNELS) .novai build dist *.egg-info

@@ -20,7 +20,7 @@ from internal.embedding.backends.transformers.linear import ByInt16, Linear, fit
 
 log = logging.getLogger("novai.embedding")
 
-PROBE = range(100, 132)  # tokens of a text that is as good as any
+PROBE = range(32)  # tokens that every vocabulary has
 CLOSE = 0.999  # of cosines
 
 

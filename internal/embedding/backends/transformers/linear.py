@@ -58,11 +58,12 @@ class ByInt16:
         panels = panels.view(self._outputs // INT16_PANEL, INT16_PANEL, self._inputs // 2, 2)
         self._weight = panels.transpose(1, 2).contiguous()
         self._kernel = kernel()
+        self._rows = int(self._kernel.novai_int16_rows())  # that it has quantized at a time
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = x.contiguous()
+        x = x.to(torch.float32).contiguous()
         y = x.new_empty(x.shape[0], self._outputs)
-        quantized = torch.empty(self._kernel.novai_int16_rows() * self._inputs, dtype=torch.int16)
+        quantized = torch.empty(self._rows * self._inputs, dtype=torch.int16)
         tensors = (x, self._weight, self._units, self._bias, y, quantized)
         pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
         self._kernel.novai_int16_linear(*pointers, ctypes.c_int64(x.shape[0]), self._inputs, self._outputs)
