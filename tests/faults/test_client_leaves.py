@@ -117,6 +117,11 @@ async def test_a_client_that_closes_its_half_has_left(edge: Edge) -> None:
 async def test_500_clients_that_leave_at_random_are_billed_what_was_generated(edge: Edge) -> None:
     async def leave(i: int) -> None:
         reader, writer = await send(edge, "x", stream=True)
+        while b" 200 " not in await reader.readuntil(
+            b"\r\n"
+        ):  # a machine may be too slow for a hold: it is to come again
+            writer.close()
+            reader, writer = await send(edge, "x", stream=True)
         for _ in range(1 + i * 7 % 23):
             await reader.readuntil(b"\n\n")
         cut(writer, reset=i % 2 == 0)
