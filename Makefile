@@ -33,7 +33,7 @@ install: $(STAMP) $(KERNELS) ## the virtual environment, with everything in it
 
 kernels: $(KERNELS) ## what is written in C; processors that it is not for do without
 
-# For the processor it finds when it runs, so that one binary is for all. Without a compiler there is none: only slower.
+# It looks at the processor when it runs, so that one binary is for all.
 %.so: %.c
 	$(CC) -O3 -Wall -Wextra -fPIC -shared -o $@ $<
 

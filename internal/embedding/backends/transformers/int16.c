@@ -1,4 +1,4 @@
-/* x · weight + bias in integers of 12 bits, for processors with AVX2. `int16.py` lays the weights out.
+/* x · weight + bias in integers of 12 bits, for processors with AVX2. `linear.py` lays the weights out.
  *
  * AVX2 multiplies and adds sixteen pairs of 16-bit integers in one instruction, twice as many as of floats, and needs a
  * second one to sum up: 1.6 times the pace of float32. Twelve bits, because products of 512 inputs then never exceed 32

@@ -28,7 +28,7 @@ from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, s
 from internal.inference.backends.batching.scheduler import Scheduler, Work
 from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Choice, Request
-from internal.inference.backends.batching.suffixes import Suffixes, sequence_of
+from internal.inference.backends.batching.suffixes import Suffixes
 
 log = logging.getLogger("novai.engine")
 
@@ -158,7 +158,7 @@ class Engine:
             self._context.decode([Chunk(lease.sequence, 0, [0] * size, wants_logits=True)])
             if number:  # the first one reads the file
                 self._pace.observe(int(size == 1), size if size > 1 else 0, time.perf_counter() - started)
-            if self._side is not None and not self._side.works(lease.sequence):
+            if not number and self._side is not None and not self._side.works(lease.sequence):
                 self._side = None
             self._context.remove(lease.sequence, 0)
         self._cache.close(lease, keep=False)
@@ -184,7 +184,7 @@ class Engine:
         if not work:
             return False
         apart = self._suffixes_of(work)
-        work = sorted((part for part in work if part not in apart), key=sequence_of)
+        work = sorted((part for part in work if part not in apart), key=lambda part: part.sequence)
         self._note_started()
         logits = self._decode(work)
         if logits is None:
@@ -213,7 +213,7 @@ class Engine:
             return
         prompt = work.task.tokens[: work.start + work.count]
         try:
-            self._prefiller.begin(sequence_of(work), prompt, work.start, self._wake.set)
+            self._prefiller.begin(work.sequence, prompt, work.start, self._wake.set)
         except DecodeError as error:
             self._aside_failed(work, error)
             return
@@ -226,7 +226,7 @@ class Engine:
         (work, lease), self._aside = self._aside, None
         wanted = lease is not None and work.task.lease is lease
         try:
-            reached = self._prefiller.end(sequence_of(work) if wanted else None)
+            reached = self._prefiller.end(work.sequence if wanted else None)
         except DecodeError as error:
             self._aside_failed(work, error)
             return
@@ -305,7 +305,7 @@ class Engine:
         task = part.task
         assert isinstance(task, Choice)
         tokens = task.tokens[part.start : part.start + part.count]
-        chunk = Chunk(sequence_of(part), part.start, tokens, part.samples)
+        chunk = Chunk(part.sequence, part.start, tokens, part.samples)
         if task.prompt.pictures is None:
             return [chunk]
         chunks = task.prompt.pictures.cut(chunk)

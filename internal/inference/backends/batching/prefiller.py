@@ -79,8 +79,8 @@ class Prefiller:
         `on_done` is called on the prefiller's thread. Raises DecodeError.
         """
         assert self._job is None
-        known = self._side.held[:start] == tokens[:start]
-        before = None if known else self._side.streams.take(sequence).copy()
+        missing = self._side.missing(tokens[:start], sequence)
+        before = None if missing is None else missing.copy()
         self._job = Job(tokens, start, before, on_done)
         if self._thread is None:
             self._side.streams.use_threads(self._threads - self._own_threads)
@@ -146,11 +146,9 @@ class Prefiller:
 
     def _compute(self, job: Job, team: Team) -> None:
         context = self._side.context
-        self._side.held = []  # until it is known: moving and computing may fail half way
-        if job.before is not None:
-            context.put(BASE, job.before)
-            job.before = None
-        context.remove(BASE, job.reached)
+        self._side.hold(job.tokens[: job.reached], job.before)
+        job.before = None
+        self._side.held = []  # until it is known: computing may fail half way
         while job.reached < len(job.tokens) and not job.hurried:
             started = time.perf_counter()
             piece = job.tokens[job.reached : job.reached + self._piece(len(job.tokens) - job.reached)]

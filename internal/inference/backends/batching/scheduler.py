@@ -90,6 +90,13 @@ class Work:
     count: int
     samples: bool
 
+    @property
+    def sequence(self) -> int:
+        """Of a task that has one."""
+        assert self.task.lease is not None
+        sequence: int = self.task.lease.sequence
+        return sequence
+
 
 class Scheduler:
     """See the module. Changes of the KV cache go through `cache`, at once."""

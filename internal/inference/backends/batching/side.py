@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from internal.inference.backends.batching.library import DecodeError, MovableContext
+from internal.inference.backends.batching.library import DecodeError, MovableContext, Parcel
 
 log = logging.getLogger("novai.engine")
 
@@ -32,22 +32,25 @@ class SideContext:
     def works(self, sequence: int) -> bool:
         """Whether that sequence of the streams, which holds something, can be moved there and back."""
         try:
-            self.hold([], sequence)  # whatever it was
             self.context.put(BASE, self.streams.take(sequence))
             self.context.copy(BASE, FIRST_OTHER, self.streams.length(sequence))
             self.bring_back(FIRST_OTHER, sequence)
-            self.hold([], sequence)
+            self.hold([], None)
         except DecodeError as error:
             log.warning("prompts are computed in the streams only: %s", error)
             return False
         return True
 
-    def hold(self, tokens: list[int], sequence: int) -> None:
-        """Makes these all that BASE holds; that sequence of the streams begins with them. Raises DecodeError."""
-        known = self.held[: len(tokens)] == tokens
+    def missing(self, tokens: list[int], sequence: int) -> Parcel | None:
+        """What BASE needs to begin with these, as that sequence of the streams does; None: nothing. Valid until that
+        context's next call. Raises DecodeError."""
+        return None if self.held[: len(tokens)] == tokens else self.streams.take(sequence)
+
+    def hold(self, tokens: list[int], missing: Parcel | None) -> None:
+        """Makes these all that BASE holds. Raises DecodeError."""
         self.held = []  # until it is known: moving may fail half way
-        if not known:
-            self.context.put(BASE, self.streams.take(sequence))
+        if missing is not None:
+            self.context.put(BASE, missing)
         self.context.remove(BASE, len(tokens))
         self.held = tokens
 

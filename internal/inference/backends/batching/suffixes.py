@@ -37,7 +37,7 @@ class Suffixes:
         start = min(part.start for part in parts)
         prefix = parts[0].task.tokens[:start]
         try:
-            self._side.hold(prefix, sequence_of(parts[0]))
+            self._side.hold(prefix, self._side.missing(prefix, parts[0].sequence))
             chunks = []
             for other, part in enumerate(parts, FIRST_OTHER):
                 context.copy(BASE, other, start)
@@ -45,7 +45,7 @@ class Suffixes:
                 chunks.append(Chunk(other, start, tokens, part.samples))
             logits = context.decode(chunks)
             for other, part in enumerate(parts, FIRST_OTHER):
-                self._side.bring_back(other, sequence_of(part))
+                self._side.bring_back(other, part.sequence)
         except DecodeError as error:
             self._forget(len(parts))
             raise DecodeError(f"computing suffixes failed: {error}") from error
@@ -80,8 +80,3 @@ def _of_one_prefix(group: Sequence[Work], most_parts: int, most_tokens: int) -> 
             parts.append(part)
             tokens += count
     return parts, tokens
-
-
-def sequence_of(part: Work) -> int:
-    assert part.task.lease is not None
-    return part.task.lease.sequence

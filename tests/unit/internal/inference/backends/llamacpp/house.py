@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from internal.config import ModelConfig
 from internal.inference.backends.batching.backend import Loaded
 from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, Parcel
 from internal.inference.backends.batching.prefiller import Prefiller
@@ -102,6 +104,18 @@ class BreakingBackend(LlamaCppBackend):
         assert loaded.side is not None and isinstance(loaded.side.context, Context)
         loaded.side.context = Broken(loaded.side.context)
         return loaded
+
+
+@asynccontextmanager
+async def breaking(path: Path, threads: int) -> AsyncIterator[Engine]:
+    options: dict[str, Any] = {"threads": threads, "kv": "streams"}
+    row = ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(path), options=options)
+    engine = Engine(BreakingBackend(row))
+    await engine.backend.start(engine.publish)
+    try:
+        yield engine
+    finally:
+        await engine.backend.aclose()
 
 
 def check_nothing_leaked(engine: Engine) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from gen import inference_pb2 as pb
 
-from internal.config import ModelConfig
 from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.prefiller import LEAST_TOKENS, NAME, Prefiller
 from internal.inference.backends.batching.scheduler import BEGINNING
@@ -19,8 +18,8 @@ from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     POOL,
     ROUNDING,
-    BreakingBackend,
     Dropping,
+    breaking,
     check_nothing_leaked,
     house,
 )
@@ -98,9 +97,8 @@ def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
         at_rest = here.prefiller.least_tokens
         here.compute(0, prompt(100))
         assert here.prefiller.shares
-        assert (
-            here.prefiller.least_tokens < at_rest
-        )  # in steps with half of the threads prompts would take twice as long
+        # In steps with half of the threads prompts would take twice as long.
+        assert here.prefiller.least_tokens < at_rest
         assert NAME in {thread.name for thread in threading.enumerate()}
         here.prefiller.rest()
         assert not here.prefiller.shares
@@ -203,11 +201,7 @@ async def test_closing_does_not_wait_for_a_long_prompt_to_be_answered(start: Sta
 
 
 async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf: Path) -> None:
-    options: dict[str, Any] = {"threads": 2, "kv": "streams"}
-    row = ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(tiny_gguf), options=options)
-    engine = Engine(BreakingBackend(row))
-    await engine.backend.start(engine.publish)
-    try:
+    async with breaking(tiny_gguf, threads=2) as engine:
         stream = await reader(engine)
         assert (await engine.run(prompt(500))).failure.code == pb.INTERNAL
         before = stream.tokens()
@@ -216,8 +210,6 @@ async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf:
         engine.cancel(stream)
         await stream.end()
         check_nothing_leaked(engine)
-    finally:
-        await engine.backend.aclose()
 
 
 @pytest.mark.parametrize("options", [{"prefill_aside": False}, {"threads": 1}, {"kv": "unified"}])

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from gen import inference_pb2 as pb
 
-from internal.config import ModelConfig
 from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.scheduler import Task, Work
 from internal.inference.backends.batching.side import SideContext
 from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     ROUNDING,
-    BreakingBackend,
     Dropping,
     House,
+    breaking,
     check_nothing_leaked,
     house,
 )
@@ -131,11 +129,7 @@ async def test_prompts_with_one_beginning_are_answered_as_alone(start: Start, th
 async def test_what_cannot_be_computed_together_is_computed_in_its_stream(
     tiny_gguf: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options: dict[str, Any] = {"threads": 1, "kv": "streams"}
-    row = ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(tiny_gguf), options=options)
-    engine = Engine(BreakingBackend(row))
-    await engine.backend.start(engine.publish)
-    try:
+    async with breaking(tiny_gguf, threads=1) as engine:
         await engine.run(SHARED)
         for _ in range(2):  # the second time it is not tried again
             answer = await engine.run(at_once([[*SHARED, *prompt(30, number)] for number in range(1, 5)]))
@@ -144,5 +138,3 @@ async def test_what_cannot_be_computed_together_is_computed_in_its_stream(
             "computing suffixes failed: no; from now on the streams do it"
         ]
         check_nothing_leaked(engine)
-    finally:
-        await engine.backend.aclose()
