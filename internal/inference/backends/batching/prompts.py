@@ -11,6 +11,7 @@ from gen import inference_pb2 as pb
 
 from internal.errors import ContextLengthExceededError, InvalidImageError, InvalidRequestError, UnsupportedError
 from internal.inference.backends.batching.constraints import Constraints, GrammarMask
+from internal.inference.backends.batching.known_texts import KnownTexts
 from internal.inference.backends.batching.library import Model
 from internal.inference.backends.batching.pictures import Eyes, Picture
 from internal.inference.backends.batching.pixels import UndecodableError
@@ -32,6 +33,7 @@ class Prompts:
         self, model: Model, template: ChatTemplate | None, context_length: int, eyes: Eyes | None = None
     ) -> None:
         self._model = model
+        self._texts = KnownTexts(model)
         self._template = template
         self._eyes = eyes
         self._context_length = context_length
@@ -108,7 +110,7 @@ class Prompts:
         if request.HasField("chat"):
             if any(images_of(request)):
                 raise UnsupportedError("images have no token ids: count the tokens instead", "messages")
-            return self._chat_tokens(self._rendered(request.chat), ())
+            return self._chat_tokens(self._rendered(request.chat), (), salt=None)
         self._check_size(pb.GenerateRequest(), len(request.text))
         return self._model.tokenize(request.text, add_special=request.add_special)
 
@@ -123,7 +125,7 @@ class Prompts:
         """Every prompt, and whether it ends within reasoning."""
         if request.HasField("chat"):
             pieces = self._rendered(request.chat)
-            return [(self._chat_tokens(pieces, pictures), opens_reasoning(pieces))]
+            return [(self._chat_tokens(pieces, pictures, request.cache_salt), opens_reasoning(pieces))]
         if not request.prompts.items:
             raise InvalidRequestError("the request has no prompt", "prompt")
         return [(self._plain(request, prompt), False) for prompt in request.prompts.items]
@@ -132,16 +134,17 @@ class Prompts:
         if prompt.HasField("tokens"):
             return self._given_tokens(prompt.tokens.ids)
         self._check_size(request, len(prompt.text))
-        return self._not_empty(self._model.tokenize(prompt.text, add_special=True), "prompt")
+        tokens = self._texts.tokenize(prompt.text, add_special=True, salt=request.cache_salt)
+        return self._not_empty(tokens, "prompt")
 
-    def _chat_tokens(self, pieces: Sequence[Piece], pictures: Sequence[Picture]) -> list[int]:
+    def _chat_tokens(self, pieces: Sequence[Piece], pictures: Sequence[Picture], salt: str | None) -> list[int]:
         """Every piece on its own, so that no special token spans a cut."""
         tokens = self._model.tokenize("", add_special=True) if pieces and isinstance(pieces[0], int) else []
         for number, piece in enumerate(pieces):
             if isinstance(piece, int):
                 tokens += pictures[piece].tokens
             else:
-                tokens += self._model.tokenize(piece, add_special=number == 0)
+                tokens += self._texts.tokenize(piece, add_special=number == 0, salt=salt)
         if tokens and tokens[-1] < 0:
             raise InvalidRequestError("nothing follows the last image: put text behind it", "messages")
         return self._not_empty(tokens, "messages")

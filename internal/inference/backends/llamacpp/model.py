@@ -13,7 +13,8 @@ from internal.errors import WorkerError
 from internal.llamacpp import llama
 from internal.llamacpp.weights import Weights
 
-_CONTROL_OR_USER_DEFINED = 8 | 16  # LLAMA_TOKEN_ATTR_CONTROL, LLAMA_TOKEN_ATTR_USER_DEFINED
+# Whose texts llama.cpp looks for: LLAMA_TOKEN_ATTR_UNKNOWN, _CONTROL, _USER_DEFINED.
+_SPECIAL = 1 | 8 | 16
 
 
 class Model(Weights):
@@ -35,9 +36,7 @@ class Model(Weights):
         ids = range(self.vocabulary_size)
         self.end_ids = frozenset(i for i in ids if llama.llama_vocab_is_eog(self.vocab, i))
         # Texts that a prompt may only contain where the template puts them.
-        self.special_ids = {
-            self._text(i): i for i in ids if llama.llama_vocab_get_attr(self.vocab, i) & _CONTROL_OR_USER_DEFINED
-        }
+        self.special_ids = {self._text(i): i for i in ids if llama.llama_vocab_get_attr(self.vocab, i) & _SPECIAL}
         self._pieces: dict[int, bytes] = {}
         self._buffer = threading.local()
 

@@ -1,0 +1,113 @@
+"""Texts that come again are tokenised once.
+
+A conversation is sent whole with every turn, and many begin with the same system prompt; a tokeniser takes 1 to 2 ms
+for a kilobyte. So a prompt is cut where a special token stands, as every tokeniser cuts it there itself, and what the
+long parts became is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from functools import cache, partial
+from sys import getsizeof
+from threading import Lock
+from typing import NamedTuple
+
+from internal.inference.backends.batching.library import Model
+
+LEAST_CHARACTERS = 256  # of a part; the last one of a text may have fewer, and is not kept then
+MOST_BYTES = 16 << 20  # of all that is kept
+MOST_OF_ALL = 0.25  # of them for one part
+# What may be lost where a text is cut: white space that belongs to the special token, a space that begins every text,
+# a token that ends every one.
+_BEFORE, _BEHIND = ("a", "a ", "a\n", "é"), ("", "a", " a", "\na")
+
+
+class _Part(NamedTuple):
+    salt: str  # of whom: how long it takes says whether it is known
+    text: str
+    add_special: bool
+
+
+class KnownTexts:
+    """Tokenises for one model. Safe on any thread."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        alone = sorted(never_overlapped(model.special_ids), key=len, reverse=True)
+        self._marks = re.compile("|".join(map(re.escape, alone)) or r"(?!)")
+        self._separates = cache(partial(separates, model))
+        self._kept: OrderedDict[_Part, array[int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def tokenize(self, text: str, *, add_special: bool, salt: str | None) -> list[int]:
+        """As `Model.tokenize`. What is kept is only for those with the same `salt`; with none, nothing is."""
+        if salt is None:
+            return self._model.tokenize(text, add_special=add_special)
+        tokens: list[int] = []
+        for number, part in enumerate(self.parts(text)):
+            tokens += self._tokens(_Part(salt, part, add_special and not number))
+        return tokens
+
+    def parts(self, text: str) -> Iterator[str]:
+        """`text`, cut where its tokens can be put together again. One that is longer than another begins alike."""
+        begin = 0
+        for mark in self._marks.finditer(text, LEAST_CHARACTERS):
+            if mark.start() - begin >= LEAST_CHARACTERS and self._separates(mark[0]):
+                yield text[begin : mark.start()]
+                begin = mark.start()
+        yield text[begin:]
+
+    def _tokens(self, part: _Part) -> Collection[int]:
+        if len(part.text) < LEAST_CHARACTERS:
+            return self._model.tokenize(part.text, add_special=part.add_special)
+        with self._lock:
+            if part in self._kept:
+                self._kept.move_to_end(part)
+                return self._kept[part]
+        tokens = array("i", self._model.tokenize(part.text, add_special=part.add_special))
+        if _size(part, tokens) <= MOST_BYTES * MOST_OF_ALL:
+            self._keep(part, tokens)
+        return tokens
+
+    def _keep(self, part: _Part, tokens: array[int]) -> None:
+        with self._lock:
+            if part in self._kept:  # another thread was there first
+                return
+            self._kept[part] = tokens
+            self._bytes += _size(part, tokens)
+            while self._bytes > MOST_BYTES:
+                self._bytes -= _size(*self._kept.popitem(last=False))
+
+
+def never_overlapped(specials: Collection[str]) -> list[str]:
+    """Those that are themselves wherever they stand: no other one can hold them, or reach into them."""
+    ends = {text[i:] for text in specials for i in range(1, len(text))}
+    beginnings = {text[:i] for text in specials for i in range(1, len(text))}
+    everything = "\0".join(specials)
+    return [
+        text
+        for text in specials
+        if len(text) > 1
+        and everything.count(text) == 1
+        and not any(text[:i] in ends or text[i:] in beginnings for i in range(1, len(text)))
+    ]
+
+
+def separates(model: Model, mark: str) -> bool:
+    """Whether texts before and behind `mark` have the same tokens when each is tokenised by itself. Tried out: some
+    special tokens take white space with them, some models end every text."""
+    return all(
+        model.tokenize(before + mark + behind, add_special=True)
+        == model.tokenize(before, add_special=True) + model.tokenize(mark + behind, add_special=False)
+        for before in _BEFORE
+        for behind in _BEHIND
+    )
+
+
+def _size(part: _Part, tokens: array[int]) -> int:
+    return getsizeof(part.text) + getsizeof(tokens)
