@@ -183,8 +183,10 @@ class Engine:
         self._send_aside()
         if not work:
             return False
-        apart = self._suffixes_of(work)
-        work = sorted((part for part in work if part not in apart), key=lambda part: part.sequence)
+        apart, later = self._suffixes_of(work)
+        work = sorted(
+            (part for part in work if part not in apart and part not in later), key=lambda part: part.sequence
+        )
         self._note_started()
         logits = self._decode(work)
         if logits is None:
@@ -271,10 +273,10 @@ class Engine:
             if task.lease is not None:
                 task.request.started(task)
 
-    def _suffixes_of(self, work: Sequence[Work]) -> list[Work]:
-        """Those that are better computed in one pool than in their streams."""
+    def _suffixes_of(self, work: Sequence[Work]) -> tuple[list[Work], list[Work]]:
+        """Those that are better computed in one pool than in their streams, and those that wait for them."""
         if self._suffixes is None or (self._prefiller is not None and self._prefiller.shares):
-            return []
+            return [], []
         return self._suffixes.among(work)
 
     def _decode(self, work: Sequence[Work]) -> Logits | None:

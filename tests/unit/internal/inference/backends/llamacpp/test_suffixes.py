@@ -13,6 +13,7 @@ from gen import inference_pb2 as pb
 from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.scheduler import Task, Work
 from internal.inference.backends.batching.side import SideContext
+from internal.inference.backends.batching.suffixes import MOST_TOKENS
 from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     ROUNDING,
@@ -110,19 +111,20 @@ def at_once(prompts: Sequence[Sequence[int]]) -> pb.Prompts:
 
 @pytest.mark.parametrize("threads", [1, 2])
 async def test_prompts_with_one_beginning_are_answered_as_alone(start: Start, threads: int) -> None:
-    prompts = [[*SHARED, *prompt(20 + number, number + 1)] for number in range(4)]
+    prompts = [[*SHARED, *prompt(20 + number, number + 1)] for number in range(9)]  # more than one step's
+    assert sum(map(len, prompts)) - 9 * len(SHARED) > MOST_TOKENS
     alone = await start(threads=threads, prefill_aside=False)
     engine = await start(threads=threads)
     await engine.run(SHARED)
     answer = await engine.run(at_once(prompts), **TOLD)
     for choice, each in enumerate(prompts):
         same_tokens_but_for_ties(answer.logprobs(choice), (await alone.run(each, **TOLD)).logprobs())
-    assert answer.usage.cached_tokens == 4 * 400
+    assert answer.usage.cached_tokens == 9 * 400
     assert side_of(engine).held == SHARED
     check_nothing_leaked(engine)
-    longer = [*prompts[3], *prompt(30, 99)]
+    longer = [*prompts[8], *prompt(30, 99)]
     answer = await engine.run(longer, **TOLD)
-    assert answer.usage.cached_tokens >= len(prompts[3])
+    assert answer.usage.cached_tokens >= len(prompts[8])
     same_but_for_ties(answer, await alone.run(longer, **TOLD))
 
 
