@@ -11,10 +11,12 @@ from internal.config import ModelConfig
 from internal.cores import usable_cores
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.kv_cache import Cache
+from internal.inference.backends.batching.library import MovableContext
 from internal.inference.backends.batching.prefix_cache import PrefixCache
 from internal.inference.backends.batching.side import FIRST_OTHER, SideContext
 from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
+from internal.inference.backends.llamacpp.lazy_copies import LazyCopies
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
@@ -33,7 +35,7 @@ class LlamaCppBackend(BatchingBackend):
         self._options = options_of(config)
         super().__init__(config, self._options, on_broken)
         self._model: Model | None = None
-        self._context: Context | None = None
+        self._context: MovableContext | None = None
         self._projector: Projector | None = None
 
     def _load(self, resources: ExitStack) -> Loaded:
@@ -43,22 +45,21 @@ class LlamaCppBackend(BatchingBackend):
         context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
         settings = _context_settings(options, layout)
-        context = self._context = Context(model, settings)
-        resources.callback(context.free)
-        side = _side(model, context, settings, options, resources)
+        whole = Context(model, settings)
+        resources.callback(whole.free)
+        # In one pool nothing is moved, so copies cost nothing.
+        context = self._context = whole if layout.unified else LazyCopies(whole)
+        side = _side(model, context, whole.stream_length, settings, options, resources)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
             resources.callback(projector.free)
         layers = options.n_gpu_layers
         device = "cpu" if layers == 0 else "gpu:0"
-        cache = _cache_of(context, layout)
+        if layout.unified:
+            cache: Cache[Any] = PrefixCache(context, whole.cells, layout.sequences)
+        else:
+            cache = StreamCache(context, whole.stream_length, layout.sequences)
         return Loaded(model, context, cache, context_length, device, layers, projector, side)
-
-
-def _cache_of(context: Context, layout: Layout) -> Cache[Any]:
-    if layout.unified:
-        return PrefixCache(context, context.cells, layout.sequences)
-    return StreamCache(context, context.stream_length, layout.sequences)
 
 
 def _context_settings(options: Options, layout: Layout) -> ContextSettings:
@@ -78,13 +79,17 @@ def _context_settings(options: Options, layout: Layout) -> ContextSettings:
 
 
 def _side(
-    model: Model, streams: Context, settings: ContextSettings, options: Options, resources: ExitStack
+    model: Model,
+    streams: MovableContext,
+    length: int,
+    settings: ContextSettings,
+    options: Options,
+    resources: ExitStack,
 ) -> SideContext | None:
     """Where prompts are computed beside the steps, and suffixes of one prefix together."""
     on_gpu = options.n_gpu_layers != 0
     if not options.prefill_aside or settings.unified or on_gpu or model.sliding_window:
         return None
-    length = streams.stream_length
     batch = min(settings.ubatch, length)
     pool = replace(settings, unified=True, cells=length + batch, sequences=FIRST_OTHER + options.slots, batch=batch)
     context = Context(model, pool)
