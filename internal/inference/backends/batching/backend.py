@@ -125,8 +125,10 @@ class BatchingBackend(ABC):
         intake = self._compiling if is_constrained(generation.request) else self._intake
         if images_of(generation.request):
             self._looking.submit(self._look, request, intake)
-        else:
-            intake.submit(self._admit, request)
+            return
+        if intake is self._intake and generation.request.priority == pb.INTERACTIVE:  # grammars take long
+            self._engine.expect(request)
+        intake.submit(self._admit, request)
 
     def cancel(self, generation: Generation) -> None:
         request = self._requests.get(generation)
@@ -187,6 +189,7 @@ class BatchingBackend(ABC):
     @contextmanager
     def _refusing(self, request: Request) -> Iterator[None]:
         """Whatever is wrong with a request is its one event."""
+        assert self._engine is not None
         generation = request.generation
         try:
             yield
@@ -195,6 +198,8 @@ class BatchingBackend(ABC):
         except Exception:
             log.exception("request %s cannot be read", generation.request_id)
             self._emit([(generation, InternalError("the request could not be read").event())])
+        finally:
+            self._engine.forget(request)
 
     # ------------------------------------------------------------------ events
 

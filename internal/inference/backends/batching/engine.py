@@ -41,6 +41,7 @@ WARM_UP_TOKENS = 64
 WARM_UP_STEPS = 5
 LEARNING_RATE = 0.1
 REST_S = 0.025  # longer than a client takes to read the end of an answer and to ask again
+GATHER_S = 0.01  # in which a dozen usual prompts are read
 
 
 class Engine:
@@ -73,6 +74,7 @@ class Engine:
         self._slots = slots
         self._emit = emit
         self._on_broken = on_broken
+        self._expected: set[Request] = set()
         self._arrived: deque[Request] = deque()
         self._requests: list[Request] = []
         self._events: Events = []
@@ -92,10 +94,21 @@ class Engine:
         self._thread.start()
         self._ready.result()
 
+    def expect(self, request: Request) -> None:
+        """It is added in a moment, or else forgotten."""
+        self._expected.add(request)
+
     def add(self, request: Request) -> None:
         """Takes a request whose choices are made."""
+        self._expected.discard(request)
         self._arrived.append(request)
         self._wake.set()
+
+    def forget(self, request: Request) -> None:
+        """It is not added after all, or has been."""
+        if request in self._expected:
+            self._expected.discard(request)
+            self._wake.set()
 
     def cancelled(self) -> None:
         """Some request has its `cancelled` set."""
@@ -174,8 +187,8 @@ class Engine:
             self._cancelling = False
             self._drop_cancelled()
         self._land()
-        if self._scheduler.deserted:
-            self._rest()
+        self._wait_while(lambda: self._scheduler.deserted, REST_S)
+        self._wait_while(lambda: bool(self._expected) and self._scheduler.begins, GATHER_S)
         started = time.perf_counter()
         if self._prefiller is not None:
             self._scheduler.aside_from = self._prefiller.least_tokens
@@ -240,10 +253,11 @@ class Engine:
         self._scheduler.remove(work.task, keep=False)
         self._decode_failed([work], error)
 
-    def _rest(self) -> None:
-        """Often the next one interactive comes as the last one leaves. It would have to wait for a step of batches."""
-        rested_s = time.monotonic() + REST_S
-        while self._scheduler.deserted and not self._stopping and (left_s := rested_s - time.monotonic()) > 0:
+    def _wait_while(self, awaited: Callable[[], bool], most_s: float) -> None:
+        """Whoever comes in a moment would have to wait for a step otherwise: of batches, which go on because the last
+        one interactive has left, or of those that came with him, with whom he is better computed together."""
+        until_s = time.monotonic() + most_s
+        while awaited() and not self._stopping and (left_s := until_s - time.monotonic()) > 0:
             self._wake.wait(left_s)
             self._wake.clear()
             self._take_arrivals()

@@ -126,6 +126,12 @@ class Scheduler:
         tasks = bool(self.running or self.waiting)
         return tasks and self._lull == LULL_STEPS and not self._someone_waits()
 
+    @property
+    def begins(self) -> bool:
+        """Whether the next step brings somebody's first token nearer, and nobody reads along yet."""
+        starting = any(task.priority == INTERACTIVE and task.remaining > 1 for task in (*self.running, *self.waiting))
+        return starting and not self._readers()[0]
+
     def add(self, task: Task) -> None:
         insort(self.waiting, task, key=Task.order)
 
