@@ -188,7 +188,7 @@ class Engine:
             self._drop_cancelled()
         self._land()
         self._wait_while(lambda: self._scheduler.deserted, REST_S)
-        self._wait_while(lambda: bool(self._expected) and self._scheduler.begins, GATHER_S)
+        self._wait_while(lambda: bool(self._expected) and self._scheduler.gathers, GATHER_S)
         started = time.perf_counter()
         if self._prefiller is not None:
             self._scheduler.aside_from = self._prefiller.least_tokens

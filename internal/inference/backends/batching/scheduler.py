@@ -24,6 +24,7 @@ from internal.inference.backends.batching.kv_cache import Cache, Lease, common_p
 
 # Tokens that must be shared with a running prefill to be worth waiting for it.
 WORTH_WAITING = 16
+LONG_PREFIX = 256  # tokens: those who continue it are computed faster together
 # Free cells for each running task when another one is admitted, so that it is not thrown out a moment later.
 HEADROOM = 16
 TIDY_STEPS = 8
@@ -127,10 +128,10 @@ class Scheduler:
         return tasks and self._lull == LULL_STEPS and not self._someone_waits()
 
     @property
-    def begins(self) -> bool:
-        """Whether the next step brings somebody's first token nearer, and nobody reads along yet."""
-        starting = any(task.priority == INTERACTIVE and task.remaining > 1 for task in (*self.running, *self.waiting))
-        return starting and not self._readers()[0]
+    def gathers(self) -> bool:
+        """Whether to wait for those who come in a moment: the next step would compute what continues a long prefix,
+        which is faster for many together (`suffixes.py`), and nobody reads along yet."""
+        return not self._readers()[0] and any(map(self._continues, (*self.running, *self.waiting[: self.idle_slots])))
 
     def add(self, task: Task) -> None:
         insort(self.waiting, task, key=Task.order)
@@ -330,6 +331,13 @@ class Scheduler:
         """Whether prompts are the prefiller's at all."""
         settled, new = self._readers()
         return 0 < settled >= new
+
+    def _continues(self, task: Task) -> bool:
+        """A long prefix that is there, with more than one token."""
+        if task.priority != INTERACTIVE or task.remaining == 1:
+            return False
+        computed = task.computed or self._cache.match(task.salt, task.tokens, len(task.tokens) - 1)[0]
+        return computed >= LONG_PREFIX
 
     def _budget(self, singles: Sequence[Task], prefill_budget: Callable[[int, int, int], int]) -> int:
         settled, new = self._readers()

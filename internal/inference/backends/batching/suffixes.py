@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
-from internal.inference.backends.batching.scheduler import Work
+from internal.inference.backends.batching.scheduler import LONG_PREFIX, Work
 from internal.inference.backends.batching.side import BASE, FIRST_OTHER, TILE, SideContext
 
-LEAST_PREFIX = 256  # tokens: with less, attention is not what takes the time
 LEAST_SUFFIX = 8  # fewer are as quick in their stream as on the way here and back
 # Together: more take longer each, since all look through the cells of all; and the first of them are answered while the
 # others are computed. Measured on 30 M and 0.5 B models on two cores.
@@ -65,8 +64,8 @@ def together(work: Sequence[Work], most_parts: int, most_tokens: int) -> tuple[l
     many; none if that is no tile."""
     groups: defaultdict[tuple[str, tuple[int, ...]], list[Work]] = defaultdict(list)
     for part in work:
-        if part.start >= LEAST_PREFIX and LEAST_SUFFIX <= part.count < TILE and part.task.movable:
-            groups[part.task.salt, tuple(part.task.tokens[:LEAST_PREFIX])].append(part)
+        if part.start >= LONG_PREFIX and LEAST_SUFFIX <= part.count < TILE and part.task.movable:
+            groups[part.task.salt, tuple(part.task.tokens[:LONG_PREFIX])].append(part)
     found = (_of_one_prefix(group, most_parts, most_tokens) for group in groups.values() if len(group) > 1)
     parts, others, tokens = max(found, key=lambda each: each[2], default=([], [], 0))
     return (parts, others) if tokens >= TILE and len(parts) > 1 else ([], [])

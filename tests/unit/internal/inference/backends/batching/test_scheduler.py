@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from internal.inference.backends.batching.scheduler import (
     BATCH_STEPS,
+    LONG_PREFIX,
     LULL_STEPS,
     PATIENCE_STEPS,
     Work,
@@ -268,6 +269,27 @@ def test_it_is_deserted_once_when_only_batch_is_left() -> None:
     room.add([7] * 10, wanted=2)
     assert not room.scheduler.deserted
     room.finish()
+
+
+@in_both_layouts
+def test_those_who_continue_a_long_prefix_gather_until_someone_reads_along(house: type[Room]) -> None:
+    room = house(slots=4, cells=2000)
+    prefix = [7] * LONG_PREFIX
+    room.add([9] * LONG_PREFIX)
+    assert not room.scheduler.gathers  # nothing of it is there
+    room.add([*prefix, 1])
+    room.finish(budget=2000)
+    assert not room.scheduler.gathers  # nobody is there
+    room.add([*prefix[1:], 2, 3])
+    room.add([*prefix, 2, 3], priority=BATCH)
+    assert not room.scheduler.gathers
+    reader = room.add([*prefix, 4, 5], wanted=40)
+    assert room.scheduler.gathers
+    while len(reader.tokens) < reader.settled_at:
+        room.step(budget=2000)
+    room.add([*prefix, 5, 6])
+    assert not room.scheduler.gathers
+    room.finish(budget=2000)
 
 
 def test_batch_never_displaces_anyone() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internal.inference.backends.batching.scheduler import Task, Work
+from internal.inference.backends.batching.scheduler import LONG_PREFIX, Task, Work
 from internal.inference.backends.batching.side import TILE
-from internal.inference.backends.batching.suffixes import LEAST_PREFIX, LEAST_SUFFIX, together
+from internal.inference.backends.batching.suffixes import LEAST_SUFFIX, together
 
 PROMPTS = [[number] * 300 for number in (1, 2)]
 
@@ -33,7 +33,7 @@ def test_none_where_it_does_not_pay() -> None:
     assert together([part(30), part(30)], 16, 512) == ([], [])  # not one tile
     assert together([part(1) for _ in range(100)], 16, 512) == ([], [])  # streams
     assert together([part(TILE), part(TILE)], 16, 512) == ([], [])  # fast where they are
-    assert together([part(40, start=LEAST_PREFIX - 1) for _ in range(3)], 16, 512) == ([], [])
+    assert together([part(40, start=LONG_PREFIX - 1) for _ in range(3)], 16, 512) == ([], [])
     assert together([part(40, kind=Fixed) for _ in range(3)], 16, 512) == ([], [])
     assert together([part(40, salt=salt) for salt in "abc"], 16, 512) == ([], [])
     assert together([part(40, prompt=0), part(40, prompt=1)], 16, 512) == ([], [])
@@ -79,7 +79,7 @@ def test_what_is_found_can_be_computed(
     if found:
         start = min(each.start for each in found)
         tokens = [each.start + each.count - start for each in found]
-        assert start >= LEAST_PREFIX and len(found) > 1
+        assert start >= LONG_PREFIX and len(found) > 1
         assert TILE <= sum(tokens) <= most_tokens
         assert all(LEAST_SUFFIX <= each.count < TILE for each in found)
         assert len({(each.task.salt, tuple(each.task.tokens[:start])) for each in [*found, *later]}) == 1

@@ -65,12 +65,14 @@ def expect(engine: Engine) -> Callable[[], None]:
 
 
 async def test_prompts_that_come_together_are_computed_together(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until nobody else is expected, be it that he is refused."""
-    engine = await start(slots=8)
+    """If they continue what is computed; until nobody else is expected, be it that he is refused."""
+    engine = await start(slots=8, prefill_aside=False)
+    shared = prompt(300)
     monkeypatch.setattr(batching_engine, "GATHER_S", 60)
-    steps = steps_of(engine, monkeypatch)
     forget = expect(engine)
-    answers = [engine.submit(prompt(10 + number, number)) for number in range(3)]
+    await engine.run(shared)
+    steps = steps_of(engine, monkeypatch)
+    answers = [engine.submit([*shared, *prompt(10 + number, number)]) for number in range(3)]
     refused = engine.submit(prompt(10), top_logprobs=1000)
     await refused.end()
     forget()
@@ -82,11 +84,13 @@ async def test_prompts_that_come_together_are_computed_together(start: Start, mo
 
 async def test_who_reads_along_does_not_wait_for_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = await start(slots=8, prefill_aside=False)
+    shared = prompt(300)
+    await engine.run(shared)
     reader = engine.submit(prompt(10), max_tokens=1000)
     await reader.until(lambda: reader.tokens() > BEGINNING)
     monkeypatch.setattr(batching_engine, "GATHER_S", 60)
     expect(engine)
-    assert (await engine.run(prompt(20, 1))).tokens() == 16
+    assert (await engine.run(shared)).tokens() == 16
     engine.cancel(reader)
     await reader.end()
 
@@ -94,7 +98,8 @@ async def test_who_reads_along_does_not_wait_for_others(start: Start, monkeypatc
 async def test_nobody_is_waited_for_for_long(start: Start) -> None:
     engine = await start()
     expect(engine)
-    assert (await engine.run(prompt(20, 1))).tokens() == 16
+    for _ in range(2):
+        assert (await engine.run(prompt(300))).tokens() == 16
 
 
 # ------------------------------------------------------------------ one request
