@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
+import gguf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import make_gguf
+from bench.make_gguf import Shape, Vocabulary, byte_vocabulary, write_gguf
 from internal.inference.backends.batching import known_texts
 from internal.inference.backends.batching.known_texts import KnownTexts, never_overlapped, separates
-from internal.inference.backends.batching.library import Model
 from internal.inference.backends.llamacpp.model import Model as Gguf
 
 DEMO = Path(__file__).parents[6] / "models/novai-tiny/novai-tiny.Q8_0.gguf"
@@ -51,13 +54,6 @@ class Spelled:
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_texts, "LEAST_CHARACTERS", 4)
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Gguf]:
-    model = Gguf(str(DEMO))
-    yield model
-    model.free()
 
 
 def long_asked(model: Spelled) -> list[str]:
@@ -141,25 +137,52 @@ def test_as_if_whole(text: str, add_special: bool, takes: bool) -> None:
         assert found == model.tokenize(text, add_special=add_special)
 
 
-demo_words = st.one_of(
-    st.sampled_from(
-        ["<|im_start|>", "<|im_end|>", "<|im_start|>user\n", "<tool_call>", "<|im_", "start|>", "\n", "  "]
-    ),
-    st.text(max_size=12),
-)
+WORDS = ["<|im_start|>", "<|im_end|>", "<|im_start|>user\n", "<|im_", "start|>", "<s>", "</s>", "<unk>", "a b", "\n\n"]
+real_words = st.one_of(st.sampled_from(WORDS), st.text(max_size=12))
 
 
-@given(st.lists(demo_words, max_size=30).map("".join), st.booleans())
-def test_as_if_whole_on_a_real_vocabulary(demo: Gguf, text: str, add_special: bool) -> None:
-    texts: KnownTexts = KnownTexts(demo)
-    model: Model = demo
+def write_sentencepiece(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+    """As Llama 2 has it: BOS, and a space before every text; what is unknown are bytes."""
+    kinds = gguf.TokenType
+    rows = [("<unk>", kinds.UNKNOWN), ("<s>", kinds.CONTROL), ("</s>", kinds.CONTROL), ("<|im_start|>", kinds.CONTROL)]
+    rows += [("\n\n", kinds.USER_DEFINED), ("<|im_end|>", kinds.USER_DEFINED)]
+    rows += [(f"<0x{byte:02X}>", kinds.BYTE) for byte in range(256)]
+    rows += [(text, kinds.NORMAL) for text in ("▁", "a", "b", "▁a", "ab", "▁ab", "▁b", "user")]
+    rows += [(f"unused{number}", kinds.NORMAL) for number in range(len(vocabulary.tokens) - len(rows))]
+    writer.add_vocab_size(len(rows))
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([text for text, _ in rows])
+    writer.add_token_types([kind for _, kind in rows])
+    writer.add_token_scores([-float(number) for number in range(len(rows))])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(True)
+
+
+@pytest.fixture(scope="module", params=["bpe", "sentencepiece"])
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gguf]:
+    path = DEMO
+    if request.param == "sentencepiece":
+        path = tmp_path_factory.mktemp("models") / "sentencepiece.gguf"
+        with mock.patch.object(make_gguf, "_write_vocabulary", write_sentencepiece):
+            write_gguf(path, Shape(dim=32, layers=1, heads=1, kv_heads=1, ff=32, type="F32"), byte_vocabulary())
+    model = Gguf(str(path))
+    yield model
+    model.free()
+
+
+@given(st.lists(real_words, max_size=30).map("".join), st.booleans())
+def test_as_if_whole_on_a_real_vocabulary(real: Gguf, text: str, add_special: bool) -> None:
+    texts = KnownTexts(real)
     text = text.encode("utf-8", "replace").decode()
     for _ in range(2):
         found = texts.tokenize(text, add_special=add_special, salt="")
-        assert found == model.tokenize(text, add_special=add_special)
+        assert found == real.tokenize(text, add_special=add_special)
     assert "".join(texts.parts(text)) == text
 
 
-def test_a_real_conversation_is_cut(demo: Gguf) -> None:
+def test_a_real_conversation_is_cut(real: Gguf) -> None:
     turns = [part for number in range(3) for part in (f"<|im_start|>user\nquestion {number}", "<|im_end|>\n")]
-    assert list(KnownTexts(demo).parts("".join(turns))) == turns
+    assert list(KnownTexts(real).parts("".join(turns))) == turns

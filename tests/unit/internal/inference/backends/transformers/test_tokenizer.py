@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from internal.inference.backends.batching import known_texts
+from internal.inference.backends.batching.known_texts import KnownTexts
 from internal.inference.backends.transformers.tokenizer import Tokenizer
 from tests.unit.internal.inference.backends.transformers.conftest import transformers
 
@@ -82,3 +87,20 @@ def test_what_the_model_has_beyond_its_vocabulary_says_nothing(tokenizer: Tokeni
 def test_ends_and_template_come_from_the_folder(tokenizer: Tokenizer) -> None:
     assert tokenizer.end_ids == {2, 5}
     assert tokenizer.chat_template == "{{ bos_token }}{{ messages[0].content }}"
+
+
+words = st.sampled_from(["<s>", "</s>", "<tool_call>", "<tool", "_call>", "a", "ab", " ", "é", "<unk>", "\n", "x" * 5])
+
+
+@given(st.lists(words).map("".join), st.booleans())
+def test_texts_that_are_cut_are_as_if_whole(tokenizer: Tokenizer, text: str, add_special: bool) -> None:
+    with mock.patch.object(known_texts, "LEAST_CHARACTERS", 3):
+        texts = KnownTexts(tokenizer)
+        for _ in range(2):
+            found = texts.tokenize(text, add_special=add_special, salt="")
+            assert found == tokenizer.tokenize(text, add_special=add_special)
+
+
+def test_texts_of_this_family_are_cut(tokenizer: Tokenizer) -> None:
+    turns = ["a" * 300, "</s>" + "b" * 300, "<tool_call>" + "a" * 300]
+    assert list(KnownTexts(tokenizer).parts("".join(turns))) == turns
