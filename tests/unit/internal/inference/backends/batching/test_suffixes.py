@@ -77,7 +77,7 @@ def test_what_is_found_can_be_computed(
     assert all(any(each is given for given in work) for each in [*found, *later])
     assert found or not later
     if found:
-        start = min(each.start for each in found)
+        start = min(each.start for each in [*found, *later])
         tokens = [each.start + each.count - start for each in found]
         assert start >= LONG_PREFIX and len(found) > 1
         assert TILE <= sum(tokens) <= most_tokens
