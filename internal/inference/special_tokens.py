@@ -19,7 +19,7 @@ class SpecialTokens:
 
     def __init__(self, texts: Iterable[str]) -> None:
         usable = sorted({text for text in texts if len(text) > 1 and not text.isspace()})
-        self._start = re.compile(f"(?={_prefix_pattern(usable)})(.)", re.DOTALL) if usable else None
+        self._start = re.compile(f"(?={pattern_of(usable, begun=True)})(.)", re.DOTALL) if usable else None
 
     def broken(self, text: str, mark: str) -> str:
         """`text` with `mark` after the first character of every special token in it.
@@ -52,16 +52,20 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _prefix_pattern(texts: Sequence[str]) -> str:
-    """Matches where one of `texts` begins, or where the subject ends within one. Linear in the longest of them."""
+def pattern_of(texts: Iterable[str], *, begun: bool = False) -> str:
+    """Matches one of `texts`, of two that begin alike the shorter one. Linear in the longest of them, however many.
+
+    `begun`: also where the subject ends within one.
+    """
     tails: dict[str, list[str]] = {}
     for text in texts:
         tails.setdefault(text[0], []).append(text[1:])
-    branches = [re.escape(first) + _rest_pattern(rests) for first, rests in tails.items()]
+    branches = [re.escape(first) + _rest_pattern(rests, begun) for first, rests in tails.items()]
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-def _rest_pattern(rests: Sequence[str]) -> str:
+def _rest_pattern(rests: Sequence[str], begun: bool) -> str:
     if "" in rests:
         return ""
-    return rf"(?:\Z|{_prefix_pattern(rests)})"
+    rest = pattern_of(rests, begun=begun)
+    return rf"(?:\Z|{rest})" if begun else rest

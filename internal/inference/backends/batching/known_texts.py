@@ -17,10 +17,12 @@ from threading import Lock
 from typing import NamedTuple
 
 from internal.inference.backends.batching.library import Model
+from internal.inference.special_tokens import pattern_of
 
 LEAST_CHARACTERS = 256  # of a part; the last one of a text may have fewer, and is not kept then
 MOST_BYTES = 16 << 20  # of all that is kept
 MOST_OF_ALL = 0.25  # of them for one part
+MOST_SPECIALS = 4096  # of a vocabulary; finding out how they overlap takes the square of their number
 # What may be lost where a text is cut: white space that belongs to the special token, a space that begins every text,
 # a token that ends every one.
 _BEFORE, _BEHIND = ("a", "a ", "a\n", "é"), ("", "a", " a", "\na")
@@ -37,8 +39,8 @@ class KnownTexts:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        alone = sorted(never_overlapped(model.special_ids), key=len, reverse=True)
-        self._marks = re.compile("|".join(map(re.escape, alone)) or r"(?!)")
+        alone = never_overlapped(model.special_ids)
+        self._marks = re.compile(pattern_of(alone) if alone else r"(?!)")
         self._separates = cache(partial(separates, model))
         self._kept: OrderedDict[_Part, array[int]] = OrderedDict()
         self._bytes = 0
@@ -85,7 +87,11 @@ class KnownTexts:
 
 
 def never_overlapped(specials: Collection[str]) -> list[str]:
-    """Those that are themselves wherever they stand: no other one can hold them, or reach into them."""
+    """Those that are themselves wherever they stand: no other one can hold them, or reach into them.
+
+    None of a vocabulary where almost everything is special."""
+    if len(specials) > MOST_SPECIALS:
+        return []
     ends = {text[i:] for text in specials for i in range(1, len(text))}
     beginnings = {text[:i] for text in specials for i in range(1, len(text))}
     everything = "\0".join(specials)

@@ -65,9 +65,10 @@ class LazyCopies:
         self._context.use_threads(threads)
 
     def _make(self, target: int) -> None:
-        owed = self._owed.pop(target, None)
+        owed = self._owed.get(target)
         if owed is not None:
             self._context.copy(owed.source, target, owed.end)
+            del self._owed[target]  # not before: a copy that fails is still owed
 
     def _make_those_of(self, source: int, start: int) -> None:
         """Before that sequence loses its tokens from `start` on."""

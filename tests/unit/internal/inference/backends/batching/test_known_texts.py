@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench import make_gguf
 from bench.make_gguf import Shape, Vocabulary, byte_vocabulary, write_gguf
 from internal.inference.backends.batching import known_texts
-from internal.inference.backends.batching.known_texts import KnownTexts, never_overlapped, separates
+from internal.inference.backends.batching.known_texts import MOST_SPECIALS, KnownTexts, never_overlapped, separates
 from internal.inference.backends.llamacpp.model import Model as Gguf
 
 DEMO = Path(__file__).parents[6] / "models/novai-tiny/novai-tiny.Q8_0.gguf"
@@ -116,6 +116,13 @@ def test_texts_that_begin_and_that_go_on_are_not_mixed_up() -> None:
 )
 def test_which_never_overlap(specials: list[str], alone: list[str]) -> None:
     assert never_overlapped(specials) == alone
+
+
+def test_where_almost_everything_is_special_nothing_is_cut() -> None:
+    specials = [f"<{number}>" for number in range(MOST_SPECIALS + 1)]
+    assert never_overlapped(specials) == []
+    assert never_overlapped(specials[:-1]) == specials[:-1]
+    assert list(KnownTexts(Spelled(specials)).parts("<1>a text<2>another")) == ["<1>a text<2>another"]
 
 
 @pytest.mark.parametrize("model", [Spelled(["<u>"], taking=r"\s*"), Spelled(["<u>"], ending=True)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internal.inference.backends.batching.library import Chunk, Logits, MovableContext, Parcel
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, MovableContext, Parcel
 from internal.inference.backends.llamacpp.lazy_copies import LazyCopies
 
 SEQUENCES = 4
@@ -103,3 +104,25 @@ def test_what_is_overwritten_unread_is_not_copied() -> None:
     lazy.remove(0, 0)
     assert inner.held == [[], [1, 2, 9], [1], [1, 2, 5]]
     assert inner.copied == 2
+
+
+def test_a_copy_that_fails_is_still_owed() -> None:
+    class Failing(Lists):
+        fails = True
+
+        def copy(self, source: int, target: int, end: int) -> None:
+            if self.fails:
+                raise DecodeError("no")
+            super().copy(source, target, end)
+
+    inner = Failing()
+    lazy = LazyCopies(inner)
+    decode(lazy, 0, [1, 2, 3])
+    lazy.copy(0, 1, 2)
+    for _ in range(2):
+        with pytest.raises(DecodeError):
+            decode(lazy, 1, [5])
+        assert lazy.length(1) == 2
+    inner.fails = False
+    decode(lazy, 1, [5])
+    assert inner.held[1] == [1, 2, 5]
