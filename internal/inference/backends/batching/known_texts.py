@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from functools import cache, partial
 from sys import getsizeof
-from threading import Lock
 from typing import NamedTuple
 
+from internal.inference.backends.batching.kept import Kept
 from internal.inference.backends.batching.library import Model
 from internal.inference.special_tokens import pattern_of
 
@@ -42,9 +41,7 @@ class KnownTexts:
         alone = never_overlapped(model.special_ids)
         self._marks = re.compile(pattern_of(alone) if alone else r"(?!)")
         self._separates = cache(partial(separates, model))
-        self._kept: OrderedDict[_Part, array[int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
+        self._kept: Kept[array[int]] = Kept(MOST_BYTES)
 
     def tokenize(self, text: str, *, add_special: bool, salt: str | None) -> list[int]:
         """As `Model.tokenize`. What is kept is only for those with the same `salt`; with none, nothing is."""
@@ -67,23 +64,13 @@ class KnownTexts:
     def _tokens(self, part: _Part) -> Collection[int]:
         if len(part.text) < LEAST_CHARACTERS:
             return self._model.tokenize(part.text, add_special=part.add_special)
-        with self._lock:
-            if part in self._kept:
-                self._kept.move_to_end(part)
-                return self._kept[part]
-        tokens = array("i", self._model.tokenize(part.text, add_special=part.add_special))
-        if _size(part, tokens) <= MOST_BYTES * MOST_OF_ALL:
-            self._keep(part, tokens)
+        tokens = self._kept.get(part)
+        if tokens is None:
+            tokens = array("i", self._model.tokenize(part.text, add_special=part.add_special))
+            size = getsizeof(part.text) + getsizeof(tokens)
+            if size <= MOST_BYTES * MOST_OF_ALL:
+                self._kept.put(part, tokens, size)
         return tokens
-
-    def _keep(self, part: _Part, tokens: array[int]) -> None:
-        with self._lock:
-            if part in self._kept:  # another thread was there first
-                return
-            self._kept[part] = tokens
-            self._bytes += _size(part, tokens)
-            while self._bytes > MOST_BYTES:
-                self._bytes -= _size(*self._kept.popitem(last=False))
 
 
 def never_overlapped(specials: Collection[str]) -> list[str]:
@@ -113,7 +100,3 @@ def separates(model: Model, mark: str) -> bool:
         for before in _BEFORE
         for behind in _BEHIND
     )
-
-
-def _size(part: _Part, tokens: array[int]) -> int:
-    return getsizeof(part.text) + getsizeof(tokens)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from internal.errors import InternalError, WorkerError
+from internal.inference.backends.batching.kept import Kept
 from internal.inference.backends.batching.library import Embeddings
 from internal.inference.backends.batching.pictures import Picture, Pictures, drawn
 from internal.inference.backends.batching.pixels import SIDE, Pixels, decode
@@ -43,8 +43,7 @@ class Projector:
         if not self.pointer:
             raise WorkerError(f"{path}: libmtmd cannot use this file with this model; its log above says why")
         self._dimension: int = llama.llama_model_n_embd_inp(model.pointer)
-        self._kept: OrderedDict[tuple[str, bytes], Picture] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept: Kept[Picture] = Kept(KEPT_BYTES)
         # Whether a picture's tokens look at those behind them, so that all must be computed at once (Gemma 3).
         self._whole: bool = mtmd.mtmd_decode_use_non_causal(self.pointer, None)
         self._batch = batch
@@ -67,13 +66,10 @@ class Projector:
         """Takes as long as the model's encoder does. One thread at a time. What is kept is kept for requests of one
         salt. Raises UndecodableError, InternalError."""
         name = salt, hashlib.sha256(file).digest()
-        picture = self._kept.pop(name, None)
+        picture = self._kept.get(name)
         if picture is None:
             picture = self._picture(decode(file), encode=True)
-            self._kept_bytes += picture.embeddings.nbytes
-        self._kept[name] = picture
-        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
-            self._kept_bytes -= self._kept.popitem(last=False)[1].embeddings.nbytes
+            self._kept.put(name, picture, picture.embeddings.nbytes)
         return picture
 
     def place(self, tokens: Sequence[int], pictures: Sequence[Picture]) -> Pictures:
