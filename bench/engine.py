@@ -10,6 +10,7 @@ prompts, threads, sampling (temperature 0.8, top_k 40, top_p 0.95) and fixed len
   long_prompt    longest gap between tokens of 8 running streams while a long prompt is computed (median of streams),
                  over the median gap before it; three times
   shared_prefix  16 clients, one system prompt of about 1 000 tokens: TTFT of the first, median TTFT of the 15 others
+  returning      three times as many chats as streams, of about 250 tokens each, then all of them again
 """
 
 from __future__ import annotations
@@ -194,6 +195,20 @@ def shared_prefix(server: Server, together: bool) -> dict[str, Any]:
     }
 
 
+def returning(server: Server, streams: int) -> dict[str, Any]:
+    """More chats than streams: what is left of each of them when all others have been there?"""
+    chats = {"concurrency": streams, "requests": 3 * streams, "first": 40_000, "max_tokens": 16, "prompt_tokens": 150}
+    first, again = server.run(**chats), server.run(**chats)
+    if not (first["ttft_ms"] and again["ttft_ms"]):  # a peer that cannot
+        return {}
+    return {
+        "first_ttft_p50_ms": first["ttft_ms"][0],
+        "again_ttft_p50_ms": again["ttft_ms"][0],
+        "seconds": [first["seconds"], again["seconds"]],
+        "cached_tokens_of_again": again["cached_tokens"],
+    }
+
+
 def report(servers: list[Server], a: argparse.Namespace) -> dict[str, Any]:
     silent = without_text(a.gguf) if a.gguf else []
     result: dict[str, Any] = {"bench": "engine", "streams": a.streams, "rounds": a.rounds}
@@ -204,6 +219,7 @@ def report(servers: list[Server], a: argparse.Namespace) -> dict[str, Any]:
             "long_prompt": [uvloop.run(long_prompt(server, 8, first, silent)) for first in (10_000, 20_000, 30_000)],
             "shared_prefix": shared_prefix(server, together=False),
             "shared_prefix_together": shared_prefix(server, together=True),
+            "returning": returning(server, a.streams),
         }
     for server in servers[1:]:
         pairs = zip(servers[0].tokens_per_s, server.tokens_per_s, strict=True)

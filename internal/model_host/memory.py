@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from internal.config import ModelConfig
+from internal.memory import container_limit_bytes
 from internal.model_host.gguf_header import read_header
 
 PROCESS_BYTES = 128 << 20  # Python and the libraries of a worker that computes
@@ -23,7 +24,6 @@ WEIGHTS = (".gguf", ".safetensors", ".bin")  # of several forms in one folder th
 BYTES_PER_VALUE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625}  # others: about half a byte
 SMALL_VALUE = 0.6875
 CONTEXT, SLOTS, CELLS_PER_SLOT = 4096, 16, 1024  # where a row leaves them out
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def needed_bytes(config: ModelConfig) -> int:
 def available_bytes(budget_bytes: int, pids: Iterable[int]) -> int:
     """For all models together: what nobody but our workers uses, or `budget_bytes` if that is less; 0: no budget."""
     free = psutil.virtual_memory().available + sum(map(_private_bytes, pids))
-    limits = [limit for limit in (budget_bytes, _cgroup_bytes()) if limit]
+    limits = [limit for limit in (budget_bytes, container_limit_bytes()) if limit]
     return min([free, *limits])
 
 
@@ -130,11 +130,3 @@ def _private_bytes(pid: int) -> int:
     except psutil.Error:
         return 0
     return int(memory.rss - getattr(memory, "shared", 0))
-
-
-def _cgroup_bytes() -> int:
-    """The limit of this container; 0: none."""
-    try:
-        return int(CGROUP_LIMIT.read_text())
-    except (OSError, ValueError):
-        return 0

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 DEFAULT_CONTEXT = 4096
 CELLS_PER_SLOT = 1024
 
@@ -21,13 +18,3 @@ def pool_cells(given: int | None, slots: int, context_length: int, affordable: i
 
 def affordable_cells(memory_bytes: float, bytes_per_cell: int) -> int:
     return int(memory_bytes) // max(bytes_per_cell, 1)
-
-
-def free_memory_bytes() -> int:
-    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024  # counts what the page cache would give back
-    except (OSError, StopIteration, ValueError):
-        return pages * size

@@ -23,8 +23,10 @@ from internal.inference.backends.llamacpp.options import (
     Options,
     layout_of,
     options_of,
+    room_for_prompts,
 )
 from internal.inference.backends.llamacpp.projector import Projector
+from internal.inference.backends.llamacpp.prompt_cache import PromptCache
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 
 
@@ -47,8 +49,9 @@ class LlamaCppBackend(BatchingBackend):
         settings = _context_settings(options, layout)
         whole = Context(model, settings)
         resources.callback(whole.free)
+        lazy = LazyCopies(whole)
         # In one pool nothing is moved, so copies cost nothing.
-        context = self._context = whole if layout.unified else LazyCopies(whole)
+        context = self._context = whole if layout.unified else lazy
         side = _side(model, context, whole.stream_length, settings, options, resources)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
@@ -58,7 +61,8 @@ class LlamaCppBackend(BatchingBackend):
         if layout.unified:
             cache: Cache[Any] = PrefixCache(context, whole.cells, layout.sequences)
         else:
-            cache = StreamCache(context, whole.stream_length, layout.sequences)
+            prompts = PromptCache(room_for_prompts(options), takes=options.prompt_cache_mb != 0)
+            cache = StreamCache(lazy, whole.stream_length, layout.sequences, prompts)
         return Loaded(model, context, cache, context_length, device, layers, projector, side)
 
 

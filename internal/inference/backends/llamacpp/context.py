@@ -8,6 +8,7 @@ any other: a stream.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,18 @@ class Context:
         last: int = llama.llama_memory_seq_pos_max(self._memory, sequence)
         return last + 1
 
+    # StreamMemory
+
+    def save(self, sequence: int) -> Parcel:
+        """All that the sequence holds. Raises DecodeError, MemoryError."""
+        state = _fresh(self._state_size(sequence))
+        self._write_state(sequence, state)
+        return state
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        """Makes what was saved all that the sequence holds. Raises DecodeError."""
+        self._set_state(sequence, parcel)
+
     # MovableContext, of models without a sliding window. llama.cpp's state of a sequence says, behind its head, of how
     # many streams its context is, then for each of them how many cells follow, which are 0 of all but one. Contexts
     # differ in the first only, so a parcel is that of one stream, with as many zeros behind it as others may want.
@@ -157,16 +170,33 @@ class Context:
 
     def _get_state(self, sequence: int) -> int:
         """Writes what the sequence holds into the parcel; returns how many bytes that are."""
-        size: int = llama.llama_state_seq_get_size_ext(self.pointer, sequence, 0)
+        size = self._state_size(sequence)
         if size + ROOM_BYTES > len(self._parcel):
             self._parcel = np.ones(size * 2 + ROOM_BYTES, np.uint8)
-        if not llama.llama_state_seq_get_data_ext(self.pointer, pointer_to(self._parcel, _BYTES), size, sequence, 0):
-            raise DecodeError("llama.cpp cannot copy the state of a sequence")
+        self._write_state(sequence, self._parcel[:size])
         return size
+
+    def _state_size(self, sequence: int) -> int:
+        size: int = llama.llama_state_seq_get_size_ext(self.pointer, sequence, 0)
+        return size
+
+    def _write_state(self, sequence: int, to: Parcel) -> None:
+        if not llama.llama_state_seq_get_data_ext(self.pointer, pointer_to(to, _BYTES), len(to), sequence, 0):
+            raise DecodeError("llama.cpp cannot copy the state of a sequence")
 
     def _set_state(self, sequence: int, state: Parcel) -> None:
         if not llama.llama_state_seq_set_data_ext(self.pointer, pointer_to(state, _BYTES), len(state), sequence, 0):
             raise DecodeError("llama.cpp cannot set the state of a sequence")
+
+
+def _fresh(size: int) -> Parcel:
+    """Memory that is there at once: page by page, as it is written to, takes three times as long. Raises
+    MemoryError."""
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+    except OSError as error:
+        raise MemoryError(f"no memory for {size} bytes: {error}") from None
+    return np.frombuffer(pages, np.uint8)
 
 
 class _Batch(Batch):

@@ -8,9 +8,14 @@ after 2 ms for a thousand tokens of a small model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from internal.inference.backends.batching.library import Chunk, Logits, MovableContext, Parcel
+from internal.inference.backends.llamacpp.stream_cache import StreamMemory
+
+
+class StreamContext(MovableContext, StreamMemory, Protocol):
+    """A context of streams."""
 
 
 class _Copy(NamedTuple):
@@ -19,9 +24,9 @@ class _Copy(NamedTuple):
 
 
 class LazyCopies:
-    """A `MovableContext` before another one. DecodeErrors of copying come from whatever needed the copy."""
+    """A `StreamContext` before another one. DecodeErrors of copying come from whatever needed the copy."""
 
-    def __init__(self, context: MovableContext) -> None:
+    def __init__(self, context: StreamContext) -> None:
         self._context = context
         self._owed: dict[int, _Copy] = {}  # by target, which holds what nobody wants any more
 
@@ -60,6 +65,15 @@ class LazyCopies:
         self._make_those_of(sequence, 0)
         self._owed.pop(sequence, None)
         self._context.put(sequence, parcel)
+
+    def save(self, sequence: int) -> Parcel:
+        self._make(sequence)
+        return self._context.save(sequence)
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        self._make_those_of(sequence, 0)
+        self._owed.pop(sequence, None)
+        self._context.restore(sequence, parcel)
 
     def use_threads(self, threads: int | None) -> None:
         self._context.use_threads(threads)

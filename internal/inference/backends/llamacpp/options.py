@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -9,7 +10,8 @@ import msgspec
 
 from internal.config import ConfigError, ModelConfig
 from internal.inference.backends.batching.options import BatchingOptions, Positive, read_options
-from internal.inference.backends.batching.sizes import affordable_cells, free_memory_bytes, pool_cells
+from internal.inference.backends.batching.sizes import affordable_cells, pool_cells
+from internal.memory import free_bytes
 
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 # The KV cache takes at most this part of the memory that is free, where neither `cells` nor `kv` is set.
@@ -17,6 +19,10 @@ MEMORY_SHARE = 0.25
 UNIFIED_PREFIXES, STREAM_PREFIXES = 64, 8
 STREAM_STEP = 256  # the length of a stream is a multiple of it
 
+PROMPTS_SHARE, MOST_PROMPTS_BYTES = 1 / 8, 8 << 30
+MB = 1_000_000
+
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 Slots = Annotated[int, msgspec.Meta(ge=1, le=MOST_SEQUENCES - 1)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
@@ -27,7 +33,10 @@ class Options(BatchingOptions, frozen=True, kw_only=True):
     # ("unified", less memory). "auto": streams on a CPU, if they take at most a quarter of the memory that is free.
     kv: Literal["auto", "unified", "streams"] = "auto"
     # Finished outputs kept for requests that begin alike, beside those whose slots nobody needs; else 8 streams, or 64.
-    prefix_sequences: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    prefix_sequences: Natural | None = None
+    # With `kv: streams`: memory, taken as it is needed, for what streams lose when other requests get them. 0: none;
+    # else an eighth of what is free, 8 GiB at most.
+    prompt_cache_mb: Natural | None = None
     ubatch: Positive = 512  # tokens that are computed at once
     threads_batch: Positive | None = None  # for steps of more than one token; else `threads`
     # With `kv: streams`, on a CPU: beside streams that are read, prompts are computed on half of the threads (of two or
@@ -61,7 +70,7 @@ class Layout:
 
 def layout_of(options: Options, context_length: int, bytes_per_cell: int) -> Layout:
     """As set, else what is fastest in the memory that is free. One request always fits."""
-    affordable = affordable_cells(free_memory_bytes() * MEMORY_SHARE, bytes_per_cell)
+    affordable = affordable_cells(free_bytes() * MEMORY_SHARE, bytes_per_cell)
     streams = _streams(options, context_length)
     # One stream more, for what is computed aside. A GPU's memory is not what is measured here.
     wanted = streams.cells + streams.cells // streams.sequences
@@ -82,3 +91,11 @@ def _streams(options: Options, context_length: int) -> Layout:
 
 def _sequences(running: int, prefixes: int | None, default: int) -> int:
     return min(running + (default if prefixes is None else prefixes), MOST_SEQUENCES)
+
+
+def room_for_prompts(options: Options) -> Callable[[int], int]:
+    """How many bytes a prompt cache may hold that holds so many: as set, else by the memory that is free. So it gives
+    way when others, such as models that are loaded later, want the memory."""
+    if options.prompt_cache_mb is not None:
+        return lambda _held: (options.prompt_cache_mb or 0) * MB
+    return lambda held: min(int((free_bytes() + held) * PROMPTS_SHARE), MOST_PROMPTS_BYTES)

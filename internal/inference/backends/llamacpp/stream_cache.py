@@ -5,28 +5,45 @@ that two sequences need is there twice: it is copied, which takes as long as com
 
 llama.cpp computes sequences together when their numbers follow one another; where one is missing it reads all weights
 again. So those that run are kept side by side: a new one takes the place that leaves the fewest gaps, and what this
-overwrites is copied to where less is lost. A gap that opens when one ends is bridged by computing a token of the idle
-sequence and forgetting it; a gap that stays is closed by moving a running sequence into it.
+overwrites is kept in memory (`prompt_cache.py`). A gap that opens when one ends is bridged by computing a token of the
+idle sequence and forgetting it; a gap that stays is closed by moving a running sequence into it.
 
-Pure: it changes the real cache only through `SequenceMemory`.
+Pure: it changes the real cache only through `StreamMemory`.
 """
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 from internal.inference.backends.batching.kv_cache import SequenceMemory, common_prefix
+from internal.inference.backends.batching.library import DecodeError, Parcel
+from internal.inference.backends.llamacpp.prompt_cache import Prompt, PromptCache
+
+log = logging.getLogger("novai.engine")
 
 # Tokens from which on copying is cheaper than computing.
 WORTH_COPYING = 16
-# Tokens that nobody has come back for yet, and which are worth a copy to somewhere else all the same.
-WORTH_KEEPING = 256
+# Tokens that nobody has come back for yet, and which are worth keeping all the same: a fiftieth of computing them.
+WORTH_KEEPING = 64
 # Idle sequences in one gap for which a token each costs less than reading the weights again. Measured on 30 M and 0.5 B
 # models on two cores: that takes as long as 2 to 3 tokens.
 MOST_BRIDGED = 2
 WIDTH = array("i").itemsize  # bytes
+
+
+class StreamMemory(SequenceMemory, Protocol):
+    """Where sequences can be read and written as a whole."""
+
+    def save(self, sequence: int) -> Parcel:
+        """All that the sequence holds, and it holds something. Raises DecodeError, MemoryError."""
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        """Makes what was saved of any sequence all that this one holds. Raises DecodeError, after which that may be
+        anything."""
 
 
 class Stream:
@@ -58,15 +75,17 @@ class Stream:
 
 
 class StreamCache:
-    """See the module. `sequences` is how many streams there are, `length` how many tokens each holds.
+    """See the module. `sequences` is how many streams there are, `length` how many tokens each holds; `prompts` keeps
+    what they lose.
 
     At most `sequences` can be running at once, and none of them longer than its stream; the caller sees to that.
     """
 
     available = 1 << 40  # nobody's cells are anybody else's: whoever finds a stream finds room
 
-    def __init__(self, memory: SequenceMemory, length: int, sequences: int) -> None:
+    def __init__(self, memory: StreamMemory, length: int, sequences: int, prompts: PromptCache) -> None:
         self._memory = memory
+        self._prompts = prompts
         self._length = length
         self._streams = [Stream(sequence) for sequence in range(sequences)]
         self._uses = 0
@@ -75,21 +94,20 @@ class StreamCache:
 
     def match(self, salt: str, tokens: Sequence[int], limit: int) -> tuple[int, int]:
         """How many of the first `limit` tokens are there already; no cell is short, so none count."""
-        return self._find(salt, _pack(tokens[:limit]))[1], 0
+        wanted = _pack(tokens[:limit])
+        return max(self._find(salt, wanted)[1], self._prompts.find(salt, wanted)[1] // WIDTH), 0
 
     def open(self, salt: str, tokens: Sequence[int], limit: int) -> Stream:
         """A sequence that begins with as many of the first `limit` tokens as are there already."""
         wanted = _pack(tokens[:limit])
         source, shared = self._find(salt, wanted)
-        resumed = source.paused and shared == limit == source.length
-        stream = source if resumed else self._vacate(self._place(source, shared), source, shared)
-        kept = stream.shares(salt, wanted)
-        if shared >= kept + WORTH_COPYING:
-            self._copy(source, stream, shared)
-            self._use(source)
-            source.hit = max(source.hit, shared)
+        prompt, saved = self._prompts.find(salt, wanted)
+        if source.paused and shared == limit == source.length:
+            stream = source
+        elif prompt is not None and saved // WIDTH >= shared + WORTH_COPYING:
+            stream = self._bring_back(prompt, saved // WIDTH)
         else:
-            self._cut(stream, kept)
+            stream = self._begin(salt, wanted, source, shared)
         stream.salt, stream.hit, stream.running, stream.paused = salt, stream.length, True, False
         self._use(stream)
         return stream
@@ -108,7 +126,7 @@ class StreamCache:
     def pause(self, lease: Stream) -> None:
         """As `close`; who opens it again, unless others need the place meanwhile, goes on where it was."""
         self.close(lease)
-        lease.paused = True
+        lease.paused, lease.hit = True, lease.length
 
     # ------------------------------------------------------------------ between steps
 
@@ -151,15 +169,16 @@ class StreamCache:
         if best >= spread:
             return
         moved = next(stream for stream in running if stream.sequence == number)
-        place = self._vacate(idle, moved, 0)
-        self._copy(moved, place, moved.length)
-        moved.sequence, place.sequence = place.sequence, moved.sequence
-        place.last_use = 0
+        self._save(idle, 0)
+        self._copy(moved, idle, moved.length)
+        moved.sequence, idle.sequence = idle.sequence, moved.sequence
+        idle.last_use = 0
 
     def clear(self) -> None:
         """Forgets everything that no running sequence needs."""
         for stream in self._idle():
             self._forget(stream)
+        self._prompts.clear()
 
     # ------------------------------------------------------------------ which stream
 
@@ -169,14 +188,27 @@ class StreamCache:
         shared, _, stream = max(shares, key=lambda share: share[:2])
         return stream, shared
 
-    def _place(self, source: Stream, shared: int) -> Stream:
+    def _begin(self, salt: str, wanted: bytes, source: Stream, shared: int) -> Stream:
+        """An idle stream with those of the wanted tokens that are there: `source` shares so many."""
+        stream = self._place(source, shared)
+        self._save(stream, shared if stream is source else 0)
+        kept = stream.shares(salt, wanted)
+        if shared >= kept + WORTH_COPYING:
+            self._copy(source, stream, shared)
+            self._use(source)
+            source.hit = max(source.hit, shared)
+        else:
+            self._cut(stream, kept)
+        return stream
+
+    def _place(self, source: Stream | None, shared: int) -> Stream:
         """The idle stream to run on: with the fewest gaps, then where the least is lost."""
         idle = self._idle()
         running = [stream.sequence for stream in self._streams if stream.running]
         spreads = {stream: _spread([*running, stream.sequence]) for stream in idle}
         least = min(spreads.values())
         places = [stream for stream in idle if spreads[stream] == least]
-        if shared and source in places and not self._loses(source, shared):
+        if source in places and shared and not self._loses(source, shared):
             return source
         return self._cheapest(places)
 
@@ -187,36 +219,53 @@ class StreamCache:
 
     def _loses(self, stream: Stream, kept: int) -> bool:
         """Whether too much would be gone with what follows the first `kept` tokens of a stream."""
-        needed = (
-            max(stream.length - WORTH_KEEPING, stream.hit - WORTH_COPYING) + 1
-        )  # tokens that must be there elsewhere
+        # Tokens that must be there elsewhere.
+        needed = max(stream.length - WORTH_KEEPING, stream.hit - WORTH_COPYING) + 1
         if needed <= kept:
             return False
         head = stream.packed[: needed * WIDTH]
-        return not any(
-            other is not stream and other.salt == stream.salt and other.packed.startswith(head)
-            for other in self._streams
+        others = (other for other in self._streams if other is not stream and other.salt == stream.salt)
+        return not any(other.packed.startswith(head) for other in others) and not self._prompts.holds(
+            stream.salt, bytes(head)
         )
-
-    def _vacate(self, place: Stream, source: Stream, kept: int) -> Stream:
-        """Copies what a stream would lose to where less is lost; returns who has the place then.
-
-        `source` is about to be read, so it is not overwritten.
-        """
-        if not self._loses(place, kept if place is source else 0):
-            return place
-        others = [stream for stream in self._idle() if stream is not place and stream is not source]
-        if not others:
-            return place
-        victim = self._cheapest(others)
-        if victim.last_use > place.last_use and self._loses(victim, 0):
-            return place
-        self._copy(place, victim, place.length)
-        victim.sequence, place.sequence = place.sequence, victim.sequence
-        return victim
 
     def _idle(self) -> list[Stream]:
         return [stream for stream in self._streams if not stream.running]
+
+    # ------------------------------------------------------------------ what streams lose
+
+    def _save(self, stream: Stream, kept: int) -> None:
+        """Before a stream loses what follows its first `kept` tokens."""
+        if not (self._prompts.takes and self._loses(stream, kept)):
+            return
+        try:
+            parcel = self._memory.save(stream.sequence)
+        except (DecodeError, MemoryError) as error:
+            self._keep_nothing(error)
+        else:
+            self._prompts.put(Prompt(stream.salt, bytes(stream.packed), parcel))
+
+    def _bring_back(self, prompt: Prompt, length: int) -> Stream:
+        """An idle stream with the first tokens of a prompt, so many; with none if that fails."""
+        self._prompts.use(prompt)  # so that what is saved now is not kept in its place
+        stream = self._place(None, 0)
+        self._save(stream, 0)
+        try:
+            self._memory.restore(stream.sequence, prompt.parcel)
+        except DecodeError as error:
+            self._memory.remove(stream.sequence, 0)
+            stream.packed = bytearray()
+            self._keep_nothing(error)
+        else:
+            stream.packed = bytearray(prompt.packed)
+        self._cut(stream, length)
+        return stream
+
+    def _keep_nothing(self, error: Exception) -> None:
+        log.warning("prompts are not kept in memory any more: %s", error)
+        self._prompts.close()
+
+    # ------------------------------------------------------------------ changes
 
     def _use(self, stream: Stream) -> None:
         self._uses += 1

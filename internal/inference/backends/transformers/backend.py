@@ -17,13 +17,13 @@ from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache
 from internal.inference.backends.batching.sizes import (
     affordable_cells,
     context_length_of,
-    free_memory_bytes,
     pool_cells,
 )
 from internal.inference.backends.transformers.context import Context
 from internal.inference.backends.transformers.options import Options
 from internal.inference.backends.transformers.tokenizer import Tokenizer
 from internal.inference.backends.transformers.weights import load_weights
+from internal.memory import free_bytes
 
 # The KV cache takes at most this part of the memory that is free: a GPU is the model's alone.
 CPU_SHARE, GPU_SHARE = 0.25, 0.8
@@ -80,4 +80,4 @@ def affordable(model: PreTrainedModel) -> int:
     cell_bytes = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
     if model.device.type == "cuda":
         return affordable_cells(torch.cuda.mem_get_info(model.device)[0] * GPU_SHARE, cell_bytes)
-    return affordable_cells(free_memory_bytes() * CPU_SHARE, cell_bytes)
+    return affordable_cells(free_bytes() * CPU_SHARE, cell_bytes)

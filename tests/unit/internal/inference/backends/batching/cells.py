@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from internal.inference.backends.batching.library import DecodeError, Parcel
+
 
 @dataclass(eq=False)
 class Cell:
@@ -61,6 +65,8 @@ class Streams:
     def __init__(self, length: int, sequences: int) -> None:
         self.computed = 0  # tokens written, ever
         self.copies = 0
+        self.breaks: set[str] = set()  # names of what fails
+        self._saved: list[list[Cell]] = []
         self._length = length
         self._cells: list[list[Cell]] = [[] for _ in range(sequences)]
         self._lengths = [0] * sequences
@@ -75,6 +81,24 @@ class Streams:
 
     def remove(self, sequence: int, start: int) -> None:
         self._lengths[sequence] = min(self._lengths[sequence], start)
+
+    def save(self, sequence: int) -> Parcel:
+        """Four bytes for each token. The first four say which cells were saved."""
+        cells = self._held(sequence)
+        assert cells
+        if "save" in self.breaks:
+            raise DecodeError("no")
+        self._saved.append(cells)
+        return np.full(len(cells), len(self._saved) - 1, np.int32).view(np.uint8)
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        self._execute()
+        if "restore" in self.breaks:
+            self._cells[sequence] = []
+            self._lengths[sequence] = 0
+            raise DecodeError("no")
+        self._cells[sequence] = list(self._saved[parcel.view(np.int32)[0]])
+        self._lengths[sequence] = len(self._cells[sequence])
 
     def write(self, sequence: int, start: int, tokens: Sequence[int], salt: str) -> None:
         self._execute()

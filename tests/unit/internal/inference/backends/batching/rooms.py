@@ -6,6 +6,7 @@ from typing import Any
 
 from internal.inference.backends.batching.prefix_cache import PrefixCache
 from internal.inference.backends.batching.scheduler import Scheduler, Task, Work
+from internal.inference.backends.llamacpp.prompt_cache import PromptCache
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from tests.unit.internal.inference.backends.batching.cells import Cells, Streams
 
@@ -100,7 +101,7 @@ class StreamRoom(Room):
 
     def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
         memory = Streams(cells, sequences)
-        return memory, StreamCache(memory, cells, sequences)
+        return memory, StreamCache(memory, cells, sequences, PromptCache(lambda _held: 4 * cells))
 
 
 class RoomWithPrefiller(StreamRoom):

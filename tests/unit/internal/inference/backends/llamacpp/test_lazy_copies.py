@@ -48,6 +48,8 @@ class Lists:
     def put(self, sequence: int, parcel: Parcel) -> None:
         self.held[sequence] = parcel.tolist()
 
+    save, restore = take, put
+
     def use_threads(self, threads: int | None) -> None:
         pass
 
@@ -68,7 +70,10 @@ changes: st.SearchStrategy[tuple[Callable[..., None], tuple[object, ...]]] = st.
     st.tuples(st.just(decode), st.tuples(sequences, tokens)),
     st.tuples(st.just(copy), st.tuples(sequences, sequences, lengths)),
     st.tuples(st.just(Lists.remove), st.tuples(sequences, lengths)),
-    st.tuples(st.just(Lists.put), st.tuples(sequences, tokens.map(lambda each: np.array(each, np.uint8)))),
+    st.tuples(
+        st.sampled_from([Lists.put, Lists.restore]),
+        st.tuples(sequences, tokens.map(lambda each: np.array(each, np.uint8))),
+    ),
 )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from internal.config import ConfigError, ModelConfig
-from internal.inference.backends.llamacpp.options import Layout, Options, layout_of, options_of
+from internal.inference.backends.llamacpp import options as llamacpp_options
+from internal.inference.backends.llamacpp.options import Layout, Options, layout_of, options_of, room_for_prompts
 
 SMALL, HUGE = 1, 1 << 40  # bytes of a cell
 
@@ -40,3 +41,11 @@ def test_no_more_sequences_than_llama_cpp_has() -> None:
 def test_cells_are_of_one_pool() -> None:
     with pytest.raises(ConfigError, match="`cells`"):
         options_of(ModelConfig(name="m", kind="chat", backend="llamacpp", options={"kv": "streams", "cells": 5000}))
+
+
+def test_prompts_have_a_part_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llamacpp_options, "free_bytes", lambda: 800)
+    assert room_for_prompts(Options())(0) == 100
+    assert room_for_prompts(Options())(80) == 110
+    assert room_for_prompts(Options())(1 << 40) == 8 << 30
+    assert room_for_prompts(Options(prompt_cache_mb=3))(80) == 3_000_000

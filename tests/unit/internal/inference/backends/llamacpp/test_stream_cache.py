@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from internal.inference.backends.llamacpp.prompt_cache import PromptCache
 from internal.inference.backends.llamacpp.stream_cache import (
     MOST_BRIDGED,
+    WIDTH,
     WORTH_COPYING,
     WORTH_KEEPING,
     Stream,
@@ -31,9 +33,11 @@ class Run:
 class House:
     """A cache over lists, used the way the scheduler uses it."""
 
-    def __init__(self, sequences: int = 12, length: int = 1000) -> None:
+    def __init__(self, sequences: int = 12, length: int = 1000, saved: int = 10_000) -> None:
+        """`saved`: tokens that may be kept of what streams lose."""
         self.memory = Streams(length, sequences)
-        self.cache = StreamCache(self.memory, length, sequences)
+        self.prompts = PromptCache(lambda _held: saved * WIDTH, takes=saved > 0)
+        self.cache = StreamCache(self.memory, length, sequences, self.prompts)
         self.runs: list[Run] = []
 
     def start(self, tokens: list[int], salt: str = "a") -> Run:
@@ -160,7 +164,7 @@ def test_a_conversation_survives_many_short_requests() -> None:
     assert house.knows(distinct(1)) == LONG
 
 
-def test_what_is_overwritten_is_copied_to_where_less_is_lost() -> None:
+def test_what_is_overwritten_is_saved() -> None:
     house = House(sequences=6)
     house.ran(distinct(1))  # at 0
     for number in range(2, 8):  # all at once, so that 0 is wanted as well
@@ -172,8 +176,92 @@ def test_what_is_overwritten_is_copied_to_where_less_is_lost() -> None:
     assert house.side_by_side()
 
 
+def test_more_chats_than_streams_go_on_where_they_were() -> None:
+    house = House(sequences=2)
+    chats = [distinct(number) for number in range(8)]
+    for turn in range(3):
+        for chat in chats:
+            run = house.start([*chat, 77])
+            assert run.lease.length == (len(chat) if turn else 0)
+            house.end(run)
+            chat.extend(distinct(100 + turn))
+            house.ran(chat)
+            house.check()
+    assert house.memory.computed == sum(map(len, chats))
+
+
+def test_what_comes_back_is_cut_to_what_is_shared() -> None:
+    house = House(sequences=1)
+    house.ran([*distinct(1), *distinct(2)])
+    house.ran(distinct(3))
+    run = house.start([*distinct(1), *distinct(4)])
+    assert run.lease.length == LONG
+    house.compute(run)
+    house.check()
+    assert house.knows([*distinct(1), *distinct(2)]) == 2 * LONG
+
+
+def test_what_is_there_is_not_brought_back() -> None:
+    house = House(sequences=2)
+    for number in (1, 2, 3, 1):
+        house.ran(distinct(number))
+    house.memory.breaks.add("restore")
+    assert house.start([*distinct(1), 5]).lease.length == LONG
+
+
+def test_few_tokens_are_not_worth_saving() -> None:
+    house, few = House(sequences=1), WORTH_KEEPING - 1
+    for number in range(3):
+        house.ran(distinct(number, few))
+    assert [house.knows(distinct(number, few)) for number in range(3)] == [0, 0, few]
+
+
+def test_no_more_is_saved_than_there_is_room_for() -> None:
+    house = House(sequences=1, saved=2 * LONG)
+    for number in range(5):
+        house.ran(distinct(number))
+    assert [house.knows(distinct(number)) for number in range(5)] == [0, 0, LONG, LONG, LONG]
+
+
+def test_what_is_paused_comes_back_whatever_its_length() -> None:
+    house = House(sequences=1)
+    paused = house.start([1] * 40)
+    house.compute(paused)
+    house.runs.remove(paused)
+    house.cache.pause(paused.lease)
+    house.ran(distinct(2))
+    assert house.start([*[1] * 40, 5]).lease.length == 40
+    house.check()
+
+
+def test_what_cannot_be_saved_is_lost() -> None:
+    house = House(sequences=1)
+    house.memory.breaks.add("save")
+    house.ran(distinct(1))
+    house.ran(distinct(2))
+    house.memory.breaks.clear()
+    house.ran(distinct(3))
+    assert [house.knows(distinct(number)) for number in (1, 2, 3)] == [0, 0, LONG]
+    house.check()
+
+
+def test_what_cannot_be_brought_back_is_computed() -> None:
+    house = House(sequences=1)
+    house.ran(distinct(1))
+    house.ran(distinct(2))
+    house.memory.breaks.add("restore")
+    cache, tokens = house.cache, distinct(1)
+    lease = cache.open("a", tokens, LONG - 1)
+    assert lease.length == 0
+    cache.close(lease)
+    house.check()
+    house.ran(tokens)
+    assert house.knows(tokens) == LONG
+    house.check()
+
+
 def test_the_least_recently_used_goes_first() -> None:
-    house = House(sequences=3)
+    house = House(sequences=3, saved=0)
     for number in (1, 2, 3):
         house.ran(distinct(number))
     house.ran(distinct(4))
@@ -181,7 +269,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_what_ran_until_now_is_the_latest() -> None:
-    house = House(sequences=3)
+    house = House(sequences=3, saved=0)
     first = house.start(distinct(1))
     house.compute(first)
     for number in (2, 3):
@@ -355,7 +443,7 @@ def test_the_cache_mirrors_the_streams_a_thousand_times() -> None:
 
 def live_through_anything(rng: random.Random) -> None:
     slots = rng.randint(1, 6)
-    house = House(slots + rng.randint(0, 6), length=600)
+    house = House(slots + rng.randint(0, 6), length=600, saved=rng.choice([0, 500, 2000, 100_000]))
     begins = [rng.choices(range(3), k=rng.choice([5, 30, 300])) for _ in range(4)]
     for _ in range(rng.randint(1, 40)):
         act = rng.choice(["start", "start", "compute", "compute", "grow", "end", "drop", "tidy", "bridge"])
