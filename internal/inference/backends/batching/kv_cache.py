@@ -51,8 +51,8 @@ class Cache(Protocol[Leased]):
     def append(self, lease: Leased, tokens: Sequence[int]) -> None:
         """Tokens of a running sequence were computed. Their cells must have been reserved."""
 
-    def close(self, lease: Leased, *, keep: bool = True) -> None:
-        """The sequence runs no more. `keep`: others may still use it."""
+    def close(self, lease: Leased, *, keep: bool = True, likely: bool = True) -> None:
+        """The sequence runs no more. `keep`: others may still use it. `likely`: somebody may go on with it."""
 
     def pause(self, lease: Leased) -> None:
         """As `close`, by someone who will come back with the same tokens."""

@@ -151,8 +151,8 @@ class PrefixCache:
         self._used += len(tokens)
         self._pinned += len(tokens)
 
-    def close(self, lease: Lease, *, keep: bool = True) -> None:
-        """The sequence runs no more. `keep`: others may still use it."""
+    def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
+        """The sequence runs no more. `keep`: others may still use it. How likely that is is learned."""
         node = lease.node
         self._pin(node, -1)
         lease.running = False

@@ -140,7 +140,8 @@ class Scheduler:
         """The task is over. `keep`: what it computed stays for others."""
         if task in self.running:
             self.running.remove(task)
-            self._release(task, partial(self._cache.close, keep=keep))
+            # Outputs of batches are read from a file: nobody goes on with them, and many of them would push out chats.
+            self._release(task, partial(self._cache.close, keep=keep, likely=task.priority == INTERACTIVE))
         elif task in self.waiting:
             self.waiting.remove(task)
 

@@ -49,12 +49,13 @@ class StreamMemory(SequenceMemory, Protocol):
 class Stream:
     """A sequence and its tokens: who runs holds it until `close`; afterwards the cache keeps it."""
 
-    __slots__ = ("hit", "last_use", "packed", "paused", "running", "salt", "sequence")
+    __slots__ = ("hit", "last_use", "likely", "packed", "paused", "running", "salt", "sequence")
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
         self.running = False
         self.paused = False  # idle, and its task comes back
+        self.likely = True  # somebody may go on with it
         self.salt = ""
         self.packed = bytearray()  # the tokens, so that comparing thousands of them takes no time
         self.hit = 0  # so many of the first tokens were found by later requests
@@ -104,11 +105,13 @@ class StreamCache:
         prompt, saved = self._prompts.find(salt, wanted)
         if source.paused and shared == limit == source.length:
             stream = source
-        elif prompt is not None and saved // WIDTH >= shared + WORTH_COPYING:
-            stream = self._bring_back(prompt, saved // WIDTH)
         else:
-            stream = self._begin(salt, wanted, source, shared)
-        stream.salt, stream.hit, stream.running, stream.paused = salt, stream.length, True, False
+            if prompt is not None and saved // WIDTH >= shared + WORTH_COPYING:
+                stream = self._bring_back(prompt, saved // WIDTH)
+            else:
+                stream = self._begin(salt, wanted, source, shared)
+            stream.salt, stream.hit = salt, stream.length
+        stream.running, stream.paused = True, False
         self._use(stream)
         return stream
 
@@ -116,9 +119,9 @@ class StreamCache:
         """Tokens of a running sequence were computed."""
         lease.packed += _pack(tokens)
 
-    def close(self, lease: Stream, *, keep: bool = True) -> None:
-        """The sequence runs no more. `keep`: others may still use it."""
-        lease.running = False
+    def close(self, lease: Stream, *, keep: bool = True, likely: bool = True) -> None:
+        """The sequence runs no more. `keep`: others may still use it. `likely`: somebody may go on with it."""
+        lease.running, lease.likely = False, likely
         self._use(lease)
         if not keep:
             self._forget(lease)
@@ -126,7 +129,7 @@ class StreamCache:
     def pause(self, lease: Stream) -> None:
         """As `close`; who opens it again, unless others need the place meanwhile, goes on where it was."""
         self.close(lease)
-        lease.paused, lease.hit = True, lease.length
+        lease.paused = True
 
     # ------------------------------------------------------------------ between steps
 
@@ -219,8 +222,9 @@ class StreamCache:
 
     def _loses(self, stream: Stream, kept: int) -> bool:
         """Whether too much would be gone with what follows the first `kept` tokens of a stream."""
-        # Tokens that must be there elsewhere.
-        needed = max(stream.length - WORTH_KEEPING, stream.hit - WORTH_COPYING) + 1
+        wanted = stream.length if stream.paused else stream.hit
+        new = stream.length if stream.likely else 0
+        needed = max(new - WORTH_KEEPING, wanted - WORTH_COPYING) + 1  # tokens that must be there elsewhere
         if needed <= kept:
             return False
         head = stream.packed[: needed * WIDTH]

@@ -68,7 +68,7 @@ class UnsharedCache(PrefixCache):
     def open(self, salt: str, tokens: Sequence[int], _limit: int) -> Lease:
         return super().open(salt, tokens, 0)
 
-    def close(self, lease: Lease, *, keep: bool = True) -> None:
+    def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
         super().close(lease, keep=False)
 
 

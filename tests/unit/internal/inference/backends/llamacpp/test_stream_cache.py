@@ -61,9 +61,9 @@ class House:
         for sequence, length in bridges:
             self.memory.pass_through(sequence, length)
 
-    def end(self, run: Run, *, keep: bool = True) -> None:
+    def end(self, run: Run, *, keep: bool = True, likely: bool = True) -> None:
         self.runs.remove(run)
-        self.cache.close(run.lease, keep=keep)
+        self.cache.close(run.lease, keep=keep, likely=likely)
 
     def ran(self, tokens: list[int], salt: str = "a") -> Run:
         """A request that is over."""
@@ -214,6 +214,24 @@ def test_few_tokens_are_not_worth_saving() -> None:
     for number in range(3):
         house.ran(distinct(number, few))
     assert [house.knows(distinct(number, few)) for number in range(3)] == [0, 0, few]
+
+
+def test_outputs_that_nobody_goes_on_with_are_not_saved_but_what_they_share_is() -> None:
+    house = House(sequences=1)
+    system = distinct(9)
+    for number in range(3):
+        run = house.start([*system, *distinct(number)])
+        house.compute(run)
+        house.end(run, likely=False)
+    house.ran(distinct(4))
+    assert [house.knows([*system, *distinct(number)]) for number in range(3)] == [LONG, LONG, 2 * LONG]
+    house.prompts.clear()
+    run = house.start(distinct(5))
+    house.compute(run)
+    house.end(run, likely=False)
+    house.ran(distinct(6))
+    assert house.knows(distinct(5)) == 0
+    house.check()
 
 
 def test_no_more_is_saved_than_there_is_room_for() -> None:
