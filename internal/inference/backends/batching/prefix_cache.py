@@ -66,12 +66,13 @@ class Node:
 class Lease:
     """One sequence: who runs holds it until `close`; afterwards the cache keeps it."""
 
-    __slots__ = ("node", "running", "sequence")
+    __slots__ = ("likely", "node", "running", "sequence")
 
     def __init__(self, sequence: int, node: Node) -> None:
         self.sequence = sequence
         self.node = node
         self.running = True
+        self.likely = True  # somebody may go on with it
 
     @property
     def length(self) -> int:
@@ -133,7 +134,7 @@ class PrefixCache:
         self._pin(node, 1)
         sequence = self._free_sequences.pop()
         if length:
-            self._memory.copy(_any_tail(node).sequence, sequence, length)
+            self._memory.copy(any_tail(node).sequence, sequence, length)
         lease = Lease(sequence, node)
         node.tails.append(lease)
         return lease
@@ -152,14 +153,15 @@ class PrefixCache:
         self._pinned += len(tokens)
 
     def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
-        """The sequence runs no more. `keep`: others may still use it. How likely that is is learned."""
+        """The sequence runs no more. `keep`: others may still use it. `likely`: somebody may go on with it."""
         node = lease.node
         self._pin(node, -1)
-        lease.running = False
+        lease.running, lease.likely = False, likely
         if keep and node.parent is not None:
             self._use(node, hit=False)
             if self._pinned and not node.children and self._lifetime(node) < LEAST_LIFETIME:
                 self._remember(node)
+                self._losing_with(lease)
                 keep = False
         if not keep or node.parent is None or node.children or len(node.tails) > 1:
             self._drop(lease)
@@ -213,18 +215,28 @@ class PrefixCache:
     def _evictable(self) -> list[Node]:
         return [node for node in self.nodes() if not node.children and not node.pins]
 
+    def _losing(self, node: Node) -> None:
+        """A leaf that nobody runs on is about to go, or the end of it."""
+
+    def _losing_with(self, lease: Lease) -> None:
+        """A sequence is about to go that others may have wanted."""
+        if lease.node.tails == [lease] and lease.node.parent is not None and not lease.node.children:
+            self._losing(lease.node)
+
     def _evict(self, node: Node, cells: int) -> None:
         """Frees cells at the end of a leaf that nobody runs on."""
         cells = max(cells, EVICTION_CELLS)
         if cells >= len(node.tokens):
             self._remove_leaf(node)
             return
+        self._losing(node)
         del node.tokens[-cells:]
         self._used -= cells
         for tail in node.tails:
             self._memory.remove(tail.sequence, node.end)
 
     def _remove_leaf(self, node: Node) -> None:
+        self._losing(node)
         parent = node.parent
         assert parent is not None
         for extra in node.tails[1:]:
@@ -257,7 +269,9 @@ class PrefixCache:
     def _drop_idle(self) -> None:
         idle = [tail for node in self.nodes() for tail in node.tails if not tail.running]
         # One that ends where others go on costs nothing to give up.
-        self._drop(min(idle, key=lambda tail: (not tail.node.children, tail.node.last_use)))
+        lease = min(idle, key=lambda tail: (not tail.node.children, tail.node.last_use))
+        self._losing_with(lease)
+        self._drop(lease)
 
     # ------------------------------------------------------------------ the tree
 
@@ -319,7 +333,7 @@ class PrefixCache:
                 self._pinned += change * len(each.tokens)
 
 
-def _any_tail(node: Node) -> Lease:
+def any_tail(node: Node) -> Lease:
     """A sequence that holds all of the node's cells: every leaf has one."""
     while not node.tails:
         node = node.children[0]

@@ -12,7 +12,6 @@ from internal.cores import usable_cores
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.kv_cache import Cache
 from internal.inference.backends.batching.library import MovableContext
-from internal.inference.backends.batching.prefix_cache import PrefixCache
 from internal.inference.backends.batching.side import FIRST_OTHER, SideContext
 from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
@@ -21,10 +20,12 @@ from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
     Options,
+    keeps_prompts,
     layout_of,
     options_of,
     room_for_prompts,
 )
+from internal.inference.backends.llamacpp.pool_cache import PoolCache
 from internal.inference.backends.llamacpp.projector import Projector
 from internal.inference.backends.llamacpp.prompt_cache import PromptCache
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
@@ -58,10 +59,12 @@ class LlamaCppBackend(BatchingBackend):
             resources.callback(projector.free)
         layers = options.n_gpu_layers
         device = "cpu" if layers == 0 else "gpu:0"
+        prompts = PromptCache(
+            whole if layout.unified else lazy, room_for_prompts(options), takes=keeps_prompts(options, layout)
+        )
         if layout.unified:
-            cache: Cache[Any] = PrefixCache(context, whole.cells, layout.sequences)
+            cache: Cache[Any] = PoolCache(whole, whole.cells, layout.sequences, prompts)
         else:
-            prompts = PromptCache(room_for_prompts(options), takes=options.prompt_cache_mb != 0)
             cache = StreamCache(lazy, whole.stream_length, layout.sequences, prompts)
         return Loaded(model, context, cache, context_length, device, layers, projector, side)
 

@@ -133,7 +133,12 @@ class Context:
         last: int = llama.llama_memory_seq_pos_max(self._memory, sequence)
         return last + 1
 
-    # StreamMemory
+    def share(self, source: int, target: int, end: int) -> None:
+        """In one pool: gives `target`, which holds the same first `end` tokens as `source`, the cells of that."""
+        llama.llama_memory_seq_rm(self._memory, target, 0, end)
+        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    # SavedMemory
 
     def save(self, sequence: int) -> Parcel:
         """All that the sequence holds. Raises DecodeError, MemoryError."""

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from internal.inference.backends.batching.library import Chunk, Logits, MovableContext, Parcel
-from internal.inference.backends.llamacpp.stream_cache import StreamMemory
+from internal.inference.backends.llamacpp.prompt_cache import SavedMemory
 
 
-class StreamContext(MovableContext, StreamMemory, Protocol):
+class StreamContext(MovableContext, SavedMemory, Protocol):
     """A context of streams."""
 
 

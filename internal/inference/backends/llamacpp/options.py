@@ -34,8 +34,8 @@ class Options(BatchingOptions, frozen=True, kw_only=True):
     kv: Literal["auto", "unified", "streams"] = "auto"
     # Finished outputs kept for requests that begin alike, beside those whose slots nobody needs; else 8 streams, or 64.
     prefix_sequences: Natural | None = None
-    # With `kv: streams`: memory, taken as it is needed, for what streams lose when other requests get them. 0: none;
-    # else an eighth of what is free, 8 GiB at most.
+    # Memory, taken as it is needed, for what requests have left in the KV cache and others take the place of. 0: none;
+    # else an eighth of what is free, 8 GiB at most, and none on a GPU or with `flash_attn: off` and one pool.
     prompt_cache_mb: Natural | None = None
     ubatch: Positive = 512  # tokens that are computed at once
     threads_batch: Positive | None = None  # for steps of more than one token; else `threads`
@@ -91,6 +91,14 @@ def _streams(options: Options, context_length: int) -> Layout:
 
 def _sequences(running: int, prefixes: int | None, default: int) -> int:
     return min(running + (default if prefixes is None else prefixes), MOST_SEQUENCES)
+
+
+def keeps_prompts(options: Options, layout: Layout) -> bool:
+    """Whether what the KV cache loses is kept in memory: where cells are not in one piece, as in a pool, they are read
+    one by one, and with values turned over number by number (without flash attention)."""
+    if options.prompt_cache_mb is not None:
+        return options.prompt_cache_mb > 0
+    return not layout.unified or (options.n_gpu_layers == 0 and options.flash_attn != "off")
 
 
 def room_for_prompts(options: Options) -> Callable[[int], int]:

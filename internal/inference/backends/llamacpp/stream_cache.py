@@ -8,42 +8,28 @@ again. So those that run are kept side by side: a new one takes the place that l
 overwrites is kept in memory (`prompt_cache.py`). A gap that opens when one ends is bridged by computing a token of the
 idle sequence and forgetting it; a gap that stays is closed by moving a running sequence into it.
 
-Pure: it changes the real cache only through `StreamMemory`.
+Pure: it changes the real cache only through `SequenceMemory`, and what `prompts` does.
 """
 
 from __future__ import annotations
 
-import logging
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Protocol
 
 from internal.inference.backends.batching.kv_cache import SequenceMemory, common_prefix
-from internal.inference.backends.batching.library import DecodeError, Parcel
-from internal.inference.backends.llamacpp.prompt_cache import Prompt, PromptCache
+from internal.inference.backends.llamacpp.prompt_cache import (
+    WIDTH,
+    WORTH_COPYING,
+    WORTH_KEEPING,
+    Prompt,
+    PromptCache,
+    pack,
+)
 
-log = logging.getLogger("novai.engine")
-
-# Tokens from which on copying is cheaper than computing.
-WORTH_COPYING = 16
-# Tokens that nobody has come back for yet, and which are worth keeping all the same: a fiftieth of computing them.
-WORTH_KEEPING = 64
 # Idle sequences in one gap for which a token each costs less than reading the weights again. Measured on 30 M and 0.5 B
 # models on two cores: that takes as long as 2 to 3 tokens.
 MOST_BRIDGED = 2
-WIDTH = array("i").itemsize  # bytes
-
-
-class StreamMemory(SequenceMemory, Protocol):
-    """Where sequences can be read and written as a whole."""
-
-    def save(self, sequence: int) -> Parcel:
-        """All that the sequence holds, and it holds something. Raises DecodeError, MemoryError."""
-
-    def restore(self, sequence: int, parcel: Parcel) -> None:
-        """Makes what was saved of any sequence all that this one holds. Raises DecodeError, after which that may be
-        anything."""
 
 
 class Stream:
@@ -84,7 +70,7 @@ class StreamCache:
 
     available = 1 << 40  # nobody's cells are anybody else's: whoever finds a stream finds room
 
-    def __init__(self, memory: StreamMemory, length: int, sequences: int, prompts: PromptCache) -> None:
+    def __init__(self, memory: SequenceMemory, length: int, sequences: int, prompts: PromptCache) -> None:
         self._memory = memory
         self._prompts = prompts
         self._length = length
@@ -95,19 +81,19 @@ class StreamCache:
 
     def match(self, salt: str, tokens: Sequence[int], limit: int) -> tuple[int, int]:
         """How many of the first `limit` tokens are there already; no cell is short, so none count."""
-        wanted = _pack(tokens[:limit])
-        return max(self._find(salt, wanted)[1], self._prompts.find(salt, wanted)[1] // WIDTH), 0
+        wanted = pack(tokens[:limit])
+        return max(self._find(salt, wanted)[1], self._prompts.find(salt, wanted)[1]), 0
 
     def open(self, salt: str, tokens: Sequence[int], limit: int) -> Stream:
         """A sequence that begins with as many of the first `limit` tokens as are there already."""
-        wanted = _pack(tokens[:limit])
+        wanted = pack(tokens[:limit])
         source, shared = self._find(salt, wanted)
         prompt, saved = self._prompts.find(salt, wanted)
         if source.paused and shared == limit == source.length:
             stream = source
         else:
-            if prompt is not None and saved // WIDTH >= shared + WORTH_COPYING:
-                stream = self._bring_back(prompt, saved // WIDTH)
+            if prompt is not None and saved >= shared + WORTH_COPYING:
+                stream = self._bring_back(prompt, saved)
             else:
                 stream = self._begin(salt, wanted, source, shared)
             stream.salt, stream.hit = salt, stream.length
@@ -117,7 +103,7 @@ class StreamCache:
 
     def append(self, lease: Stream, tokens: Sequence[int]) -> None:
         """Tokens of a running sequence were computed."""
-        lease.packed += _pack(tokens)
+        lease.packed += pack(tokens)
 
     def close(self, lease: Stream, *, keep: bool = True, likely: bool = True) -> None:
         """The sequence runs no more. `keep`: others may still use it. `likely`: somebody may go on with it."""
@@ -181,7 +167,6 @@ class StreamCache:
         """Forgets everything that no running sequence needs."""
         for stream in self._idle():
             self._forget(stream)
-        self._prompts.clear()
 
     # ------------------------------------------------------------------ which stream
 
@@ -240,34 +225,18 @@ class StreamCache:
 
     def _save(self, stream: Stream, kept: int) -> None:
         """Before a stream loses what follows its first `kept` tokens."""
-        if not (self._prompts.takes and self._loses(stream, kept)):
-            return
-        try:
-            parcel = self._memory.save(stream.sequence)
-        except (DecodeError, MemoryError) as error:
-            self._keep_nothing(error)
-        else:
-            self._prompts.put(Prompt(stream.salt, bytes(stream.packed), parcel))
+        if self._prompts.takes and self._loses(stream, kept):
+            self._prompts.save(stream.salt, bytes(stream.packed), stream.sequence)
 
     def _bring_back(self, prompt: Prompt, length: int) -> Stream:
         """An idle stream with the first tokens of a prompt, so many; with none if that fails."""
         self._prompts.use(prompt)  # so that what is saved now is not kept in its place
         stream = self._place(None, 0)
         self._save(stream, 0)
-        try:
-            self._memory.restore(stream.sequence, prompt.parcel)
-        except DecodeError as error:
-            self._memory.remove(stream.sequence, 0)
-            stream.packed = bytearray()
-            self._keep_nothing(error)
-        else:
-            stream.packed = bytearray(prompt.packed)
-        self._cut(stream, length)
+        kept = length if self._prompts.restore(prompt, stream.sequence) else 0
+        self._memory.remove(stream.sequence, kept)
+        stream.packed = bytearray(prompt.packed[: kept * WIDTH])
         return stream
-
-    def _keep_nothing(self, error: Exception) -> None:
-        log.warning("prompts are not kept in memory any more: %s", error)
-        self._prompts.close()
 
     # ------------------------------------------------------------------ changes
 
@@ -295,10 +264,6 @@ class StreamCache:
 
 def _number(stream: Stream) -> int:
     return stream.sequence
-
-
-def _pack(tokens: Sequence[int]) -> bytes:
-    return array("i", tokens).tobytes()
 
 
 def _spread(numbers: Iterable[int]) -> int:

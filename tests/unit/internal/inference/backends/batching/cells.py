@@ -24,6 +24,8 @@ class Cells:
         self.size = cells
         self.used = 0
         self.computed = 0  # tokens written, ever
+        self.breaks: set[str] = set()  # names of what fails
+        self._saved: list[list[Cell]] = []
         self._sequences: list[list[Cell]] = [[] for _ in range(sequences)]
 
     def copy(self, source: int, target: int, end: int) -> None:
@@ -39,6 +41,34 @@ class Cells:
             cell.owners -= 1
             self.used -= cell.owners == 0
         del self._sequences[sequence][start:]
+
+    def share(self, source: int, target: int, end: int) -> None:
+        assert source != target
+        mine, theirs = self._sequences[target], self._sequences[source]
+        assert [cell.token for cell in mine[:end]] == [cell.token for cell in theirs[:end]]
+        rest = mine[end:]
+        del mine[end:]
+        self.remove(target, 0)
+        self.copy(source, target, end)
+        self._sequences[target] += rest
+
+    def save(self, sequence: int) -> Parcel:
+        """Four bytes for each token, which say which cells were saved."""
+        cells = list(self._sequences[sequence])
+        assert cells
+        if "save" in self.breaks:
+            raise DecodeError("no")
+        self._saved.append(cells)
+        return np.full(len(cells), len(self._saved) - 1, np.int32).view(np.uint8)
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        self.remove(sequence, 0)
+        if "restore" in self.breaks:
+            raise DecodeError("no")
+        saved = self._saved[parcel.view(np.int32)[0]]
+        self._sequences[sequence] = [Cell(cell.token, cell.salt) for cell in saved]
+        self.used += len(saved)
+        assert self.used <= self.size
 
     def write(self, sequence: int, start: int, tokens: Sequence[int], salt: str) -> None:
         assert start == len(self._sequences[sequence])

@@ -101,7 +101,7 @@ class StreamRoom(Room):
 
     def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
         memory = Streams(cells, sequences)
-        return memory, StreamCache(memory, cells, sequences, PromptCache(lambda _held: 4 * cells))
+        return memory, StreamCache(memory, cells, sequences, PromptCache(memory, lambda _held: 4 * cells))
 
 
 class RoomWithPrefiller(StreamRoom):

@@ -200,14 +200,18 @@ def test_the_tree_mirrors_the_cells_a_thousand_times() -> None:
         live_through_anything(random.Random(seed))
 
 
-def live_through_anything(rng: random.Random) -> None:
-    house = House(cells=rng.choice([60, 200]), sequences=rng.choice([5, 12]))
-    for _ in range(rng.randint(1, 40)):
-        act = rng.choice(["start", "compute", "compute", "grow", "end", "drop", "tidy", "reserve"])
+def live_through_anything(rng: random.Random, house_of: type[House] = House, most_acts: int = 40) -> None:
+    house = house_of(cells=rng.choice([60, 200]), sequences=rng.choice([5, 12]))
+    begins = [[], *(rng.choices(range(3), k=rng.choice([10, 30])) for _ in range(2))]
+    begins.append(begins[-1] + begins[-2])
+    for _ in range(rng.randint(1, most_acts)):
+        act = rng.choice(["start", "compute", "compute", "grow", "end", "end", "drop", "tidy", "reserve", "clear"])
         if act == "start" and len(house.runs) < 4:
-            house.start(some_tokens(rng), rng.choice("ab"))
+            house.start(rng.choice(begins) + some_tokens(rng), rng.choice("ab"))
         elif act == "reserve":
             house.cache.reserve(rng.randint(0, 60))
+        elif act == "clear":
+            house.cache.clear()
         elif act == "tidy":
             house.cache.decoded(3000)
             house.cache.tidy()
@@ -216,7 +220,7 @@ def live_through_anything(rng: random.Random) -> None:
             if act == "grow":
                 run.tokens += some_tokens(rng)
             elif act == "compute":
-                house.compute(run, rng.randint(1, 20))
+                house.compute(run, rng.choice([1, 20, 60]))
             elif act in ("end", "drop"):
                 house.end(run, keep=act == "end")
         house.check()

@@ -18,6 +18,7 @@ from internal.inference.backends.batching.suffixes import Suffixes
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
 from internal.inference.backends.llamacpp.model import Model
+from internal.inference.backends.llamacpp.stream_cache import StreamCache
 from tests.unit.internal.inference.backends.running import Engine
 
 STREAMS = ContextSettings(
@@ -120,7 +121,8 @@ async def breaking(path: Path, threads: int) -> AsyncIterator[Engine]:
 
 def check_nothing_leaked(engine: Engine) -> None:
     backend: Any = engine.backend
-    streams = len(backend._engine._cache._streams)
     running, held = engine.held()
+    cache = backend._engine._cache
+    sequences = len(cache._streams) if isinstance(cache, StreamCache) else len(held) + len(cache._free_sequences)
     assert running == 0
-    assert {number: length for number in range(streams) if (length := backend._context.length(number))} == held
+    assert {number: length for number in range(sequences) if (length := backend._context.length(number))} == held

@@ -8,7 +8,14 @@ import pytest
 
 from internal.config import ConfigError, ModelConfig
 from internal.inference.backends.llamacpp import options as llamacpp_options
-from internal.inference.backends.llamacpp.options import Layout, Options, layout_of, options_of, room_for_prompts
+from internal.inference.backends.llamacpp.options import (
+    Layout,
+    Options,
+    keeps_prompts,
+    layout_of,
+    options_of,
+    room_for_prompts,
+)
 
 SMALL, HUGE = 1, 1 << 40  # bytes of a cell
 
@@ -49,3 +56,19 @@ def test_prompts_have_a_part_of_what_is_free(monkeypatch: pytest.MonkeyPatch) ->
     assert room_for_prompts(Options())(80) == 110
     assert room_for_prompts(Options())(1 << 40) == 8 << 30
     assert room_for_prompts(Options(prompt_cache_mb=3))(80) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"kv": "streams"}, True),
+        ({"kv": "unified"}, True),
+        ({"kv": "streams", "prompt_cache_mb": 0}, False),
+        ({"kv": "unified", "flash_attn": "off"}, False),
+        ({"kv": "streams", "flash_attn": "off"}, True),
+        ({"n_gpu_layers": -1}, False),
+        ({"n_gpu_layers": -1, "prompt_cache_mb": 100}, True),
+    ],
+)
+def test_prompts_are_kept_where_they_are_read_in_few_pieces(options: dict[str, Any], kept: bool) -> None:
+    assert keeps_prompts(Options(**options), layout(**options)) == kept

@@ -2,90 +2,115 @@
 
 from __future__ import annotations
 
-from array import array
-
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from internal.inference.backends.batching.kv_cache import common_prefix
-from internal.inference.backends.llamacpp.prompt_cache import BLOCK_BYTES, Prompt, PromptCache
+from internal.inference.backends.batching.library import DecodeError, Parcel
+from internal.inference.backends.llamacpp.prompt_cache import BLOCK_BYTES, WIDTH, Prompt, PromptCache, pack
 
-WIDTH = 4
 BLOCK = BLOCK_BYTES // WIDTH
 
 
-def pack(tokens: list[int]) -> bytes:
-    return array("i", tokens).tobytes()
+class Memory:
+    """What it says that a sequence holds has as many bytes as its number says."""
 
+    def __init__(self) -> None:
+        self.fails = False
 
-def prompt(tokens: list[int], salt: str = "", size: int = 10) -> Prompt:
-    return Prompt(salt, pack(tokens), np.zeros(size, np.uint8))
+    def copy(self, source: int, target: int, end: int) -> None:
+        raise NotImplementedError
+
+    def remove(self, sequence: int, start: int) -> None:
+        assert start == 0
+
+    def save(self, sequence: int) -> Parcel:
+        if self.fails:
+            raise DecodeError("no")
+        return np.zeros(sequence, np.uint8)
+
+    def restore(self, sequence: int, parcel: Parcel) -> None:
+        if self.fails:
+            raise DecodeError("no")
 
 
 def cache(room: int = 1000) -> PromptCache:
-    return PromptCache(lambda _held: room)
+    return PromptCache(Memory(), lambda _held: room)
+
+
+def put(prompts: PromptCache, tokens: list[int], salt: str = "", size: int = 10) -> Prompt | None:
+    """What is found of these tokens afterwards."""
+    prompts.save(salt, pack(tokens), size)
+    return prompts.find(salt, pack(tokens))[0]
 
 
 def test_the_one_that_shares_the_most_is_found() -> None:
     prompts = cache()
-    short, long = prompt([1] * BLOCK + [2] * BLOCK), prompt([1] * BLOCK * 2 + [3] * 10)
-    for each in (short, long):
-        prompts.put(each)
-    assert prompts.find("", pack([1] * BLOCK * 3)) == (long, 2 * BLOCK_BYTES)
-    assert prompts.find("", pack([1] * BLOCK + [2] * 50)) == (short, 2 * BLOCK_BYTES)
-    assert prompts.find("", pack([1] * BLOCK * 2 + [3] * 4 + [9] * BLOCK)) == (long, 2 * BLOCK_BYTES + 4 * WIDTH)
+    short = put(prompts, [1] * BLOCK + [2] * BLOCK)
+    long = put(prompts, [1] * BLOCK * 2 + [3] * 10)
+    assert prompts.find("", pack([1] * BLOCK * 3)) == (long, 2 * BLOCK)
+    assert prompts.find("", pack([1] * BLOCK + [2] * 50)) == (short, 2 * BLOCK)
+    assert prompts.find("", pack([1] * BLOCK * 2 + [3] * 4 + [9] * BLOCK)) == (long, 2 * BLOCK + 4)
 
 
 def test_salts_share_nothing() -> None:
     prompts = cache()
-    prompts.put(prompt([1] * 100, "a"))
+    put(prompts, [1] * 100, "a")
     assert prompts.find("b", pack([1] * 100)) == (None, 0)
     assert not prompts.holds("b", pack([1] * 100))
 
 
 def test_a_prompt_takes_the_place_of_its_beginning() -> None:
     prompts = cache(room=25)
-    first, other, second = prompt([1] * 100), prompt([2] * 100), prompt([1] * 150)
-    for each in (first, other, second):
-        prompts.put(each)
+    put(prompts, [1] * 100)
+    put(prompts, [2] * 100)
+    second = put(prompts, [1] * 150)
     assert prompts.find("", pack([1] * 100))[0] is second
     assert prompts.holds("", pack([2] * 100))
 
 
 def test_the_least_recently_used_goes_first() -> None:
     prompts = cache(room=35)
-    kept = [prompt([number] * BLOCK) for number in range(4)]
-    for each in kept[:3]:
-        prompts.put(each)
+    kept = [put(prompts, [number] * BLOCK) for number in range(3)]
+    assert kept[0] is not None
     prompts.use(kept[0])
-    prompts.put(kept[3])
-    assert [prompts.find("", each.packed)[0] for each in kept] == [kept[0], None, kept[2], kept[3]]
+    kept.append(put(prompts, [3] * BLOCK))
+    assert [prompts.find("", pack([number] * BLOCK))[0] for number in range(4)] == [kept[0], None, kept[2], kept[3]]
 
 
 def test_what_is_too_large_or_too_short_is_not_kept() -> None:
     prompts = cache(room=25)
-    kept = prompt([1] * 100)
-    for each in (kept, prompt([2] * 100, size=26), prompt([3] * (BLOCK - 1))):
-        prompts.put(each)
-    assert [prompts.find("", pack([number] * 100))[0] for number in (1, 2, 3)] == [kept, None, None]
+    kept = put(prompts, [1] * 100)
+    assert put(prompts, [2] * 100, size=26) is None
+    assert put(prompts, [3] * (BLOCK - 1)) is None
+    assert prompts.find("", pack([1] * 100))[0] is kept
 
 
 def test_it_gives_way_when_there_is_less_room() -> None:
     room = 100
-    prompts = PromptCache(lambda held: room)
+    prompts = PromptCache(Memory(), lambda _held: room)
     for number in range(8):
-        prompts.put(prompt([number] * 100))
+        put(prompts, [number] * 100)
     room = 20
-    prompts.put(prompt([8] * 100))
+    put(prompts, [8] * 100)
     assert [prompts.holds("", pack([number] * 100)) for number in range(9)] == [False] * 7 + [True] * 2
 
 
-def test_closed_it_holds_nothing() -> None:
-    prompts = cache()
-    prompts.put(prompt([1] * 100))
-    prompts.close()
-    assert not prompts.takes and not prompts.holds("", pack([1] * 100))
+@pytest.mark.parametrize("what", ["save", "restore"])
+def test_what_fails_once_is_not_tried_again(what: str) -> None:
+    memory = Memory()
+    prompts = PromptCache(memory, lambda _held: 1000)
+    kept = put(prompts, [1] * 100)
+    assert kept is not None and prompts.restore(kept, 5)
+    memory.fails = True
+    if what == "save":
+        put(prompts, [2] * 100)
+    else:
+        assert not prompts.restore(kept, 5)
+    assert not prompts.takes
+    assert prompts.find("", pack([1] * 100)) == (None, 0)
 
 
 texts = st.lists(st.sampled_from([0, 1]), min_size=1, max_size=5).map(
@@ -101,12 +126,12 @@ def test_as_if_all_were_compared(steps: list[tuple[list[int], str, int, bool]], 
         if use and found is not None:
             prompts.use(found)
         else:
-            prompts.put(prompt(tokens, salt, size))
+            prompts.save(salt, pack(tokens), size)
         held = list(prompts._prompts)
         assert sum(each.parcel.nbytes for each in held) == prompts._bytes <= bound
         for each in held:
             assert prompts.holds(each.salt, each.packed)
         for of in "ab":
             most = max((common_prefix(each.packed, pack(wanted)) for each in held if each.salt == of), default=0)
-            assert prompts.find(of, pack(wanted))[1] == most // BLOCK_BYTES * BLOCK_BYTES
+            assert prompts.find(of, pack(wanted))[1] == most // BLOCK_BYTES * BLOCK
     assert set(prompts._latest.values()) <= set(prompts._prompts)
