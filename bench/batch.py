@@ -9,7 +9,8 @@ Each prints one JSON line.
   throughput    lines/s of a batch, from its first line to its last, over those of interactive requests that keep every
                 slot busy (`bench.load` at the engine's slots), in rounds that take turns
   interference  TTFT p95 and inter-token p95 of 4 interactive streams beside the batch, over those without it
-  memory        growth of resident memory, in MB, of api, worker and engine from before the upload to the end
+  memory        growth of resident memory, in MB, of api, worker and engine from before the upload to the end, of all
+                rounds together; not what the engine keeps of the interactive requests between them
   crash         lines answered, charges, and custom_ids that came twice, after so many kill -9 of the batch worker and
                 one of PostgreSQL
 """
@@ -139,20 +140,21 @@ def chat(options: argparse.Namespace) -> dict[str, Any]:
     endpoint, model = "/v1/chat/completions", options.gguf.stem
     fixed = {"model": model, "max_tokens": options.max_tokens} | FIXED
     extra, most = json.dumps(FIXED), options.max_tokens
-    batch, alone = [], []
+    batch, alone, grown_mb = [], [], dict.fromkeys(PROCESSES, 0.0)
     with running(model=options.gguf) as stack, tempfile.TemporaryDirectory() as folder:
         client = Client(stack)
         load(stack, model, concurrency=SLOTS, requests=SLOTS, max_tokens=most, extra=extra)  # warm
         file = write_lines(Path(folder) / "warm", SLOTS, endpoint, fixed, "messages")
         timed(client, file, endpoint)
-        before = memory(stack)
         for number in range(options.rounds):
             first = (number + 1) * options.lines
             requests = {"concurrency": SLOTS, "requests": min(options.lines, options.measured), "first": first}
             alone.append(load(stack, model, max_tokens=most, extra=extra, **requests)["rps"])
             file = write_lines(Path(folder) / f"{number}", options.lines, endpoint, fixed, "messages", options.pad)
+            before = memory(stack)
             batch.append(timed(client, file, endpoint, options.measured))
-        after = memory(stack)
+            after = memory(stack)
+            grown_mb = {name: grown_mb[name] + after[name] - before[name] for name in PROCESSES}
         file_mb = round(file.stat().st_size / 1e6, 1)
         calm, disturbed = interference(stack, client, options, Path(folder), fixed)
     ratios = [ours / theirs for ours, theirs in zip(batch, alone, strict=True)]
@@ -166,7 +168,7 @@ def chat(options: argparse.Namespace) -> dict[str, Any]:
         "gap_p95_ratio": round(disturbed["gap_ms"][1] / calm["gap_ms"][1], 2),
         "calm": {name: calm[name] for name in ("ttft_ms", "gap_ms")},
         "disturbed": {name: disturbed[name] for name in ("ttft_ms", "gap_ms")},
-        "grown_mb": {name: round(after[name] - before[name], 1) for name in before},
+        "grown_mb": {name: round(grown, 1) for name, grown in grown_mb.items()},
     }
 
 
