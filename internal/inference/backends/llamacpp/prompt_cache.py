@@ -27,6 +27,7 @@ BLOCK_BYTES = 32 * WIDTH
 WORTH_COPYING = 16
 # Tokens that nobody has come back for yet, and which are worth keeping all the same: a fiftieth of computing them.
 WORTH_KEEPING = 64
+MOST_PROMPTS = 10_000  # each is a mapping of its own, of which Linux lets a process have 65 530
 
 
 class SavedMemory(SequenceMemory, Protocol):
@@ -115,7 +116,7 @@ class PromptCache:
             self.use(prompt)
             if before is not None and prompt.packed.startswith(before.packed):
                 self._drop(before)
-        while self._bytes > room:
+        while self._bytes > room or len(self._prompts) > MOST_PROMPTS:
             self._drop(next(iter(self._prompts)))
 
     def use(self, prompt: Prompt) -> None:

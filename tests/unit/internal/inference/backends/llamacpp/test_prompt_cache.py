@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from internal.inference.backends.batching.kv_cache import common_prefix
 from internal.inference.backends.batching.library import DecodeError, Parcel
+from internal.inference.backends.llamacpp import prompt_cache
 from internal.inference.backends.llamacpp.prompt_cache import BLOCK_BYTES, WIDTH, Prompt, PromptCache, pack
 
 BLOCK = BLOCK_BYTES // WIDTH
@@ -96,6 +97,14 @@ def test_it_gives_way_when_there_is_less_room() -> None:
     room = 20
     put(prompts, [8] * 100)
     assert [prompts.holds("", pack([number] * 100)) for number in range(9)] == [False] * 7 + [True] * 2
+
+
+def test_there_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_cache, "MOST_PROMPTS", 2)
+    prompts = cache()
+    for number in range(4):
+        put(prompts, [number] * 100)
+    assert [prompts.holds("", pack([number] * 100)) for number in range(4)] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("what", ["save", "restore"])
