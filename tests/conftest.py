@@ -16,11 +16,16 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from api.storage import schema
 from internal.dev.postgres_server import PostgresServer
 from internal.dev.redis_server import RedisServer
 from tests.dev_stack import novai_dev
+
+# How long an example takes is the machine's affair: three processes share its cores.
+settings.register_profile("novai", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("novai")
 
 TABLES = f"test_{secrets.token_hex(8)}"  # a database that has been migrated, and that others are copies of
 

@@ -60,7 +60,6 @@ def ours(postgres_url: str, redis_url: str) -> Iterator[Edge]:
 @schema.parametrize()
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -44,7 +44,7 @@ class Ledger:
 ROWS = st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=ROWS,
     bad=st.frozensets(st.integers(0, 10_000), max_size=20),

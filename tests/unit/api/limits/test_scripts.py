@@ -79,7 +79,7 @@ def plans() -> list[Plan]:
     return [plan(first, "m"), plan(first, "other"), plan(someone(limit("requests_per_minute", 7, 3)), "m")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, times_us=st.lists(TIMES_US, min_size=60, max_size=60))
 def test_the_scripts_do_what_the_model_does(
     redis_url: str, steps: list[tuple[str, int, int, int]], times_us: Sequence[int]
@@ -145,7 +145,7 @@ async def test_a_clock_that_goes_back_an_hour_locks_nobody_out(redis_url: str) -
         await shared.aclose(5.0)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amount=st.integers(100, 10**7), burst=st.integers(100, 10**5), tokens=st.integers(1, 100))
 def test_waiting_as_told_is_enough_and_a_millisecond_less_is_not(
     redis_url: str, amount: int, burst: int, tokens: int
@@ -181,7 +181,7 @@ def test_waiting_as_told_is_enough_and_a_millisecond_less_is_not(
     asyncio.run(run())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     amount=st.integers(1, 100_000),
     burst=st.integers(1, 20),

@@ -89,7 +89,7 @@ def test_any_question_is_answered_as_the_raw_rows_would(migrated_url: str, used:
     loop = asyncio.new_event_loop()
     store = loop.run_until_complete(open_pool(migrated_url, 1))
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(a_question(), st.integers(1, 9))
     def ask(question: tuple[tuple[Group, ...], UsageFilter], limit: int) -> None:
         by, where = question

@@ -162,7 +162,7 @@ fragments = st.lists(
 
 
 @given(st.sampled_from(sorted(TEMPLATES)), st.lists(fragments, min_size=7, max_size=7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_text_becomes_a_special_token(name: str, texts: list[str]) -> None:
     """The prompt has the special tokens of the same conversation in harmless words, and not one more."""
 

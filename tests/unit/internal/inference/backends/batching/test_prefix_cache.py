@@ -189,7 +189,7 @@ def test_common_prefix(left: list[int], right: list[int]) -> None:
     assert common_prefix(left, right) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.randoms(use_true_random=False))
 def test_the_tree_mirrors_the_cells(rng: random.Random) -> None:
     live_through_anything(rng)

@@ -69,7 +69,7 @@ def test_tokens_come_as_often_as_they_should(temperature: float, top_k: int, top
             assert abs(found[token] - draws * probability) < 5 * deviation
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 1000),
     size=st.sampled_from([1, 2, 63, 64, 257, 1000, 5001]),
@@ -92,7 +92,7 @@ def test_only_what_is_allowed_is_drawn(
         drawn.accept(token)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 1000), others=st.lists(st.sampled_from(SETTINGS), max_size=6))
 def test_a_draw_does_not_depend_on_the_company(seed: int, others: list[tuple[float, int, float, float]]) -> None:
     fields = ("temperature", "top_k", "top_p", "min_p")

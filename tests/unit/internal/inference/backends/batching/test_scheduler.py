@@ -335,7 +335,7 @@ def test_salts_do_not_wait_for_each_other(house: type[Room], order: tuple[int, i
 
 
 @in_both_layouts
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rng=st.randoms(use_true_random=False))
 def test_any_schedule_ends_and_leaves_nothing(house: type[Room], rng: random.Random) -> None:
     live_through_anything(house, rng)

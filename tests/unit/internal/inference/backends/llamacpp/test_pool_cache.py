@@ -124,7 +124,7 @@ def test_what_cannot_be_brought_back_is_computed(held: bool) -> None:
     house.check()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.randoms(use_true_random=False))
 def test_the_tree_mirrors_the_cells(rng: random.Random) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -441,7 +441,7 @@ def test_a_gap_that_stays_is_closed() -> None:
 # ------------------------------------------------------------------ anything
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.randoms(use_true_random=False))
 def test_the_cache_mirrors_the_streams(rng: random.Random) -> None:
     live_through_anything(rng)
