@@ -15,7 +15,7 @@ from internal.inference.backends.batching.library import MovableContext
 from internal.inference.backends.batching.side import FIRST_OTHER, SideContext
 from internal.inference.backends.batching.sizes import context_length_of
 from internal.inference.backends.llamacpp.context import Context, ContextSettings
-from internal.inference.backends.llamacpp.lazy_copies import LazyCopies
+from internal.inference.backends.llamacpp.lazy_copies import LazyCopies, SavedContext
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
@@ -50,22 +50,20 @@ class LlamaCppBackend(BatchingBackend):
         settings = _context_settings(options, layout)
         whole = Context(model, settings)
         resources.callback(whole.free)
-        lazy = LazyCopies(whole)
         # In one pool nothing is moved, so copies cost nothing.
-        context = self._context = whole if layout.unified else lazy
+        context: SavedContext = whole if layout.unified else LazyCopies(whole)
+        self._context = context
         side = _side(model, context, whole.stream_length, settings, options, resources)
         projector = self._projector = _projector(self._config, options, model)
         if projector is not None:
             resources.callback(projector.free)
         layers = options.n_gpu_layers
         device = "cpu" if layers == 0 else "gpu:0"
-        prompts = PromptCache(
-            whole if layout.unified else lazy, room_for_prompts(options), takes=keeps_prompts(options, layout)
-        )
+        prompts = PromptCache(context, room_for_prompts(options), takes=keeps_prompts(options, layout))
         if layout.unified:
             cache: Cache[Any] = PoolCache(whole, whole.cells, layout.sequences, prompts)
         else:
-            cache = StreamCache(lazy, whole.stream_length, layout.sequences, prompts)
+            cache = StreamCache(context, whole.stream_length, layout.sequences, prompts)
         return Loaded(model, context, cache, context_length, device, layers, projector, side)
 
 

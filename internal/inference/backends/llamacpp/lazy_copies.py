@@ -14,8 +14,8 @@ from internal.inference.backends.batching.library import Chunk, Logits, MovableC
 from internal.inference.backends.llamacpp.prompt_cache import SavedMemory
 
 
-class StreamContext(MovableContext, SavedMemory, Protocol):
-    """A context of streams."""
+class SavedContext(MovableContext, SavedMemory, Protocol):
+    """One whose sequences can be kept outside of it, too."""
 
 
 class _Copy(NamedTuple):
@@ -24,9 +24,9 @@ class _Copy(NamedTuple):
 
 
 class LazyCopies:
-    """A `StreamContext` before another one. DecodeErrors of copying come from whatever needed the copy."""
+    """A `SavedContext` before another one. DecodeErrors of copying come from whatever needed the copy."""
 
-    def __init__(self, context: StreamContext) -> None:
+    def __init__(self, context: SavedContext) -> None:
         self._context = context
         self._owed: dict[int, _Copy] = {}  # by target, which holds what nobody wants any more
 
@@ -62,8 +62,7 @@ class LazyCopies:
 
     def put(self, sequence: int, parcel: Parcel) -> None:
         """As of others; the parcel is not one of this context, whose memory for it copies pass through."""
-        self._make_those_of(sequence, 0)
-        self._owed.pop(sequence, None)
+        self._give_up(sequence)
         self._context.put(sequence, parcel)
 
     def save(self, sequence: int) -> Parcel:
@@ -71,8 +70,7 @@ class LazyCopies:
         return self._context.save(sequence)
 
     def restore(self, sequence: int, parcel: Parcel) -> None:
-        self._make_those_of(sequence, 0)
-        self._owed.pop(sequence, None)
+        self._give_up(sequence)
         self._context.restore(sequence, parcel)
 
     def use_threads(self, threads: int | None) -> None:
@@ -83,6 +81,11 @@ class LazyCopies:
         if owed is not None:
             self._context.copy(owed.source, target, owed.end)
             del self._owed[target]  # not before: a copy that fails is still owed
+
+    def _give_up(self, sequence: int) -> None:
+        """Before all that the sequence holds, or is owed, is replaced."""
+        self._make_those_of(sequence, 0)
+        self._owed.pop(sequence, None)
 
     def _make_those_of(self, source: int, start: int) -> None:
         """Before that sequence loses its tokens from `start` on."""

@@ -105,5 +105,6 @@ def room_for_prompts(options: Options) -> Callable[[int], int]:
     """How many bytes a prompt cache may hold that holds so many: as set, else by the memory that is free. So it gives
     way when others, such as models that are loaded later, want the memory."""
     if options.prompt_cache_mb is not None:
-        return lambda _held: (options.prompt_cache_mb or 0) * MB
+        most = options.prompt_cache_mb * MB
+        return lambda _held: most
     return lambda held: min(int((free_bytes() + held) * PROMPTS_SHARE), MOST_PROMPTS_BYTES)

@@ -196,7 +196,7 @@ class StreamCache:
         spreads = {stream: _spread([*running, stream.sequence]) for stream in idle}
         least = min(spreads.values())
         places = [stream for stream in idle if spreads[stream] == least]
-        if source in places and shared and not self._loses(source, shared):
+        if shared and source in places and not self._loses(source, shared):
             return source
         return self._cheapest(places)
 

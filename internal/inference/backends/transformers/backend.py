@@ -14,11 +14,7 @@ from internal.errors import WorkerError
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.options import read_options
 from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache
-from internal.inference.backends.batching.sizes import (
-    affordable_cells,
-    context_length_of,
-    pool_cells,
-)
+from internal.inference.backends.batching.sizes import affordable_cells, context_length_of, pool_cells
 from internal.inference.backends.transformers.context import Context
 from internal.inference.backends.transformers.options import Options
 from internal.inference.backends.transformers.tokenizer import Tokenizer

@@ -17,15 +17,34 @@ class Cell:
     owners: int = 1
 
 
-class Cells:
+class Saving:
+    """What was saved. A parcel has four bytes for each token, which say which cells those are."""
+
+    def __init__(self) -> None:
+        self.breaks: set[str] = set()  # names of what fails
+        self._saved: list[list[Cell]] = []
+
+    def _kept(self, cells: list[Cell]) -> Parcel:
+        assert cells
+        if "save" in self.breaks:
+            raise DecodeError("no")
+        self._saved.append(cells)
+        return np.full(len(cells), len(self._saved) - 1, np.int32).view(np.uint8)
+
+    def _brought_back(self, parcel: Parcel) -> list[Cell]:
+        if "restore" in self.breaks:
+            raise DecodeError("no")
+        return [Cell(cell.token, cell.salt) for cell in self._saved[parcel.view(np.int32)[0]]]
+
+
+class Cells(Saving):
     """SequenceMemory, with the writing that decoding does."""
 
     def __init__(self, cells: int, sequences: int) -> None:
+        super().__init__()
         self.size = cells
         self.used = 0
         self.computed = 0  # tokens written, ever
-        self.breaks: set[str] = set()  # names of what fails
-        self._saved: list[list[Cell]] = []
         self._sequences: list[list[Cell]] = [[] for _ in range(sequences)]
 
     def copy(self, source: int, target: int, end: int) -> None:
@@ -53,21 +72,12 @@ class Cells:
         self._sequences[target] += rest
 
     def save(self, sequence: int) -> Parcel:
-        """Four bytes for each token, which say which cells were saved."""
-        cells = list(self._sequences[sequence])
-        assert cells
-        if "save" in self.breaks:
-            raise DecodeError("no")
-        self._saved.append(cells)
-        return np.full(len(cells), len(self._saved) - 1, np.int32).view(np.uint8)
+        return self._kept(list(self._sequences[sequence]))
 
     def restore(self, sequence: int, parcel: Parcel) -> None:
         self.remove(sequence, 0)
-        if "restore" in self.breaks:
-            raise DecodeError("no")
-        saved = self._saved[parcel.view(np.int32)[0]]
-        self._sequences[sequence] = [Cell(cell.token, cell.salt) for cell in saved]
-        self.used += len(saved)
+        self._sequences[sequence] = self._brought_back(parcel)
+        self.used += len(self._sequences[sequence])
         assert self.used <= self.size
 
     def write(self, sequence: int, start: int, tokens: Sequence[int], salt: str) -> None:
@@ -88,15 +98,14 @@ class Cells:
         return sum(bool(cells) for cells in self._sequences)
 
 
-class Streams:
+class Streams(Saving):
     """As above, for sequences with cells of their own. As llama.cpp does, it copies contents when something is written,
     all of a stream and in the order asked for, while lengths change at once."""
 
     def __init__(self, length: int, sequences: int) -> None:
+        super().__init__()
         self.computed = 0  # tokens written, ever
         self.copies = 0
-        self.breaks: set[str] = set()  # names of what fails
-        self._saved: list[list[Cell]] = []
         self._length = length
         self._cells: list[list[Cell]] = [[] for _ in range(sequences)]
         self._lengths = [0] * sequences
@@ -113,21 +122,12 @@ class Streams:
         self._lengths[sequence] = min(self._lengths[sequence], start)
 
     def save(self, sequence: int) -> Parcel:
-        """Four bytes for each token. The first four say which cells were saved."""
-        cells = self._held(sequence)
-        assert cells
-        if "save" in self.breaks:
-            raise DecodeError("no")
-        self._saved.append(cells)
-        return np.full(len(cells), len(self._saved) - 1, np.int32).view(np.uint8)
+        return self._kept(self._held(sequence))
 
     def restore(self, sequence: int, parcel: Parcel) -> None:
         self._execute()
-        if "restore" in self.breaks:
-            self._cells[sequence] = []
-            self._lengths[sequence] = 0
-            raise DecodeError("no")
-        self._cells[sequence] = list(self._saved[parcel.view(np.int32)[0]])
+        self._lengths[sequence] = 0
+        self._cells[sequence] = self._brought_back(parcel)
         self._lengths[sequence] = len(self._cells[sequence])
 
     def write(self, sequence: int, start: int, tokens: Sequence[int], salt: str) -> None:
