@@ -23,7 +23,7 @@ from internal.dev.postgres_server import PostgresServer
 from internal.dev.redis_server import RedisServer
 from tests.dev_stack import novai_dev
 
-# How long an example takes is the machine's affair: three processes share its cores.
+# How long an example takes is the machine's affair: several processes share its cores.
 settings.register_profile("novai", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("novai")
 
