@@ -237,13 +237,12 @@ class Lives(RuleBasedStateMachine):
             tasks = [asyncio.create_task(ledger.hold(each)) for each in asked]
             for _ in range(turns):
                 await asyncio.sleep(0)
+            # What was sent is done even if PostgreSQL reads it only after the connection is gone, so wait for its end.
+            cut = [each._con.get_server_pid() for each in ledger.database.pool._holders if each.is_connected()]
             ledger.database.pool.terminate()
             await asyncio.gather(*tasks, return_exceptions=True)
             ledger._settlements._retry_task and ledger._settlements._retry_task.cancel()
-            while await self.store.fetch(
-                "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
-                " AND datname = current_database() AND backend_type = 'client backend'"
-            ):
+            while await self.store.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = ANY ($1)", cut):
                 await asyncio.sleep(0.001)
 
         self.run(begin())
