@@ -20,7 +20,8 @@ from gen import inference_pb2 as pb
 from internal.cores import flush_denormals
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
-from internal.inference.backends.batching.kv_cache import Cache, Lease
+from internal.inference.backends.batching.aside import Aside
+from internal.inference.backends.batching.kv_cache import Cache
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
 from internal.inference.backends.batching.pace import Pace
 from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
@@ -65,9 +66,8 @@ class Engine:
         self._context = context
         self._cache = cache
         self._side = side
-        self._prefiller: Prefiller | None = None
+        self._aside: Aside | None = None
         self._suffixes: Suffixes | None = None
-        self._aside: tuple[Work, Lease | None] | None = None  # what the prefiller computes
         self._scheduler = Scheduler(self._cache, slots)
         self._pace = Pace(batch, two_passes=not context.unified)
         self._batch = batch
@@ -159,8 +159,8 @@ class Engine:
             if not worked and not self._stopping:
                 self._wake.wait()
         self._end_everything()
-        if self._prefiller is not None:
-            self._prefiller.rest()
+        if self._aside is not None:
+            self._aside.prefiller.rest()
 
     def _warm_up(self) -> None:
         """Reads the weights in, and learns how long steps take."""
@@ -178,7 +178,7 @@ class Engine:
         if self._side is not None:
             self._suffixes = Suffixes(self._side)
             if prefill_threads(self._side.threads):
-                self._prefiller = Prefiller(self._side)
+                self._aside = Aside(Prefiller(self._side), self._scheduler, self._wake.set, self._decode_failed)
 
     def _step(self) -> bool:
         """One step; False when there was nothing to do."""
@@ -186,14 +186,14 @@ class Engine:
         if self._cancelling:
             self._cancelling = False
             self._drop_cancelled()
-        self._land()
+        if self._aside is not None:
+            self._aside.land()
         self._wait_while(lambda: self._scheduler.deserted, REST_S)
         self._wait_while(lambda: bool(self._expected) and self._scheduler.gathers, GATHER_S)
         started = time.perf_counter()
-        if self._prefiller is not None:
-            self._scheduler.aside_from = self._prefiller.least_tokens
         work = self._scheduler.plan(self._pace.prefill_budget)
-        self._send_aside()
+        if self._aside is not None:
+            self._aside.send()
         if not work:
             return False
         apart, later = self._suffixes_of(work)
@@ -209,49 +209,14 @@ class Engine:
             logits = np.concatenate((logits, others)) if logits.size else others
         self._scheduler.commit(work)
         self._read(work, logits)
-        if self._prefiller is None or not self._prefiller.shares:  # with half of the threads steps take longer
+        if not self._threads_are_shared:  # with half of them steps take longer
             decoding = sum(part.count == 1 for part in work)
             self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
         return True
 
-    def _send_aside(self) -> None:
-        """Gives the prefiller its next prompt, or lets it rest."""
-        if self._prefiller is None:
-            return
-        if self._aside is not None:
-            if self._scheduler.hurries(self._aside[0].task):
-                self._prefiller.hurry()
-            return
-        work = self._scheduler.plan_aside()
-        if work is None:
-            self._prefiller.rest()
-            return
-        prompt = work.task.tokens[: work.start + work.count]
-        try:
-            self._prefiller.begin(work.sequence, prompt, work.start, self._wake.set)
-        except DecodeError as error:
-            self._aside_failed(work, error)
-            return
-        self._aside = work, work.task.lease
-
-    def _land(self) -> None:
-        """Moves what the prefiller has computed to its sequence, unless nobody runs there any more."""
-        if self._prefiller is None or self._aside is None or not self._prefiller.done:
-            return
-        (work, lease), self._aside = self._aside, None
-        wanted = lease is not None and work.task.lease is lease
-        try:
-            reached = self._prefiller.end(work.sequence if wanted else None)
-        except DecodeError as error:
-            self._aside_failed(work, error)
-            return
-        self._scheduler.landed(work, reached - work.start if wanted else 0)
-
-    def _aside_failed(self, work: Work, error: DecodeError) -> None:
-        """Nobody knows what its sequence holds now, so it is not kept."""
-        self._scheduler.landed(work, 0)
-        self._scheduler.remove(work.task, keep=False)
-        self._decode_failed([work], error)
+    @property
+    def _threads_are_shared(self) -> bool:
+        return self._aside is not None and self._aside.prefiller.shares
 
     def _wait_while(self, awaited: Callable[[], bool], most_s: float) -> None:
         """Whoever comes in a moment would have to wait for a step otherwise: of batches, which go on because the last
@@ -289,7 +254,7 @@ class Engine:
 
     def _suffixes_of(self, work: Sequence[Work]) -> tuple[list[Work], list[Work]]:
         """Those that are better computed in one pool than in their streams, and those that wait for them."""
-        if self._suffixes is None or (self._prefiller is not None and self._prefiller.shares):
+        if self._suffixes is None or self._threads_are_shared:
             return [], []
         return self._suffixes.among(work)
 

@@ -125,8 +125,8 @@ async def reader(engine: Engine) -> Answer:
 
 def prefiller_of(engine: Engine) -> Prefiller:
     backend = engine.backend
-    assert backend._engine is not None and backend._engine._prefiller is not None
-    return backend._engine._prefiller
+    assert backend._engine is not None and backend._engine._aside is not None
+    return backend._engine._aside.prefiller
 
 
 def went_aside(engine: Engine) -> bool:
@@ -215,4 +215,4 @@ async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf:
 @pytest.mark.parametrize("options", [{"prefill_aside": False}, {"threads": 1}, {"kv": "unified"}])
 async def test_where_there_is_none(start: Start, options: dict[str, Any]) -> None:
     engine = await start(**({"threads": 2} | options))
-    assert engine.backend._engine is not None and engine.backend._engine._prefiller is None
+    assert engine.backend._engine is not None and engine.backend._engine._aside is None
