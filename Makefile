@@ -14,7 +14,7 @@ PROTOS := inference embedding model_host tool_execution
 EXTRAS := inference,embedding,tools,dev,test
 # Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB.
 # What they start hundreds of times is compiled once, whatever the environment says.
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev install kernels test test-clients check format gen sdk bench demo-model clean
