@@ -75,7 +75,7 @@ def check_grammar(lark: str) -> None:
 
 
 def _check_size(what: str, text: str) -> None:
-    # A text of too many characters need not be encoded to be counted: that takes longest of all that is done with it.
+    # A byte or more each: too many characters need not be encoded, which takes milliseconds for megabytes.
     if len(text) > MAX_SCHEMA_BYTES or len(text.encode()) > MAX_SCHEMA_BYTES:
         raise SchemaError(f"{what} is larger than {MAX_SCHEMA_BYTES >> 10} KiB")
 

@@ -28,7 +28,8 @@ class Aside:
         self._sent: tuple[Work, Lease | None] | None = None  # what the prefiller computes
 
     def land(self) -> None:
-        """Before a step is planned: moves what was computed to its sequence, unless nobody runs there any more."""
+        """Before a step is planned: moves what was computed to its sequence, unless nobody runs there any more, and
+        tells the scheduler which prompts are the prefiller's."""
         if self._sent is not None and self.prefiller.done:
             (work, lease), self._sent = self._sent, None
             wanted = lease is not None and work.task.lease is lease

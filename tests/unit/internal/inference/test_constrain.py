@@ -276,6 +276,7 @@ REFUSED: dict[str, tuple[str, str]] = {
         "without end",
     ),
     "ten megabytes": (json.dumps({"description": "x" * 10_000_000}), "64 KiB"),
+    "too many bytes in few characters": (json.dumps({"description": "é" * 40_000}, ensure_ascii=False), "64 KiB"),
     "a hundred thousand values": (json.dumps({"enum": list(range(100_000))}), "64 KiB"),
     "a billion items": (json.dumps({"type": "array", "minItems": 10**9}), "minItems"),
     "ten thousand levels": ('{"items":' * 10_000 + "{}" + "}" * 10_000, "64 KiB|not valid JSON|16 levels"),
