@@ -32,18 +32,26 @@ def keep_threads_apart(threads: object) -> None:
 
     Otherwise Linux puts two of them on one core as soon as anything else runs, and each waits there for the other at
     every barrier: one busy process beside a model on two cores took 97 % of its speed, 45 % since. Fewer threads than
-    cores are left alone, because those of all models would be on the same first cores. Call it before the library that
+    cores are left alone, because those of all models would be on the same cores. Call it before the library that
     brings OpenMP is loaded.
     """
     if not isinstance(threads, int) or threads == 0 or threads >= usable_cores():
         os.environ.setdefault("OMP_PROC_BIND", "close")
+        if hasattr(os, "sched_getaffinity"):
+            os.environ.setdefault("OMP_PLACES", ",".join(f"{{{core}}}" for core in _from_the_last()))
+
+
+def _from_the_last() -> list[int]:
+    """The cores that this process may use, in the order in which they are taken: those that are needed first are the
+    last ones, because the first is where Linux and what began with the machine do their housekeeping."""
+    return sorted(os.sched_getaffinity(os.getpid()), reverse=True)  # of the first thread, which computes nothing
 
 
 class Team:
     """The calling thread, and those that OpenMP starts for it, on cores of their own, where `keep_threads_apart` has
-    given such to all: `cores` are numbers among those that this process may use.
+    given such to all: `cores` are numbers among those that this process may use, from the last one on.
 
-    OpenMP would begin with the first of them for every thread that calls it. `name`: of all of them, 15 letters at
+    OpenMP would begin with number 0 for every thread that calls it. `name`: of all of them, 15 letters at
     most.
     """
 
@@ -53,7 +61,7 @@ class Team:
         self._placed: set[int] = set()
         if os.environ.get("OMP_PROC_BIND", "false") == "false" or not hasattr(os, "sched_setaffinity"):
             return
-        usable = sorted(os.sched_getaffinity(os.getpid()))  # of the first thread, which computes nothing
+        usable = _from_the_last()
         self._cores = [usable[core % len(usable)] for core in cores]
         os.sched_setaffinity(0, self._cores)
         Path("/proc/thread-self/comm").write_text(name)  # OpenMP's threads take the name of who starts them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -11,15 +12,35 @@ import pytest
 
 from internal.cores import usable_cores
 
-TELL = "import os; from internal.cores import *; keep_threads_apart({}); print(os.environ.get('OMP_PROC_BIND', ''))"
+TELL = """if True:
+    import json, os
+    from internal.cores import keep_threads_apart
+
+    keep_threads_apart({})
+    print(json.dumps([os.environ.get(name) for name in ("OMP_PROC_BIND", "OMP_PLACES")]))
+"""
 
 
-@pytest.mark.parametrize(
-    ("threads", "bound"), [("None", "close"), ("0", "close"), ("10**6", "close"), ("'4'", "close"), ("-1", "")]
-)
-def test_who_uses_all_cores_has_them_apart(threads: str, bound: str) -> None:
+def told(threads: str, **environment: str) -> list[str | None]:
     command = [sys.executable, "-c", TELL.format(threads)]
-    assert subprocess.run(command, check=True, capture_output=True, text=True, env={}).stdout.strip() == bound
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    variables: list[str | None] = json.loads(found)
+    return variables
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores have no names")
+@pytest.mark.parametrize("threads", ["None", "0", "10**6", "'4'"])
+def test_who_uses_all_cores_has_them_apart_from_the_last_one_on(threads: str) -> None:
+    cores = sorted(os.sched_getaffinity(0), reverse=True)
+    assert told(threads) == ["close", ",".join(f"{{{core}}}" for core in cores)]
+
+
+def test_who_uses_fewer_is_left_alone() -> None:
+    assert told("-1") == [None, None]
+
+
+def test_what_an_operator_has_set_stays() -> None:
+    assert told("None", OMP_PROC_BIND="spread", OMP_PLACES="sockets") == ["spread", "sockets"]
 
 
 def test_there_is_a_core() -> None:
@@ -53,7 +74,7 @@ def test_what_is_denormal_is_zero_on_this_thread_and_those_that_it_starts() -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux" or usable_cores() < 2, reason="there is nothing to share out")
-@pytest.mark.parametrize(("bound", "expected"), [("close", [[1], [0], [1]]), ("", [[0, 1]] * 3)])
+@pytest.mark.parametrize(("bound", "expected"), [("close", [[0], [1], [0]]), ("", [[0, 1]] * 3)])
 def test_a_team_stays_on_its_cores_where_threads_are_kept_apart(bound: str, expected: list[list[int]]) -> None:
     """Numbers of cores that a thread may use: one of a team of one; those of a team of two."""
     tell = """if True:

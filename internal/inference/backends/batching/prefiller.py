@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from internal.cores import Team, flush_denormals
-from internal.gently import SLIGHTLY, give_way
+from internal.gently import give_way
 from internal.inference.backends.batching.library import Chunk, DecodeError, Parcel
 from internal.inference.backends.batching.pace import TokenCost
 from internal.inference.backends.batching.side import BASE, TILE, SideContext
@@ -133,7 +133,7 @@ class Prefiller:
 
     def _run(self) -> None:
         flush_denormals()
-        give_way(SLIGHTLY)  # what carries tokens to their readers need not wait for it
+        give_way()  # what carries tokens to their readers need not wait for it
         team = Team(NAME, range(self._threads - self._own_threads, self._threads))
         while (job := self._jobs.get()) is not None:
             try:
