@@ -26,7 +26,7 @@ from internal.inference.backends.batching.library import Chunk, Context, DecodeE
 from internal.inference.backends.batching.pace import Pace
 from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
-from internal.inference.backends.batching.scheduler import Scheduler, Work
+from internal.inference.backends.batching.scheduler import Scheduler, Task, Work
 from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Choice, Request
 from internal.inference.backends.batching.suffixes import Suffixes
@@ -143,6 +143,14 @@ class Engine:
             self._ready.set_exception(WorkerError(f"the model cannot be run: {error}"))
             return
         self._ready.set_result(None)
+        try:
+            self._serve()
+        except Exception:  # those who ran in a step that failed could not even be ended
+            log.critical("the engine failed: giving up", exc_info=True)
+            self._on_broken()
+
+    def _serve(self) -> None:
+        """Steps, until the engine is stopped."""
         while not self._stopping:
             self._wake.clear()  # before looking, so that what comes later is seen
             try:
@@ -310,9 +318,7 @@ class Engine:
 
     def _decode_failed(self, work: Sequence[Work], error: DecodeError) -> None:
         log.error("%s in a step of %d tokens", error, sum(part.count for part in work))
-        for part in work:  # parts of it may have been computed
-            if part.task.lease is not None:
-                self._context.remove(part.task.lease.sequence, part.task.computed)
+        self._rewind([part.task for part in work])
         if error.no_cells and self._scheduler.give_way():
             self._cache.clear()
             return
@@ -320,6 +326,12 @@ class Engine:
         broken = InternalError("the model could not be run; try again")
         for request in {part.task.request: None for part in work if isinstance(part.task, Choice)}:
             self._fail(request, broken)
+
+    def _rewind(self, tasks: Sequence[Task]) -> None:
+        """Removes what a step that failed may have computed."""
+        for task in tasks:
+            if task.lease is not None:
+                self._context.remove(task.lease.sequence, task.computed)
 
     def _read(self, work: Sequence[Work], logits: Logits) -> None:
         """Samples and reads one token of every choice that is due."""
@@ -333,7 +345,7 @@ class Engine:
             if choice.finish:
                 continue  # another choice of its request failed
             if token == NOT_FINITE:
-                self._fail(choice.request, InternalError("the model's output is not a number"))
+                self._fail(choice.request, InternalError("the model's output is not a number"), keep=False)
                 continue
             found = logprob(copies[choice], token, choice.top_logprobs) if choice in copies else None
             try:
@@ -360,20 +372,22 @@ class Engine:
             self._release_s += (now - self._last_release - self._release_s) * LEARNING_RATE
         self._last_release = now
 
-    def _fail(self, request: Request, error: WorkerError) -> None:
+    def _fail(self, request: Request, error: WorkerError, *, keep: bool = True) -> None:
+        """`keep`: what its sequences hold is right, and stays for others."""
         for choice in request.choices:
             if not choice.finish:
-                self._scheduler.remove(choice)
+                self._scheduler.remove(choice, keep=keep)
                 choice.finish = pb.STOP
         self._close(request, request.failed(error))
 
     def _fail_running(self, error: WorkerError) -> None:
         """A step broke in the middle: whoever ran may be inconsistent."""
         self._failures += 1
+        self._rewind(self._scheduler.running)
         running = {task.request: None for task in self._scheduler.running if isinstance(task, Choice)}
         for request in running:
             if request in self._requests:
-                self._fail(request, error)
+                self._fail(request, error, keep=False)
 
     def _flush(self) -> None:
         if self._events:

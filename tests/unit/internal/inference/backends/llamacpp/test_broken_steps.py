@@ -1,0 +1,92 @@
+"""Steps that go wrong: whoever comes next does not go on with what they left."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gen import inference_pb2 as pb
+
+from internal.config import ModelConfig
+from internal.inference.backends.batching.backend import Loaded
+from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
+from internal.inference.backends.llamacpp import LlamaCppBackend
+from tests.unit.internal.inference.backends.llamacpp.house import check_nothing_leaked
+from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
+from tests.unit.internal.inference.backends.running import Engine
+
+
+class Sick:
+    """A context that computes, and then does what it is told to."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.symptom = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def remove(self, sequence: int, start: int) -> None:
+        if self.symptom == "cannot even forget":
+            raise DecodeError("nor that")
+        self._context.remove(sequence, start)
+
+    def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        logits = self._context.decode(chunks)
+        if self.symptom == "no numbers":
+            return np.full_like(logits, np.nan)
+        if self.symptom:
+            raise ValueError("something else")
+        return logits
+
+
+class SickBackend(LlamaCppBackend):
+    context: Sick
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.gave_up = threading.Event()
+        super().__init__(config, self.gave_up.set)
+
+    def _load(self, resources: ExitStack) -> Loaded:
+        loaded = super()._load(resources)
+        self.context = Sick(loaded.context)
+        return replace(loaded, context=self.context)
+
+
+@pytest.fixture(params=["streams", "unified"])
+async def sick(request: pytest.FixtureRequest, tiny_gguf: Path) -> AsyncIterator[tuple[SickBackend, Engine]]:
+    row = ModelConfig(
+        name="tiny", kind="chat", backend="llamacpp", path=str(tiny_gguf), options={"kv": str(request.param)}
+    )
+    backend = SickBackend(row)
+    engine = Engine(backend)
+    await backend.start(engine.publish)
+    yield backend, engine
+    await backend.aclose()
+
+
+@pytest.mark.parametrize("symptom", ["raises", "no numbers"])
+async def test_nobody_goes_on_with_what_a_broken_step_computed(sick: tuple[SickBackend, Engine], symptom: str) -> None:
+    backend, engine = sick
+    backend.context.symptom = symptom
+    broken = await engine.run(prompt(100))
+    assert broken.failure.code == pb.INTERNAL
+    backend.context.symptom = ""
+    assert (await engine.run(prompt(100))).usage.cached_tokens == 0
+    assert (await engine.run(prompt(100))).usage.cached_tokens == 99
+    check_nothing_leaked(engine)
+
+
+async def test_an_engine_that_cannot_end_what_failed_gives_up(sick: tuple[SickBackend, Engine]) -> None:
+    backend, engine = sick
+    backend.context.symptom = "cannot even forget"
+    engine.submit(prompt(100))
+    assert await asyncio.to_thread(backend.gave_up.wait, 30)
+    backend.context.symptom = ""
