@@ -52,10 +52,12 @@ def decoder(kind: Hashable) -> tuple[msgspec.json.Decoder[Any], frozenset[str]]:
 
 
 keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
+NULL = b"null"
 
 
 def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None = None) -> tuple[T, set[str]]:
-    """A body as the Struct of its kind, and the names of what nobody looks at. Raises InvalidRequestError.
+    """A body as the Struct of its kind, and the names of what nobody looks at; null is nothing. Raises
+    InvalidRequestError.
 
     `tolerance`: what is done to it before it must fit its schema; the names of what that left out.
     """
@@ -63,12 +65,14 @@ def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None
     try:
         if tolerance is None:
             value: T = struct.decode(raw)
-            unknown = keys_of.decode(raw).keys() - names
+            unknown = {
+                name for name, value in keys_of.decode(raw).items() if name not in names and bytes(value) != NULL
+            }
         else:
             plain = msgspec.json.decode(raw)
             left_out = tolerance(plain)
             value = msgspec.convert(plain, kind)
-            unknown = (plain.keys() - names) | left_out
+            unknown = {name for name, value in plain.items() if name not in names and value is not None} | left_out
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise explain(error, raw, kind.__name__) from None
     return value, unknown

@@ -62,7 +62,11 @@ class ContextLengthExceededError(InvalidRequestError):
 class AuthenticationError(ApiError):
     status = 401
     type = "invalid_request_error"
-    code = "invalid_api_key"
+    code: str | None = "invalid_api_key"
+
+    def headers(self) -> dict[str, str]:
+        """With the challenge that RFC 9110, 11.6.1 asks for."""
+        return {"www-authenticate": "Bearer", **super().headers()}
 
 
 class PermissionDeniedError(ApiError):
@@ -115,6 +119,12 @@ class RequestTooLargeError(ApiError):
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
+
+
+class HeadTooLargeError(ApiError):
+    status = 431
+    type = "invalid_request_error"
+    code = "headers_too_large"
 
 
 class UnsupportedContentTypeError(ApiError):

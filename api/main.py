@@ -146,6 +146,7 @@ def main() -> None:
             port=settings.api_port,
             loop="uvloop",
             http=Protocol,
+            ws="none",
             access_log=False,
             server_header=False,
             proxy_headers=False,

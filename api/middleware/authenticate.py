@@ -19,14 +19,11 @@ from api.middleware import reject
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
 OPEN_FOLDER = "/docs/"
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
-_CHALLENGE = {"www-authenticate": "Bearer"}
 
 
-class NoKeyError(ApiError):
-    """An AuthenticationError without a code, as the contract has it."""
+class NoKeyError(AuthenticationError):
+    """Without a code, as the contract has it."""
 
-    status = 401
-    type = "invalid_request_error"
     code = None
 
 
@@ -75,16 +72,15 @@ def presented_key(headers: list[tuple[bytes, bytes]]) -> str:
     """The one API key of a request. Raises AuthenticationError when there is none, or more than one."""
     given = [(name, value) for name, value in headers if name in _HEADERS]
     if len(given) != len({name for name, _ in given}):
-        raise AuthenticationError("An authentication header came twice. Send your API key once.", headers=_CHALLENGE)
+        raise AuthenticationError("An authentication header came twice. Send your API key once.")
     found = {key for key in (_key(name, value) for name, value in given) if key}
     if not found:
         raise NoKeyError(
             "You didn't provide an API key. Send it in the Authorization header as `Bearer YOUR_KEY`; `novai keys "
-            "create` makes one.",
-            headers=_CHALLENGE,
+            "create` makes one."
         )
     if len(found) > 1:
-        raise AuthenticationError("Two different API keys came with one request. Send one.", headers=_CHALLENGE)
+        raise AuthenticationError("Two different API keys came with one request. Send one.")
     key = found.pop()
     try:
         return key.decode("ascii")

@@ -108,20 +108,22 @@ def _message(message: pb.Message, content: str, safe: Change, call_names: dict[s
 
 def _tool_call(call: pb.ToolCall, safe: Change) -> dict[str, Any]:
     try:
-        arguments: Any = json.loads(call.arguments or "{}")
+        arguments: Any = map_strings(json.loads(call.arguments or "{}"), safe)
     except (ValueError, RecursionError):
-        arguments = call.arguments  # history that a caller edited: shown to the model as it is
-    function = {"name": safe(call.name), "arguments": map_strings(arguments, safe)}
+        arguments = safe(call.arguments)  # history that a caller edited: shown to the model as it is
+    function = {"name": safe(call.name), "arguments": arguments}
     return {"id": safe(call.id), "type": "function", "function": function}
 
 
 def _tool(tool: pb.Tool, safe: Change) -> dict[str, Any]:
     try:
         parameters = json.loads(tool.parameters_json or '{"type": "object", "properties": {}}')
-    except (ValueError, RecursionError):
+        function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+        return {"type": "function", "function": map_strings(function, safe)}
+    except RecursionError:
+        raise InvalidRequestError(f"the parameters of the tool {tool.name!r} are nested too deeply", "tools") from None
+    except ValueError:
         raise InvalidRequestError(f"the parameters of the tool {tool.name!r} are not valid JSON", "tools") from None
-    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
-    return {"type": "function", "function": map_strings(function, safe)}
 
 
 # ---------------------------------------------------------------- adaptations

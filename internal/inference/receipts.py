@@ -7,6 +7,7 @@ is killed leaves to its successor; what was running then has no witness, and its
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -18,6 +19,8 @@ from gen import inference_pb2 as pb
 
 from internal.inference.backends.base import Generation
 
+log = logging.getLogger("novai.receipts")
+
 KEPT_S = 15 * 60.0
 KEPT_AT_MOST = 200_000
 
@@ -28,6 +31,7 @@ class Receipts:
     def __init__(self, journal: Journal | None = None, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._journal = journal
+        self._unwritten = 0  # of the latest receipts: the journal could not take them
         self._running: dict[str, Generation] = {}
         self._ended: OrderedDict[str, Entry] = OrderedDict()
         if journal is not None:
@@ -50,8 +54,7 @@ class Receipts:
         usage = event.failed.usage if failed else event.finished.usage
         receipt = pb.Receipt(request_id=generation.request_id, state=state, usage=usage)
         entry = self._ended[generation.request_id] = Entry(self._clock(), receipt.SerializeToString())
-        if self._journal is not None:
-            self._journal.append(entry)
+        self._write(entry)
         self._forget(entry.at_s)
 
     def find(self, request_ids: Iterable[str]) -> list[pb.Receipt]:
@@ -67,6 +70,21 @@ class Receipts:
     def close(self) -> None:
         if self._journal is not None:
             self._journal.close()
+
+    def _write(self, entry: Entry) -> None:
+        """A disk that is full is nobody's failed answer: this process still knows what ended."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.append(entry)
+        except OSError as error:
+            if not self._unwritten:
+                log.error("receipts cannot be written, and would be lost with this process: %s", error)
+            self._unwritten += 1
+        else:
+            if self._unwritten:
+                log.warning("receipts are written again; %d are kept in memory only", self._unwritten)
+            self._unwritten = 0
 
     def _forget(self, now_s: float) -> None:
         while self._ended:
@@ -105,10 +123,11 @@ class Journal:
                     yield decoder.decode(line)
 
     def append(self, entry: Entry) -> None:
+        """Raises OSError."""
         if self._lines >= KEPT_AT_MOST or entry.at_s - self._since_s >= KEPT_S:
-            self.close()
             self._path.replace(self._former)
-            self._file = self._open()
+            full, self._file = self._file, self._open()
+            os.close(full)
         os.write(self._file, self._encode(entry) + b"\n")
         self._lines += 1
 
@@ -116,8 +135,9 @@ class Journal:
         os.close(self._file)
 
     def _open(self) -> int:
-        self._lines, self._since_s = 0, self._clock()
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if os.fstat(file).st_size:
-            os.write(file, b"\n")  # the last line may be torn
+            with contextlib.suppress(OSError):  # whoever writes next is told
+                os.write(file, b"\n")  # the last line may be torn
+        self._lines, self._since_s = 0, self._clock()
         return file

@@ -141,7 +141,8 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             reader.cancel()
 
     async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.Completion:  # noqa: N802
-        completion = pb.Completion(choices=[pb.Choice() for _ in range(max(1, request.request.n))])
+        choices = max(1, request.request.n) * max(1, len(request.request.prompts.items))
+        completion = pb.Completion(choices=[pb.Choice() for _ in range(choices)])
         async with aclosing(self._events(request, context)) as events:
             async for event in events:
                 if event.HasField("delta"):
@@ -228,11 +229,11 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     def _ended(self, outbox: Outbox, generation: Generation, event: pb.Event) -> None:
         if not outbox.ended(generation):
             return
-        self._receipts.closed(generation, event)
         self.running -= 1
         self._activity.end()
         if not self.running:
             self._idle.set()
+        self._receipts.closed(generation, event)
 
     def _abandon(self, outbox: Outbox) -> None:
         """The caller is gone: nothing it started may go on."""

@@ -186,10 +186,12 @@ class ArgumentsReader:
             inner = json.loads("".join(self._pending))
             if isinstance(inner, str) and inner.strip():
                 inner = json.loads(inner)
+            if inner and not isinstance(inner, dict):
+                return Verdict.BROKEN
+            text = json.dumps(inner or {}, ensure_ascii=False, allow_nan=False)
+            text.encode()  # half of a surrogate pair, which was written as an escape, is no text
         except (ValueError, RecursionError):
             return Verdict.BROKEN
-        if inner and not isinstance(inner, dict):
-            return Verdict.BROKEN
         self._kind = "{"
-        self._pending = [json.dumps(inner or {}, ensure_ascii=False)]
+        self._pending = [text]
         return Verdict.DONE

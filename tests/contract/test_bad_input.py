@@ -204,7 +204,8 @@ def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:
 
 
 def test_null_is_absent_and_unknown_fields_are_named(http: httpx.Client) -> None:
-    optional = "temperature top_p n stop seed tools tool_choice logit_bias stream stream_options metadata max_tokens"
+    optional = "temperature top_p n stop seed tools tool_choice logit_bias stream stream_options metadata max_tokens "
+    optional += "functions function_call audio moderation suffix unknown"
     answer = http.post(CHAT, json=chat(**dict.fromkeys(optional.split()), provider={"x": 1}, new_field=2))
     assert answer.status_code == 200
     assert answer.headers["x-novai-ignored-params"] == "new_field,provider"

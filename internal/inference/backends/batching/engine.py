@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,9 +156,9 @@ class Engine:
             self._wake.clear()  # before looking, so that what comes later is seen
             try:
                 worked = self._step()
-            except Exception as error:
+            except Exception:
                 log.exception("a step failed")
-                self._fail_running(InternalError(f"the engine failed: {error}"))
+                self._fail_running(InternalError("the engine failed; try again"))
                 worked = True
             self._flush()
             if self._failures >= MOST_FAILURES:
@@ -229,11 +230,14 @@ class Engine:
     def _wait_while(self, awaited: Callable[[], bool], most_s: float) -> None:
         """Whoever comes in a moment would have to wait for a step otherwise: of batches, which go on because the last
         one interactive has left, or of those that came with him, with whom he is better computed together."""
-        until_s = time.monotonic() + most_s
+        waited, until_s = False, time.monotonic() + most_s
         while awaited() and not self._stopping and (left_s := until_s - time.monotonic()) > 0:
+            waited = True
             self._wake.wait(left_s)
             self._wake.clear()
             self._take_arrivals()
+        if waited:  # whatever else it was woken for is looked at before it sleeps
+            self._wake.set()
 
     def _take_arrivals(self) -> None:
         while self._arrived:
@@ -251,7 +255,8 @@ class Engine:
         for choice in request.choices:
             if not choice.finish:
                 self._scheduler.remove(choice)
-                self._say(choice, choice.end(pb.CANCELLED))
+                if not self._say(choice, partial(choice.end, pb.CANCELLED)):
+                    return
         self._close(request, request.finished())
 
     def _note_started(self) -> None:
@@ -348,20 +353,26 @@ class Engine:
                 self._fail(choice.request, InternalError("the model's output is not a number"), keep=False)
                 continue
             found = logprob(copies[choice], token, choice.top_logprobs) if choice in copies else None
-            try:
-                self._say(choice, choice.take(token, found))
-            except WorkerError as error:
-                self._fail(choice.request, error)
-                continue
-            if choice.finish:
+            if self._say(choice, partial(choice.take, token, found)) and choice.finish:
                 self._scheduler.remove(choice)
                 if choice.request.over:
                     self._close(choice.request, choice.request.finished())
 
     # ------------------------------------------------------------------ events
 
-    def _say(self, choice: Choice, deltas: Sequence[pb.Delta]) -> None:
-        self._events += [(choice.request.generation, pb.Event(delta=delta)) for delta in deltas]
+    def _say(self, choice: Choice, write: Callable[[], Sequence[pb.Delta]]) -> bool:
+        """Whether what the choice writes could be said. If not, its request fails, and nobody else's."""
+        try:
+            events = [(choice.request.generation, pb.Event(delta=delta)) for delta in write()]
+        except WorkerError as error:
+            self._fail(choice.request, error)
+            return False
+        except Exception:
+            log.exception("what request %s answers cannot be written", choice.request.generation.request_id)
+            self._fail(choice.request, InternalError("the answer could not be written; try again"))
+            return False
+        self._events += events
+        return True
 
     def _close(self, request: Request, event: pb.Event) -> None:
         request.placed = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import time
 from pathlib import Path
 
@@ -337,3 +339,15 @@ def test_what_templates_of_others_use() -> None:
     assert template.render(chat(message("user", "a"), message("assistant", "b"), message("user", "c"))) == [
         "ab4a, bbx\n  yA12"
     ]
+
+
+@pytest.mark.parametrize("depth", [100, 200, 300, 450, 600, 2000])
+def test_what_is_nested_deeply_is_shown_or_refused(depth: int) -> None:
+    """The parameters of a tool are refused; arguments in a history are shown as they are."""
+    nested = '{"a": ' * depth + "1" + "}" * depth
+    template = TEMPLATES["hermes"]
+    said = "".join(template.render(chat(message("user", "hi"), message("assistant", tool_calls=[call(1, nested)]))))
+    assert len(re.findall(r'a\\?": ', said)) == depth
+    with contextlib.suppress(InvalidRequestError):
+        tool = pb.Tool(name="weather", parameters_json=nested)
+        assert "".join(template.render(chat(message("user", "hi"), tools=[tool]))).count('"a": ') == depth

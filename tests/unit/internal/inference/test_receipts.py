@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,41 @@ def test_the_number_is_bounded_on_disk_too(tmp_path: Path, monkeypatch: pytest.M
     lines = sum(file.read_bytes().count(b"\n") for file in tmp_path.iterdir())
     assert 10 <= lines <= 20
     assert len(known(Receipts(Journal(tmp_path / "a")), *(f"r{number}" for number in range(100)))) == 10
+
+
+def fill_the_disk_under(path: Path) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the listing's own
+            if file.readlink() == path:
+                os.dup2(full, int(file.name))
+    os.close(full)
+
+
+def test_a_disk_that_takes_nothing_is_no_fault_of_those_who_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Receipts(Journal(tmp_path / "a"))
+    fill_the_disk_under(tmp_path / "a")
+    for number in range(3):
+        end(kept, f"r{number}")
+    assert known(kept, "r0", "r1", "r2") == {"r0": 3, "r1": 3, "r2": 3}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_folder_that_is_gone_costs_what_is_written_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, folder = Clock(), tmp_path / "state"
+    folder.mkdir()
+    kept = Receipts(Journal(folder / "a", clock), clock)
+    end(kept, "before")
+    folder.rename(tmp_path / "elsewhere")
+    clock.now_s += KEPT_S
+    end(kept, "meanwhile")
+    folder.mkdir()
+    (folder / "a").touch()
+    end(kept, "after")
+    assert known(kept, "meanwhile", "after") == {"meanwhile": 3, "after": 3}
+    assert known(Receipts(Journal(folder / "a", clock), clock), "meanwhile", "after") == {"after": 3}
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]

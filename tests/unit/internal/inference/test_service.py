@@ -26,6 +26,14 @@ async def test_complete_collects_what_stream_complete_says() -> None:
     assert [e.WhichOneof("kind") for e in events] == ["accepted", "delta", "delta", "delta", "delta", "finished"]
 
 
+async def test_complete_has_room_for_the_choices_of_all_prompts() -> None:
+    prompts = pb.Prompts(items=[pb.Prompt(text="a"), pb.Prompt(text="b")])
+    request = pb.GenerateRequest(prompts=prompts, max_tokens=2, n=2)
+    async with worker() as w, stub(w.target) as s:
+        whole = await s.Complete(pb.CompleteRequest(request_id="a", request=request))
+    assert [bool(choice.text) for choice in whole.choices] == [True] * 4
+
+
 async def test_a_session_carries_many_requests_and_each_ends_once() -> None:
     async with worker() as w, stub(w.target) as s:
         session = s.Session()

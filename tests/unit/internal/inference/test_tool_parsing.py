@@ -170,6 +170,12 @@ ODD_CALLS: dict[str, tuple[str, str, list[list[str]]]] = {
     "null": ('{"name": "clock", "arguments": null}', "", [["clock", "{}"]]),
     "arguments first": ('{"arguments": {"a": 1}, "name": "clock"}', "", [["clock", '{"a": 1}']]),
     "in a string": ('{"name": "clock", "arguments": "{\\"a\\": 1}"}', "", [["clock", '{"a": 1}']]),
+    "half a character": (
+        '{"name": "clock", "arguments": "{\\"a\\": \\"\\\\ud83d\\"}"}',
+        "",
+        [["clock", "{}"]],
+    ),
+    "not a number": ('{"name": "clock", "arguments": "{\\"a\\": NaN}"}', "", [["clock", "{}"]]),
     "an empty string": ('{"name": "clock", "arguments": ""}', "", [["clock", "{}"]]),
     "a plain string": ('{"name": "clock", "arguments": "now"}', "", [["clock", "{}"]]),
     "a list": ('{"name": "clock", "arguments": [1]}', "", [["clock", "{}"]]),

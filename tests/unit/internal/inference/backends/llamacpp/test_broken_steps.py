@@ -16,10 +16,10 @@ from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
 from internal.inference.backends.batching.backend import Loaded
-from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
+from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits, Model
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from tests.unit.internal.inference.backends.llamacpp.house import check_nothing_leaked
-from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
+from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt, sampling
 from tests.unit.internal.inference.backends.running import Engine
 
 
@@ -47,8 +47,25 @@ class Sick:
         return logits
 
 
+class Mute:
+    """A model that cannot say one of its tokens."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.unsaid = -1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def piece(self, token: int) -> bytes:
+        if token == self.unsaid:
+            raise ValueError("unsaid")
+        return self._model.piece(token)
+
+
 class SickBackend(LlamaCppBackend):
     context: Sick
+    model: Mute
 
     def __init__(self, config: ModelConfig) -> None:
         self.gave_up = threading.Event()
@@ -56,8 +73,8 @@ class SickBackend(LlamaCppBackend):
 
     def _load(self, resources: ExitStack) -> Loaded:
         loaded = super()._load(resources)
-        self.context = Sick(loaded.context)
-        return replace(loaded, context=self.context)
+        self.context, self.model = Sick(loaded.context), Mute(loaded.model)
+        return replace(loaded, context=self.context, model=self.model)
 
 
 @pytest.fixture(params=["streams", "unified"])
@@ -90,3 +107,15 @@ async def test_an_engine_that_cannot_end_what_failed_gives_up(sick: tuple[SickBa
     engine.submit(prompt(100))
     assert await asyncio.to_thread(backend.gave_up.wait, 30)
     backend.context.symptom = ""
+
+
+async def test_an_answer_that_cannot_be_written_fails_alone(sick: tuple[SickBackend, Engine]) -> None:
+    backend, engine = sick
+    backend.model.unsaid = 90
+    company = engine.submit(prompt(20), max_tokens=200, sampling=sampling(logit_bias={90: -100}))
+    await company.until(lambda: company.tokens() > 0)
+    broken = await engine.run(prompt(30), sampling=sampling(logit_bias={90: 100}))
+    assert (broken.failure.code, "unsaid" in broken.failure.message) == (pb.INTERNAL, False)
+    assert not company.over
+    assert (await company.end()).tokens() == 200
+    check_nothing_leaked(engine)
