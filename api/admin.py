@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] | None =
     except (AdminError, SettingsError, ApiError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as shells say it
+    except BrokenPipeError:
+        raise  # whoever reads has read enough
     except OSError as error:
         print(f"error: {describe(error)}. Is DATABASE_URL right, and does the server run?", file=sys.stderr)
         return 1

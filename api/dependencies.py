@@ -88,10 +88,10 @@ class JsonCodec:
         """One parameter of the path, converted. Raises InvalidRequestError."""
         return converted(request.path_params[name], name, kind)
 
-    def answer(self, value: Any, status: int) -> Response:
+    def answer(self, request: Request, value: Any, status: int) -> Response:
         if isinstance(value, Response):
             return value
-        return Response(encode(value), status, media_type="application/json")
+        return Response(encode(value), status, answer_headers(request), media_type="application/json")
 
 
 def ignore(request: Request, unknown: set[str]) -> None:

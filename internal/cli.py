@@ -38,7 +38,21 @@ WORDS = {
 }
 
 
+READ_ENOUGH = 141  # the exit status of a shell's command whose output nobody reads
+
+
 def main() -> None:
+    try:
+        try:
+            obey()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        sys.exit(READ_ENOUGH)
+
+
+def obey() -> None:
     word, *rest = sys.argv[1:] or ["--help"]
     if word in ("-h", "--help", "help"):
         print(usage())
@@ -52,7 +66,7 @@ def main() -> None:
 
 def run(word: str, rest: list[str]) -> None:
     row = WORDS[word]
-    if row.module == "api.admin":
+    if row.module == "api.admin" and not {"-h", "--help"} & {*rest}:
         find_dev_stack()
     sys.argv = [f"novai {word}", *row.arguments, *rest]
     runpy.run_module(row.module, run_name="__main__", alter_sys=False)
@@ -61,8 +75,14 @@ def run(word: str, rest: list[str]) -> None:
 def find_dev_stack() -> None:
     """Administration without DATABASE_URL means the `novai dev` that runs in this folder."""
     path = Path(".novai/admin.env")
-    if "DATABASE_URL" not in os.environ and path.is_file():
-        os.environ |= dict(line.split("=", 1) for line in path.read_text().splitlines())
+    if "DATABASE_URL" in os.environ:
+        return
+    if not path.is_file():
+        sys.exit(
+            "error: no `novai dev` runs in this folder. Start it, or set DATABASE_URL and KEY_PEPPER to those of the "
+            "installation."
+        )
+    os.environ |= dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
 def usage() -> str:

@@ -45,9 +45,13 @@ async def list_organisations(settings: Settings, options: argparse.Namespace) ->
 
 async def create_project(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        organisation = await tenants.find_organisation(database, options.organisation or DEFAULT)
+        wanted = options.organisation or DEFAULT
+        organisation = await tenants.find_organisation(database, wanted)
         if organisation is None:
-            raise AdminError(f"No organisation {options.organisation or DEFAULT!r}. See `novai organisations list`.")
+            raise AdminError(
+                f"No organisation {wanted!r}. `novai organisations list` shows which there are; or make it: `novai "
+                f"organisations create {wanted}`."
+            )
         made = await administration.create_project(database, CLI, organisation.id, options.name)
     show(options, made, f"Created project {made.organisation}/{made.name} ({made.id}).")
 

@@ -28,7 +28,7 @@ class Codec(Protocol):
 
     def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...
 
-    def answer(self, value: Any, status: int) -> Response: ...
+    def answer(self, request: Request, value: Any, status: int) -> Response: ...
 
 
 # operationId → method and path of the spec.
@@ -105,7 +105,7 @@ class ChatApi(ABC):
 def add_chat(router: APIRouter, impl: ChatApi, codec: Codec) -> None:
     async def create_chat_completion(request: Request) -> Response:
         return codec.answer(
-            await impl.create_chat_completion(request, await codec.body(request, s.ChatCompletionRequest)), 200
+            request, await impl.create_chat_completion(request, await codec.body(request, s.ChatCompletionRequest)), 200
         )
 
     router.add_route(
@@ -125,7 +125,9 @@ class CompletionsApi(ABC):
 
 def add_completions(router: APIRouter, impl: CompletionsApi, codec: Codec) -> None:
     async def create_completion(request: Request) -> Response:
-        return codec.answer(await impl.create_completion(request, await codec.body(request, s.CompletionRequest)), 200)
+        return codec.answer(
+            request, await impl.create_completion(request, await codec.body(request, s.CompletionRequest)), 200
+        )
 
     router.add_route(
         "/v1/completions",
@@ -174,7 +176,9 @@ class ResponsesApi(ABC):
 def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def create_response(request: Request) -> Response:
         codec.require(request, "inference")
-        return codec.answer(await impl.create_response(request, await codec.body(request, s.ResponseRequest)), 200)
+        return codec.answer(
+            request, await impl.create_response(request, await codec.body(request, s.ResponseRequest)), 200
+        )
 
     router.add_route(
         "/v1/responses",
@@ -187,7 +191,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def count_response_input_tokens(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
-            await impl.count_response_input_tokens(request, await codec.body(request, s.ResponsePrompt)), 200
+            request, await impl.count_response_input_tokens(request, await codec.body(request, s.ResponsePrompt)), 200
         )
 
     router.add_route(
@@ -201,6 +205,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def retrieve_response(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.retrieve_response(
                 request,
                 codec.path(
@@ -224,6 +229,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def delete_response(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.delete_response(
                 request,
                 codec.path(
@@ -246,6 +252,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def cancel_response(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.cancel_response(
                 request,
                 codec.path(
@@ -268,6 +275,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
     async def list_response_input_items(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.list_response_input_items(
                 request,
                 codec.path(
@@ -305,7 +313,9 @@ class EmbeddingsApi(ABC):
 
 def add_embeddings(router: APIRouter, impl: EmbeddingsApi, codec: Codec) -> None:
     async def create_embedding(request: Request) -> Response:
-        return codec.answer(await impl.create_embedding(request, await codec.body(request, s.EmbeddingRequest)), 200)
+        return codec.answer(
+            request, await impl.create_embedding(request, await codec.body(request, s.EmbeddingRequest)), 200
+        )
 
     router.add_route(
         "/v1/embeddings",
@@ -324,7 +334,7 @@ class RerankApi(ABC):
 
 def add_rerank(router: APIRouter, impl: RerankApi, codec: Codec) -> None:
     async def create_rerank(request: Request) -> Response:
-        return codec.answer(await impl.create_rerank(request, await codec.body(request, s.RerankRequest)), 200)
+        return codec.answer(request, await impl.create_rerank(request, await codec.body(request, s.RerankRequest)), 200)
 
     router.add_route(
         "/v1/rerank", codec.endpoint(create_rerank), methods=["POST"], name="createRerank", include_in_schema=False
@@ -348,7 +358,7 @@ class TokensApi(ABC):
 def add_tokens(router: APIRouter, impl: TokensApi, codec: Codec) -> None:
     async def count_chat_tokens(request: Request) -> Response:
         return codec.answer(
-            await impl.count_chat_tokens(request, await codec.body(request, s.ChatCompletionRequest)), 200
+            request, await impl.count_chat_tokens(request, await codec.body(request, s.ChatCompletionRequest)), 200
         )
 
     router.add_route(
@@ -360,14 +370,16 @@ def add_tokens(router: APIRouter, impl: TokensApi, codec: Codec) -> None:
     )
 
     async def tokenize(request: Request) -> Response:
-        return codec.answer(await impl.tokenize(request, await codec.body(request, s.TokenizeRequest)), 200)
+        return codec.answer(request, await impl.tokenize(request, await codec.body(request, s.TokenizeRequest)), 200)
 
     router.add_route(
         "/v1/tokenize", codec.endpoint(tokenize), methods=["POST"], name="tokenize", include_in_schema=False
     )
 
     async def detokenize(request: Request) -> Response:
-        return codec.answer(await impl.detokenize(request, await codec.body(request, s.DetokenizeRequest)), 200)
+        return codec.answer(
+            request, await impl.detokenize(request, await codec.body(request, s.DetokenizeRequest)), 200
+        )
 
     router.add_route(
         "/v1/detokenize", codec.endpoint(detokenize), methods=["POST"], name="detokenize", include_in_schema=False
@@ -386,7 +398,9 @@ class MessagesApi(ABC):
 
 def add_messages(router: APIRouter, impl: MessagesApi, codec: Codec) -> None:
     async def create_message(request: Request) -> Response:
-        return codec.answer(await impl.create_message(request, await codec.body(request, s.MessageRequest)), 200)
+        return codec.answer(
+            request, await impl.create_message(request, await codec.body(request, s.MessageRequest)), 200
+        )
 
     router.add_route(
         "/v1/messages", codec.endpoint(create_message), methods=["POST"], name="createMessage", include_in_schema=False
@@ -394,7 +408,7 @@ def add_messages(router: APIRouter, impl: MessagesApi, codec: Codec) -> None:
 
     async def count_message_tokens(request: Request) -> Response:
         return codec.answer(
-            await impl.count_message_tokens(request, await codec.body(request, s.MessageCountRequest)), 200
+            request, await impl.count_message_tokens(request, await codec.body(request, s.MessageCountRequest)), 200
         )
 
     router.add_route(
@@ -439,6 +453,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
     async def list_files(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.list_files(
                 request,
                 codec.query(request, "purpose", Literal["batch", "batch_output", "user_data"], None, False),
@@ -461,7 +476,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
 
     async def create_file(request: Request) -> Response:
         codec.require(request, "inference")
-        return codec.answer(await impl.create_file(request), 200)
+        return codec.answer(request, await impl.create_file(request), 200)
 
     router.add_route(
         "/v1/files", codec.endpoint(create_file), methods=["POST"], name="createFile", include_in_schema=False
@@ -470,6 +485,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
     async def retrieve_file(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.retrieve_file(
                 request,
                 codec.path(
@@ -490,6 +506,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
     async def delete_file(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.delete_file(
                 request,
                 codec.path(
@@ -510,6 +527,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
     async def download_file(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.download_file(
                 request,
                 codec.path(
@@ -550,6 +568,7 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
     async def list_batches(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.list_batches(
                 request,
                 codec.query(
@@ -570,7 +589,7 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
 
     async def create_batch(request: Request) -> Response:
         codec.require(request, "inference")
-        return codec.answer(await impl.create_batch(request, await codec.body(request, s.BatchRequest)), 200)
+        return codec.answer(request, await impl.create_batch(request, await codec.body(request, s.BatchRequest)), 200)
 
     router.add_route(
         "/v1/batches", codec.endpoint(create_batch), methods=["POST"], name="createBatch", include_in_schema=False
@@ -579,6 +598,7 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
     async def retrieve_batch(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.retrieve_batch(
                 request,
                 codec.path(
@@ -599,6 +619,7 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
     async def cancel_batch(request: Request) -> Response:
         codec.require(request, "inference")
         return codec.answer(
+            request,
             await impl.cancel_batch(
                 request,
                 codec.path(
@@ -629,7 +650,7 @@ class ModelsApi(ABC):
 
 def add_models(router: APIRouter, impl: ModelsApi, codec: Codec) -> None:
     async def list_models(request: Request) -> Response:
-        return codec.answer(await impl.list_models(request), 200)
+        return codec.answer(request, await impl.list_models(request), 200)
 
     router.add_route(
         "/v1/models", codec.endpoint(list_models), methods=["GET"], name="listModels", include_in_schema=False
@@ -637,7 +658,9 @@ def add_models(router: APIRouter, impl: ModelsApi, codec: Codec) -> None:
 
     async def retrieve_model(request: Request) -> Response:
         return codec.answer(
-            await impl.retrieve_model(request, codec.path(request, "model", Annotated[str, Meta(min_length=1)])), 200
+            request,
+            await impl.retrieve_model(request, codec.path(request, "model", Annotated[str, Meta(min_length=1)])),
+            200,
         )
 
     router.add_route(
@@ -674,6 +697,7 @@ def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
     async def list_usage(request: Request) -> Response:
         codec.require(request, "usage")
         return codec.answer(
+            request,
             await impl.list_usage(
                 request,
                 codec.query(request, "start_date", date, None, False),
@@ -719,6 +743,7 @@ def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
     async def retrieve_request_usage(request: Request) -> Response:
         codec.require(request, "usage")
         return codec.answer(
+            request,
             await impl.retrieve_request_usage(
                 request,
                 codec.path(request, "request_id", Annotated[str, Meta(max_length=64, pattern="^req_[A-Za-z0-9_-]+$")]),
@@ -744,6 +769,7 @@ class LimitsApi(ABC):
 def add_limits(router: APIRouter, impl: LimitsApi, codec: Codec) -> None:
     async def retrieve_limits(request: Request) -> Response:
         return codec.answer(
+            request,
             await impl.retrieve_limits(
                 request,
                 codec.query(
@@ -874,7 +900,7 @@ class AdminApi(ABC):
 def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_projects(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_list_projects(request), 200)
+        return codec.answer(request, await impl.admin_list_projects(request), 200)
 
     router.add_route(
         "/admin/v1/projects",
@@ -887,7 +913,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_create_project(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
-            await impl.admin_create_project(request, await codec.body(request, s.AdminCreateProject)), 200
+            request, await impl.admin_create_project(request, await codec.body(request, s.AdminCreateProject)), 200
         )
 
     router.add_route(
@@ -901,6 +927,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_archive_project(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_archive_project(
                 request,
                 codec.path(
@@ -923,6 +950,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_assign_tier(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_assign_tier(
                 request,
                 await codec.body(request, s.AdminAssignTier),
@@ -946,6 +974,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_keys(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_list_keys(
                 request,
                 codec.query(
@@ -969,7 +998,9 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_create_key(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_create_key(request, await codec.body(request, s.AdminCreateKey)), 200)
+        return codec.answer(
+            request, await impl.admin_create_key(request, await codec.body(request, s.AdminCreateKey)), 200
+        )
 
     router.add_route(
         "/admin/v1/keys",
@@ -982,6 +1013,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_revoke_key(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_revoke_key(
                 request,
                 codec.path(
@@ -1002,6 +1034,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_rotate_key(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_rotate_key(
                 request,
                 await codec.body(request, s.AdminRotateKey),
@@ -1022,7 +1055,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_prices(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_list_prices(request), 200)
+        return codec.answer(request, await impl.admin_list_prices(request), 200)
 
     router.add_route(
         "/admin/v1/prices",
@@ -1034,7 +1067,9 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_price(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_set_price(request, await codec.body(request, s.AdminSetPrice)), 200)
+        return codec.answer(
+            request, await impl.admin_set_price(request, await codec.body(request, s.AdminSetPrice)), 200
+        )
 
     router.add_route(
         "/admin/v1/prices",
@@ -1047,6 +1082,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_budgets(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_list_budgets(
                 request,
                 codec.query(
@@ -1070,7 +1106,9 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_budget(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_set_budget(request, await codec.body(request, s.AdminSetBudget)), 200)
+        return codec.answer(
+            request, await impl.admin_set_budget(request, await codec.body(request, s.AdminSetBudget)), 200
+        )
 
     router.add_route(
         "/admin/v1/budgets",
@@ -1083,6 +1121,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_clear_budget(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_clear_budget(
                 request,
                 codec.query(
@@ -1115,6 +1154,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_credits(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_list_credits(
                 request,
                 codec.query(
@@ -1138,7 +1178,9 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_add_credits(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_add_credits(request, await codec.body(request, s.AdminAddCredits)), 200)
+        return codec.answer(
+            request, await impl.admin_add_credits(request, await codec.body(request, s.AdminAddCredits)), 200
+        )
 
     router.add_route(
         "/admin/v1/credits",
@@ -1151,6 +1193,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_show_limits(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_show_limits(
                 request,
                 codec.query(
@@ -1181,7 +1224,9 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_limits(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_set_limits(request, await codec.body(request, s.AdminSetLimits)), 200)
+        return codec.answer(
+            request, await impl.admin_set_limits(request, await codec.body(request, s.AdminSetLimits)), 200
+        )
 
     router.add_route(
         "/admin/v1/limits",
@@ -1194,6 +1239,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_clear_limits(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_clear_limits(
                 request,
                 codec.query(
@@ -1245,7 +1291,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_tiers(request: Request) -> Response:
         codec.require(request, "admin")
-        return codec.answer(await impl.admin_list_tiers(request), 200)
+        return codec.answer(request, await impl.admin_list_tiers(request), 200)
 
     router.add_route(
         "/admin/v1/tiers",
@@ -1258,6 +1304,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_set_tier(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_set_tier(
                 request,
                 await codec.body(request, s.AdminSetTier),
@@ -1281,6 +1328,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_audit(request: Request) -> Response:
         codec.require(request, "admin")
         return codec.answer(
+            request,
             await impl.admin_list_audit(
                 request,
                 codec.query(request, "limit", Annotated[int, Meta(ge=1, le=1000)], 100, False),
@@ -1329,7 +1377,7 @@ class LifecycleApi(ABC):
 def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_list_models(request: Request) -> Response:
         codec.require(request, "models")
-        return codec.answer(await impl.admin_list_models(request), 200)
+        return codec.answer(request, await impl.admin_list_models(request), 200)
 
     router.add_route(
         "/admin/v1/models",
@@ -1342,7 +1390,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_download_model(request: Request) -> Response:
         codec.require(request, "models")
         return codec.answer(
-            await impl.admin_download_model(request, await codec.body(request, s.AdminDownloadModel)), 202
+            request, await impl.admin_download_model(request, await codec.body(request, s.AdminDownloadModel)), 202
         )
 
     router.add_route(
@@ -1356,6 +1404,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_load_model(request: Request) -> Response:
         codec.require(request, "models")
         return codec.answer(
+            request,
             await impl.admin_load_model(
                 request,
                 await codec.body(request, s.AdminLoadModel),
@@ -1375,6 +1424,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_unload_model(request: Request) -> Response:
         codec.require(request, "models")
         return codec.answer(
+            request,
             await impl.admin_unload_model(
                 request,
                 codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)]),
@@ -1394,6 +1444,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_get_model_status(request: Request) -> Response:
         codec.require(request, "models")
         return codec.answer(
+            request,
             await impl.admin_get_model_status(
                 request, codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)])
             ),
@@ -1411,6 +1462,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_get_model_endpoint(request: Request) -> Response:
         codec.require(request, "models")
         return codec.answer(
+            request,
             await impl.admin_get_model_endpoint(
                 request, codec.path(request, "model", Annotated[str, Meta(min_length=1, max_length=200)])
             ),
@@ -1438,12 +1490,12 @@ class HealthApi(ABC):
 
 def add_health(router: APIRouter, impl: HealthApi, codec: Codec) -> None:
     async def get_health(request: Request) -> Response:
-        return codec.answer(await impl.get_health(request), 200)
+        return codec.answer(request, await impl.get_health(request), 200)
 
     router.add_route("/healthz", codec.endpoint(get_health), methods=["GET"], name="getHealth", include_in_schema=False)
 
     async def get_readiness(request: Request) -> Response:
-        return codec.answer(await impl.get_readiness(request), 200)
+        return codec.answer(request, await impl.get_readiness(request), 200)
 
     router.add_route(
         "/readyz", codec.endpoint(get_readiness), methods=["GET"], name="getReadiness", include_in_schema=False

@@ -107,7 +107,8 @@ class Sweeper:
             for name in names:
                 since_s, row = self._taken[name]
                 if name in receipts:
-                    closings.append(self._settlement(row, receipts[name]))
+                    if (settlement := self._settlement(row, receipts[name])) is not None:
+                        closings.append(settlement)
                 elif now - since_s >= (self._grace_s if complete else self._patience_s):
                     closings.append(row)
         for closing in closings:
@@ -126,9 +127,12 @@ class Sweeper:
             logger.warning("No receipts of %s: %r", model, error)
             return Heard({}, complete=False)
 
-    def _settlement(self, row: HoldRow, receipt: Receipt) -> Settlement:
+    def _settlement(self, row: HoldRow, receipt: Receipt) -> Settlement | None:
+        """None: this process has not heard of the price yet, and the others need not wait for that."""
         found = self._prices.find(row.model, row.price_version)
-        assert found is not None, f"the price {row.model}/{row.price_version} of a hold was never deleted"
+        if found is None:
+            logger.warning("The hold of %s waits for its price, version %d.", row.request_id, row.price_version)
+            return None
         price = found.at(row.price_percent)
         left = receipt.client_left
         record = UsageRecord(

@@ -22,10 +22,12 @@ LOG_BYTES = 16 << 20  # then the log starts again, and the old one is kept once
 
 
 class Log:
-    """A log file of bounded size."""
+    """A log file of bounded size. What was there before is kept once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if path.exists():
+            self._keep()  # it may tell how the last run ended
         self._file = path.open("w", errors="replace")
 
     def write(self, line: str) -> None:
@@ -33,11 +35,14 @@ class Log:
         self._file.flush()
         if self._file.tell() > LOG_BYTES:
             self._file.close()
-            self._path.replace(self._path.with_suffix(".log.1"))
+            self._keep()
             self._file = self._path.open("w", errors="replace")
 
     def close(self) -> None:
         self._file.close()
+
+    def _keep(self) -> None:
+        self._path.replace(self._path.with_suffix(".log.1"))
 
 
 class Display:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from internal.dev.processes import StartError
 
+MOST_PORT = 65_535
 ADMIN_NEEDS = ("DATABASE_URL", "KEY_PEPPER")
 
 
@@ -25,9 +26,13 @@ class Secrets:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """The folder is ours meanwhile. Raises StartError when another stack runs on it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
+    """The folder is ours meanwhile. Raises StartError when another stack runs on it, or it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a+")
+    except OSError as error:
+        raise StartError(f"{folder} cannot be written: {error.strerror}. Name another: --state FOLDER") from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the kernel, however we end
         except BlockingIOError:
@@ -83,6 +88,8 @@ def dev_env(folder: Path, base_url: str, edge: Mapping[str, str]) -> Iterator[di
 def check_port(host: str, port: int) -> None:
     """Raises StartError before anything is started, rather than after everything is."""
     try:
+        if not 1 <= port <= MOST_PORT:
+            raise StartError(f"--port {port}: ports are numbers from 1 to {MOST_PORT}")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise StartError(f"--host {host}: {error.strerror}") from None
@@ -91,6 +98,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind(address)
         except OSError as error:
+            other = port + 1 if port < MOST_PORT else port - 1
             raise StartError(
-                f"cannot listen on {host}:{port}: {error.strerror}. Choose another port, e.g. --port {port + 1}"
+                f"cannot listen on {host}:{port}: {error.strerror}. Choose another port, e.g. --port {other}"
             ) from None

@@ -178,7 +178,7 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
         "",
         "    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...",
         "",
-        "    def answer(self, value: Any, status: int) -> Response: ...",
+        "    def answer(self, request: Request, value: Any, status: int) -> Response: ...",
         "",
         "",
         "# operationId → method and path of the spec.",
@@ -201,7 +201,7 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
             lines += [
                 f"    async def {name}(request: Request) -> Response:",
                 *([f'        codec.require(request, "{operation["scope"]}")'] if operation["scope"] else []),
-                f"        return codec.answer({call(operation)}, {operation['status']})",
+                f"        return codec.answer(request, {call(operation)}, {operation['status']})",
                 "",
                 f'    router.add_route("{operation["route"]}", codec.endpoint({name}), '
                 f'methods=["{operation["method"]}"], name="{operation["id"]}", include_in_schema=False)',

@@ -313,3 +313,8 @@ def test_what_fails_is_not_written(admin: httpx.Client, tenant: Tenant, audited:
     ok(admin.post("/admin/v1/credits", json={"project": tenant.project, "amount_usd": 1, "id": "x"}))
     refused(admin.post("/admin/v1/credits", json={"project": tenant.project, "amount_usd": 1, "id": "x"}), 409)
     assert [row["action"] for row in audited()] == ["credits.add"]
+
+
+def test_fields_that_nobody_looks_at_are_named(admin: httpx.Client, tenant: Tenant) -> None:
+    answer = admin.post("/admin/v1/keys", json={"project": tenant.project, "name": "k", "expires_in_days": 1})
+    assert ok(answer) and answer.headers["x-novai-ignored-params"] == "expires_in_days"

@@ -91,7 +91,7 @@ def test_containers_are_closed_and_bounded() -> None:
         assert re.search(r":\d", service["image"]) or "build" in service, f"{name}: no version"
         published = service.get("ports", [])
         assert not published or name == "nginx"
-        assert name in ("nginx", "api") or service["networks"] == ["inside"], name
+        assert name in ("nginx", "api", "worker") or service["networks"] == ["inside"], name
     assert COMPOSE["networks"]["inside"]["internal"] is True
 
 

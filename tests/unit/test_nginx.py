@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 SHORTER = {
     "client_header_timeout       10s": "client_header_timeout 1s",
     "client_body_timeout         15s": "client_body_timeout 1s",
-    "proxy_read_timeout    150s": "proxy_read_timeout 1s",
+    "proxy_read_timeout    600s": "proxy_read_timeout 1s",
 }
 
 

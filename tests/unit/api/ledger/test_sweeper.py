@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from api.ledger.holds import Hold, Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import Price
 from api.ledger.sweeper import Heard, Receipt, Sweeper
-from api.storage import budgets, holds
+from api.storage import budgets, holds, prices
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database
 from tests.unit.api.ledger.conftest import COST, record, request
@@ -119,6 +120,26 @@ async def test_what_a_dead_process_held_ends_by_what_the_workers_say(
     [credit] = await budgets.budgets(store)
     assert (credit.spent_nusd, credit.held_nusd) == (COST, 0)
     assert await sweeper.sweep() == 0 and not ledger.open
+    await verified()
+
+
+async def test_a_price_that_is_not_known_yet_keeps_nobody_else(
+    dead: Ledger, ledger: Ledger, workers: Workers, store: Database, price: Price, verified: Verified
+) -> None:
+    book = PriceBook(store)
+    await book.refresh()
+    await prices.add(store, price.model, 1, 1, 1)
+    newer = replace(price, version=price.version + 1)
+    waiting, ending = await dead.hold(request(COST, newer)), await dead.hold(request(COST))
+    workers.say(waiting, client_left=True)
+    workers.say(ending, client_left=True)
+    await an_hour_passes(store, dead)
+    sweeper = Sweeper(ledger, book, workers, grace_s=0.0)
+    assert await sweeper.sweep() == 1
+    assert (await ends(store))[waiting.request.request_id][0] == "open"
+    await book.refresh()
+    assert await sweeper.sweep() == 1
+    assert {state for state, _ in (await ends(store)).values()} == {"settled"}
     await verified()
 
 

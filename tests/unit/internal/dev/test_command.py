@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pytest
 
 from internal.config import ModelConfig, ModelsFile
 from internal.dev.command import with_chat_model
+from internal.dev.display import Log
 from internal.dev.postgres_server import url
 from internal.dev.processes import free_port
 from internal.dev.state import Secrets, load_secrets
@@ -195,3 +197,56 @@ def test_help_answers_at_once() -> None:
     assert "novai" in helped.stdout and "dev" in helped.stdout
     wrong = subprocess.run([sys.executable, "-m", "internal.cli", "hlep"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 1 and "unknown word" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--port", "0"], "ports are numbers from 1 to 65535"),
+        (["--port", "65536"], "ports are numbers from 1 to 65535"),
+        (["--state", "/dev/null/state"], "/dev/null/state cannot be written: Not a directory"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_started(tmp_path: Path, options: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "internal.cli", "dev", "--state", str(tmp_path), *options]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert (answer.returncode, told in answer.stderr, "Traceback" in answer.stderr) == (1, True, False), answer.stderr
+
+
+def novai(arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """In a shell, in that folder."""
+    command = f"{sys.executable} -m internal.cli {arguments}"
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": ":".join(str(Path(path).absolute()) for path in sys.path),
+    } | environment
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+def test_administration_without_a_stack_says_what_is_missing(tmp_path: Path) -> None:
+    answer = novai("keys list", tmp_path)
+    assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
+    assert "no `novai dev` runs in this folder" in answer.stderr
+    assert novai("keys --help", tmp_path).returncode == 0
+
+
+def test_who_has_read_enough_is_told_nothing(tmp_path: Path) -> None:
+    answer = novai("--help | true", tmp_path)
+    assert (answer.returncode, answer.stderr) in ((141, ""), (0, ""))
+
+
+def test_the_log_of_the_last_run_is_kept_once(tmp_path: Path) -> None:
+    for line in ("first", "second", "third"):
+        log = Log(tmp_path / "api.log")
+        log.write(line)
+        log.close()
+    kept = {path.name: path.read_text().split()[1:] for path in tmp_path.iterdir()}
+    assert kept == {"api.log": ["third"], "api.log.1": ["second"]}
