@@ -114,6 +114,8 @@ ENUMS = {
     "role": "'assistant', 'developer', 'system', 'tool' and 'user'",
     "MessageRequest.role": "'assistant', 'system' and 'user'",
     "MessageCountRequest.role": "'assistant', 'system' and 'user'",
+    "ResponseRequest.role": "'assistant', 'developer', 'system' and 'user'",
+    "ResponsePrompt.role": "'assistant', 'developer', 'system' and 'user'",
     "encoding_format": "'base64' and 'float'",
     "tool_choice": "'auto', 'none', 'required' or an object of type 'function' or 'allowed_tools'",
 }

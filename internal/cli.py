@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import runpy
 import sys
@@ -14,6 +15,7 @@ class Word:
     module: str
     what: str
     arguments: tuple[str, ...] = ()  # put before what the caller wrote
+    serves: bool = False  # and takes no arguments: it is set by the environment
 
 
 WORDS = {
@@ -31,10 +33,10 @@ WORDS = {
     "batch": Word("internal.batch", "answer every line of a file, on a server or offline"),
     "models": Word("internal.models", "list, load, unload, download and inspect models"),
     "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
-    "api": Word("api.main", "run one process of the API"),
-    "worker": Word("api.worker", "run one process that runs batches"),
-    "host": Word("internal.host", "run the model host of this machine"),
-    "tools": Word("internal.tool_server", "run the server of tools that models may call"),
+    "api": Word("api.main", "run one process of the API", serves=True),
+    "worker": Word("api.worker", "run one process that runs batches", serves=True),
+    "host": Word("internal.host", "run the model host of this machine", serves=True),
+    "tools": Word("internal.tool_server", "run the server of tools that models may call", serves=True),
 }
 
 
@@ -66,6 +68,9 @@ def obey() -> None:
 
 def run(word: str, rest: list[str]) -> None:
     row = WORDS[word]
+    if row.serves:
+        told = f"{row.what}. Its settings are variables of the environment: see .env.example."
+        argparse.ArgumentParser(f"novai {word}", description=told).parse_args(rest)
     if row.module == "api.admin" and not {"-h", "--help"} & {*rest}:
         find_dev_stack()
     sys.argv = [f"novai {word}", *row.arguments, *rest]

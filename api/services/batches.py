@@ -61,7 +61,7 @@ class Batches:
         whose = principal.organisation_id, principal.project_id, principal.key_id
         kept_s = output_expires_after_s
         if not await rows.add(self._database, batch_id, *whose, endpoint, file_id, metadata, kept_s, WINDOW_S):
-            raise missing(file_id)
+            raise missing(file_id, "input_file_id")
         return await self.retrieve(principal.project_id, batch_id)
 
     async def retrieve(self, project_id: str, batch_id: str) -> Batch:
@@ -104,7 +104,7 @@ class Batches:
             whose = principal.organisation_id, principal.project_id
             file = await self._files.write(*whose, f"{batch_id}_input.jsonl", BATCH, lines, BATCH_KEPT_S, len(given))
             return file.id
-        file = await self._files.get(principal.project_id, given)
+        file = await self._files.get(principal.project_id, given, "input_file_id")
         if file.purpose != BATCH:
             raise InvalidRequestError(
                 f"The file '{given}' has the purpose '{file.purpose}'. Upload it with the purpose 'batch'.",

@@ -142,10 +142,10 @@ class Files:
         async with self._stored(organisation_id, project_id, chunks) as arrived:
             return await self._finish(replace(arrived, lines=lines), filename, purpose, expires_after_s)
 
-    async def get(self, project_id: str, file_id: str) -> File:
-        """Raises NotFoundError, LedgerUnavailableError."""
+    async def get(self, project_id: str, file_id: str, param: str = "file_id") -> File:
+        """`param`: the field that names it. Raises NotFoundError, LedgerUnavailableError."""
         if (file := await rows.read(self._database, project_id, file_id)) is None:
-            raise missing(file_id)
+            raise missing(file_id, param)
         return file
 
     def read(self, file: File, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -305,8 +305,8 @@ class Check:
             raise self._refusal
 
 
-def missing(file_id: str) -> NotFoundError:
-    return NotFoundError(f"No such File object: '{file_id}'.", param="file_id")
+def missing(file_id: str, param: str = "file_id") -> NotFoundError:
+    return NotFoundError(f"No such File object: '{file_id}'.", param=param)
 
 
 def too_large(most_bytes: int) -> RequestTooLargeError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import openai
 import pytest
-from openai import OpenAI
+from openai import NotFoundError, OpenAI
 from openai.types import Batch
 
 from api.batches.tasks import BatchWorker
@@ -263,3 +263,9 @@ def test_the_same_key_makes_one_batch(tenant: Tenant) -> None:
     first, second = (tenant.http.post(PATH, json=body, headers={"Idempotency-Key": "k"}) for _ in range(2))
     assert first.json()["id"] == second.json()["id"]
     assert len(ok(tenant.http.get(PATH))["data"]) == 1
+
+
+def test_a_file_that_is_not_there_has_the_name_of_the_field_that_named_it(sdk: OpenAI) -> None:
+    with pytest.raises(NotFoundError) as refused:
+        sdk.batches.create(input_file_id="file-nope", endpoint=ENDPOINT, completion_window="24h")
+    assert refused.value.param == "input_file_id"

@@ -250,3 +250,10 @@ def test_the_log_of_the_last_run_is_kept_once(tmp_path: Path) -> None:
         log.close()
     kept = {path.name: path.read_text().split()[1:] for path in tmp_path.iterdir()}
     assert kept == {"api.log": ["third"], "api.log.1": ["second"]}
+
+
+@pytest.mark.parametrize("word", ["api", "worker", "host", "tools"])
+def test_servers_take_no_arguments(tmp_path: Path, word: str) -> None:
+    helped = novai(f"{word} --help", tmp_path)
+    assert (helped.returncode, ".env.example" in helped.stdout) == (0, True)
+    assert novai(f"{word} --prot 1", tmp_path).returncode == 2
