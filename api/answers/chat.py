@@ -142,7 +142,8 @@ class ChunkEncoder(Chunks):
             events.append(choice + b'"reasoning_content":' + encode(delta.reasoning) + self._tail)
         if delta.text or delta.logprobs:
             logprobs = encode(logprobs_of(delta.logprobs)) if delta.logprobs else b"null"
-            text = b'"content":' + encode(delta.text)
+            # Without text no content, not even an empty one: none comes after a tool call has begun.
+            text = b'"content":' + encode(delta.text) if delta.text else b""
             events.append(choice + text + b'},"logprobs":' + logprobs + b',"finish_reason":null}' + self._end)
         calls = (encode(tool_call_delta(call)) for call in delta.tool_calls)
         events.extend(choice + b'"tool_calls":[' + call + b"]" + self._tail for call in calls)
