@@ -86,7 +86,7 @@ def too_large(row: Row, tokens: int) -> RateLimitError:
     """Of a request that could never fit."""
     advice = "Ask for fewer tokens, or for a higher limit." if row.amount else "Ask for a higher limit."
     return RateLimitError(
-        f"Request too large for {row.subject} on {row.dimension.words}: limit {row.amount}{_at_once(row)}, used 0, "
+        f"Request too large for {row.subject} on {row.dimension.words}: limit {row.amount}{_at_once(row)}, "
         f"requested {row.requested(tokens)}. Waiting does not help. {advice}",
         unit=_unit(row),
         reason=f"{row.scope}:{row.dimension.name}:too_large",
