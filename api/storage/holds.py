@@ -76,8 +76,7 @@ def _arrays(first: int) -> str:
     return ", ".join(f"${i}::{kind}[]" for i, (_, kind, _) in enumerate(_COLUMNS, first))
 
 
-# $1 owner, $2 scopes. Holds are locked before budgets, as settlements do it: the count of those known is there for the
-# order. A hold that exists is raised to the amount, never lowered; where it need not be raised it stands,
+# $1 owner, $2 scopes. A hold that exists is raised to the amount, never lowered; where it need not be raised it stands,
 # whatever has become of its budgets. Within a batch running sums decide:
 # they count every row before, also one that turns out not to fit, so a refusal is final only for a row that does not
 # fit what is left in the end. A hold of last month that is raised in this one moves: all of it counts for this month.
@@ -85,11 +84,10 @@ _RESERVE = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest({_arrays(3)}) WITH ORDINALITY AS w ({_NAMES}, place)
 ), known AS MATERIALIZED (
-    SELECT request_id, state, amount_nusd AS held_nusd, budget_ids, month
-    FROM holds WHERE request_id = ANY ($3) ORDER BY request_id FOR UPDATE
+    SELECT request_id, state, amount_nusd AS held_nusd, budget_ids, month FROM holds WHERE request_id = ANY ($3)
 ), locked AS MATERIALIZED (
     SELECT id, scope_id, kind, limit_nusd, spent_nusd, held_nusd, period
-    FROM budgets WHERE scope_id = ANY ($2::text[]) AND (SELECT count(*) FROM known) >= 0 ORDER BY id FOR UPDATE
+    FROM budgets WHERE scope_id = ANY ($2::text[]) ORDER BY id FOR UPDATE
 ), this AS MATERIALIZED (
     SELECT greatest(date_trunc('month', now() AT TIME ZONE 'UTC')::date, max(period)) AS month FROM locked
 ), purses AS MATERIALIZED (

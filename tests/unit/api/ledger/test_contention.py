@@ -73,27 +73,6 @@ async def test_a_deadlock_is_tried_again(migrated_url: str, store: Database, pri
     await verified()
 
 
-async def test_who_extends_a_hold_waits_for_it_before_the_budgets(
-    migrated_url: str, ledger: Ledger, store: Database, verified: Verified
-) -> None:
-    """As settlements do it: in another order, an extension and the settlement of one hold are a deadlock."""
-    await budgets.set_budget(store, "proj_1", "proj_1", "total", 10**9, ())
-    hold = await ledger.hold(request(COST))
-    settling = await asyncpg.connect(migrated_url)
-    try:
-        async with settling.transaction():
-            await settling.fetch("SELECT 1 FROM holds WHERE request_id = $1 FOR UPDATE", hold.request.request_id)
-            extending = asyncio.create_task(ledger.extend(hold, 2 * COST))
-            while not await store.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.002)
-            assert await settling.fetch("SELECT 1 FROM budgets FOR UPDATE NOWAIT")
-        await extending
-    finally:
-        await settling.close()
-    await ledger.settle(hold, record(hold))
-    await verified()
-
-
 async def test_what_never_gets_its_turn_is_unavailable_not_broken(store: Database) -> None:
     fails = "DO $$ BEGIN RAISE 'met another' USING ERRCODE = 'serialization_failure'; END $$"
     with pytest.raises(LedgerUnavailableError):
