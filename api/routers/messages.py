@@ -30,12 +30,11 @@ class Messages(MessagesApi):
             return Response(status_code=499)  # nobody reads this
         return Response(encode(collector.message()), headers=headers, media_type="application/json")
 
-    async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> Response:
+    async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> s.MessageTokens:
         check_message_request(body)
         state = request.scope["state"]
         state["log"]["model"] = body.model
         tokens = await self._state.tokens.count(
             from_count(body), principal_of(request), state["request_id"], operation="countMessageTokens"
         )
-        answer = s.MessageTokens(input_tokens=tokens)
-        return Response(encode(answer), headers=answer_headers(request), media_type="application/json")
+        return s.MessageTokens(input_tokens=tokens)

@@ -44,7 +44,7 @@ class Responses(ResponsesApi):
             return EventStream(stream, answer, headers, self._state.settings, finish)
         return await self._whole(request, turn, stream, answer)
 
-    async def count_response_input_tokens(self, request: Request, body: s.ResponsePrompt) -> Response:
+    async def count_response_input_tokens(self, request: Request, body: s.ResponsePrompt) -> s.InputTokens:
         check_prompt(body)
         state, principal = request.scope["state"], principal_of(request)
         state["log"]["model"] = body.model
@@ -54,8 +54,7 @@ class Responses(ResponsesApi):
         tokens = await self._state.tokens.count(
             prompt, principal, state["request_id"], operation="countResponseInputTokens"
         )
-        counted = s.InputTokens(object="response.input_tokens", input_tokens=tokens)
-        return Response(encode(counted), headers=answer_headers(request), media_type=JSON)
+        return s.InputTokens(object="response.input_tokens", input_tokens=tokens)
 
     async def retrieve_response(
         self, request: Request, response_id: str, stream: Literal["false"] | None = None

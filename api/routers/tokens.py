@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from api.clients.generate_request import from_chat, server_tools
 from api.clients.tokenize_request import from_tokenize
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import principal_of
 from api.generated import schemas as s
 from api.generated.routes import TokensApi
 from api.rules import check_chat, check_tokenize
@@ -17,16 +17,16 @@ class Tokens(TokensApi):
     def __init__(self, state: AppState) -> None:
         self._state = state
 
-    async def count_chat_tokens(self, request: Request, body: s.ChatCompletionRequest) -> Response:
+    async def count_chat_tokens(self, request: Request, body: s.ChatCompletionRequest) -> s.InputTokens:
         check_chat(body)
         wanted = from_chat(body)
         self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
         tokens = await self._state.tokens.count(
             wanted, principal_of(request), request_id_of(request, body.model), operation="countChatTokens"
         )
-        return answer(request, s.InputTokens(object="response.input_tokens", input_tokens=tokens))
+        return s.InputTokens(object="response.input_tokens", input_tokens=tokens)
 
-    async def tokenize(self, request: Request, body: s.TokenizeRequest) -> Response:
+    async def tokenize(self, request: Request, body: s.TokenizeRequest) -> s.TokenizeResponse:
         check_tokenize(body)
         wanted = from_tokenize(body)
         self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
@@ -34,21 +34,18 @@ class Tokens(TokensApi):
             wanted, principal_of(request), request_id_of(request, body.model)
         )
         pieces = [piece.decode("utf-8", "replace") for piece in found.pieces] if body.return_token_strs else None
-        return answer(
-            request,
-            s.TokenizeResponse(
-                count=len(found.tokens),
-                max_model_len=model.context_length,
-                tokens=list(found.tokens),
-                token_strs=pieces,
-            ),
+        return s.TokenizeResponse(
+            count=len(found.tokens),
+            max_model_len=model.context_length,
+            tokens=list(found.tokens),
+            token_strs=pieces,
         )
 
-    async def detokenize(self, request: Request, body: s.DetokenizeRequest) -> Response:
+    async def detokenize(self, request: Request, body: s.DetokenizeRequest) -> s.DetokenizeResponse:
         text = await self._state.tokens.detokenize(
             body.model, body.tokens, principal_of(request), request_id_of(request, body.model)
         )
-        return answer(request, s.DetokenizeResponse(prompt=text))
+        return s.DetokenizeResponse(prompt=text)
 
 
 def request_id_of(request: Request, model: str) -> str:
@@ -56,7 +53,3 @@ def request_id_of(request: Request, model: str) -> str:
     state = request.scope["state"]
     state["log"]["model"] = model
     return str(state["request_id"])
-
-
-def answer(request: Request, value: object) -> Response:
-    return Response(encode(value), headers=answer_headers(request), media_type="application/json")

@@ -87,9 +87,9 @@ def dev_env(folder: Path, base_url: str, edge: Mapping[str, str]) -> Iterator[di
 
 def check_port(host: str, port: int) -> None:
     """Raises StartError before anything is started, rather than after everything is."""
+    if not 1 <= port <= MOST_PORT:
+        raise StartError(f"--port {port}: ports are numbers from 1 to {MOST_PORT}")
     try:
-        if not 1 <= port <= MOST_PORT:
-            raise StartError(f"--port {port}: ports are numbers from 1 to {MOST_PORT}")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise StartError(f"--host {host}: {error.strerror}") from None
