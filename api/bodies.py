@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from api.accepted import accepted, steps
 from api.errors import ApiError, InvalidRequestError
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None
             value = msgspec.convert(plain, kind)
             unknown = {name for name, value in plain.items() if name not in names and value is not None} | left_out
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise explain(error, raw, kind.__name__) from None
+        raise explain(error, raw, kind) from None
     return value, unknown
 
 
@@ -109,19 +110,9 @@ KINDS = {
     "array": "array",
     "object": "object",
 }
-# By the name of the field; where bodies differ, by the body's, too.
-ENUMS = {
-    "role": "'assistant', 'developer', 'system', 'tool' and 'user'",
-    "MessageRequest.role": "'assistant', 'system' and 'user'",
-    "MessageCountRequest.role": "'assistant', 'system' and 'user'",
-    "ResponseRequest.role": "'assistant', 'developer', 'system' and 'user'",
-    "ResponsePrompt.role": "'assistant', 'developer', 'system' and 'user'",
-    "encoding_format": "'base64' and 'float'",
-    "tool_choice": "'auto', 'none', 'required' or an object of type 'function' or 'allowed_tools'",
-}
 
 
-def explain(error: Exception, raw: bytes, body: str) -> ApiError:
+def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
     """msgspec's verdict as the contract says it: a code, the path of the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
         detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -138,43 +129,50 @@ def explain(error: Exception, raw: bytes, body: str) -> ApiError:
             f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
         )
     where = f"'{at}'" if at else "the body"
-    came = value_at(raw, at)
+    body = _plain(raw)
+    came = shown(body, at)
     if bound := BOUND.match(text):
-        kind, above = KINDS[bound["kind"]], bound["op"].startswith("<")
+        number, above = KINDS[bound["kind"]], bound["op"].startswith("<")
         return InvalidRequestError(
-            f"Invalid {where}: {kind} {'above maximum' if above else 'below minimum'} value. "
+            f"Invalid {where}: {number} {'above maximum' if above else 'below minimum'} value. "
             f"Expected a value {bound['op']} {bound['bound']}, but got {came} instead.",
             param=at or None,
-            code=f"{kind}_{'above_max' if above else 'below_min'}_value",
+            code=f"{number}_{'above_max' if above else 'below_min'}_value",
         )
     if length := LENGTH.match(text):
-        kind, above = KINDS.get(length["kind"], length["kind"]), length["op"].startswith("<")
+        what, above = KINDS.get(length["kind"], length["kind"]), length["op"].startswith("<")
         return InvalidRequestError(
-            f"Invalid {where}: {kind} too {'long' if above else 'short'}. "
+            f"Invalid {where}: {what} too {'long' if above else 'short'}. "
             f"Expected a length {length['op']} {length['bound']}.",
             param=at or None,
-            code=f"{kind}_{'above_max' if above else 'below_min'}_length",
+            code=f"{what}_{'above_max' if above else 'below_min'}_length",
         )
     if text.startswith("Expected") and ", got " in text:
         return InvalidRequestError(
             f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
         )
-    field = at.rpartition(".")[2]
-    known = ENUMS.get(f"{body}.{field}", ENUMS.get(field))
+    choices = accepted(kind, body, at)
     return InvalidRequestError(
-        f"Invalid value for {where}: {came}. " + (f"Supported values are: {known}." if known else f"{text}."),
+        f"Invalid value for {where}: {came}. " + (f"Supported values are: {choices}." if choices else f"{text}."),
         param=at or None,
         code="invalid_value",
     )
 
 
-def value_at(raw: bytes, path: str) -> str:
-    """What the body has at a path like `messages[0].role`, as short text. Only looked up when something is wrong."""
+def shown(body: Any, path: str) -> str:
+    """What a body has at a path like `messages[0].role`, as short text."""
     try:
-        value = msgspec.json.decode(raw)
-        for step in re.findall(r"[^.\[\]]+", path):
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        text = msgspec.json.encode(value).decode()
-    except (msgspec.MsgspecError, RecursionError, LookupError, ValueError, TypeError):
+        for step in steps(path):
+            body = body[int(step)] if isinstance(body, list) else body[step]
+        text = msgspec.json.encode(body).decode()
+    except (LookupError, ValueError, TypeError, RecursionError):
         return "this"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _plain(raw: bytes) -> Any:
+    """UNSET for what is no JSON after all, behind the place where it was found wrong."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return msgspec.UNSET

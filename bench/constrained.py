@@ -10,6 +10,7 @@ Prints one JSON line:
                       even when others use the machine
   first_token_ms      at concurrency 1: a schema never seen, one that is kept, no constraint
   mask_us             of one token under an ordinary schema: to make it, and to lay it on the logits; median and p99
+  refused_ms          processor time to refuse the hostile schema that takes longest, median of its rounds
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
+from internal.errors import InvalidRequestError
 from internal.inference.backends.base import Generation
 from internal.inference.backends.batching.constraints import Constraints, GrammarMask
 from internal.inference.backends.llamacpp import LlamaCppBackend
@@ -59,6 +61,18 @@ def schema(number: int) -> dict[str, Any]:
 
 # Goes on for as long as it is measured.
 ENDLESS = {"type": "array", "items": schema(0), "minItems": 1000}
+# As in Reliability S32.
+HOSTILE = {
+    "ten megabytes": json.dumps({"description": "x" * 10_000_000}),
+    "ten thousand levels": '{"items":' * 10_000 + "{}" + "}" * 10_000,
+    "a hundred thousand values": json.dumps({"enum": list(range(100_000))}),
+    "a billion items": json.dumps({"type": "array", "minItems": 10**9}),
+    "a counted bomb": json.dumps({"type": "string", "pattern": "(a{1,100000}b)*"}),
+    "nested counts": json.dumps({"type": "string", "pattern": "((a{100}){100}){100}"}),
+    "multiplied unions": json.dumps({"allOf": [{"anyOf": [{"const": j} for j in range(10)]} for _ in range(6)]}),
+    "too many states": json.dumps({"type": "integer", "multipleOf": 99_991}),
+    "no end": '{"$defs": {"n": {"$ref": "#/$defs/n"}}, "$ref": "#/$defs/n"}',
+}
 
 
 class Stream:
@@ -179,6 +193,30 @@ def masks(path: Path) -> dict[str, Any]:
     }
 
 
+def refusals(path: Path, rounds: int) -> dict[str, float]:
+    """The slowest one, by name."""
+    model = Model(str(path))
+    constraints = Constraints(model, None)
+    constraints.warm()
+    found = {
+        name: statistics.median(_refused_ms(constraints, text) for _ in range(rounds)) for name, text in HOSTILE.items()
+    }
+    model.free()
+    slowest = max(found, key=found.__getitem__)
+    return {slowest: round(found[slowest], 1)}
+
+
+def _refused_ms(constraints: Constraints, schema: str) -> float:
+    asked = request(0, 1)
+    asked.constraint.json_schema = schema
+    started = time.process_time()
+    try:
+        constraints.grammar(asked, reasoning_open=False)
+    except InvalidRequestError:
+        return 1e3 * (time.process_time() - started)
+    raise AssertionError(f"{schema[:60]} was not refused")
+
+
 def _microseconds(seconds: list[float]) -> list[float]:
     ordered = sorted(seconds)
     return [round(1e6 * ordered[int(share * len(ordered))], 1) for share in (0.5, 0.99)]
@@ -198,6 +236,7 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
             **await pace(backend, a.streams, a.tokens, a.rounds),
             "first_token_ms": await first_token(backend),
             **masks(a.gguf),
+            "refused_ms": refusals(a.gguf, a.rounds),
         }
     finally:
         await backend.aclose()

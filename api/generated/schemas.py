@@ -1074,6 +1074,10 @@ class Model(Struct, kw_only=True):
     input_modalities: list[Literal["text", "image"]] | UnsetType = UNSET
     replicas: int | UnsetType = UNSET
     alias_of: str | UnsetType = UNSET
+    type: Literal["model"] | UnsetType = UNSET
+    display_name: str | UnsetType = UNSET
+    created_at: str | UnsetType = UNSET
+    max_input_tokens: int | UnsetType = UNSET
 
 
 ModelLifeState: TypeAlias = Literal[
@@ -1485,6 +1489,9 @@ class AuditPage(Struct, kw_only=True):
 class ModelList(Struct, kw_only=True):
     object: Literal["list"]
     data: list[Model]
+    has_more: bool | UnsetType = UNSET
+    first_id: str | UnsetType = UNSET
+    last_id: str | UnsetType = UNSET
 
 
 class AdminHostedModel(Struct, kw_only=True):

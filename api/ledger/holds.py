@@ -95,6 +95,8 @@ class Ledger:
         self._renew_s = renew_s
         self._open: dict[str, Hold] = {}
         self._taken: set[str] = set()  # holds of other processes that are being closed
+        self._reserving: Collection[str] = ()  # requests whose hold is being written, until `_reserved` is done
+        self._reserved: asyncio.Future[None] | None = None
         self._holds: GroupCommit[HoldRow, Reserved] = GroupCommit(self._reserve)
         self._settlements = Settlements(database, self.owner, self._forget, max_unwritten)
         self._renew_task: asyncio.Task[None] | None = None
@@ -153,7 +155,7 @@ class Ledger:
                 price_percent=hold.price.percent,
                 answer=answer,
             )
-            hold.closing = self._settlements.enqueue(settlement)
+            hold.closing = self._close(settlement)
         return hold.closing
 
     def release(self, hold: Hold) -> asyncio.Future[None]:
@@ -163,7 +165,7 @@ class Ledger:
                 hold.closing = asyncio.get_running_loop().create_future()
                 hold.closing.set_result(None)
             else:
-                hold.closing = self._settlements.enqueue(_row(hold.request, 0))
+                hold.closing = self._close(_row(hold.request, 0))
         return hold.closing
 
     def close(self, closing: Closing) -> asyncio.Future[None]:
@@ -184,6 +186,7 @@ class Ledger:
     async def aclose(self, patience_s: float = 5.0) -> None:
         """Writes what is left, for at most `patience_s`. What is still open then is swept by another process."""
         await self._holds.aclose()
+        await asyncio.sleep(0)  # what waited for the last holds
         await self._settlements.aclose(patience_s)
         if self._renew_task is not None:
             self._renew_task.cancel()
@@ -195,7 +198,26 @@ class Ledger:
                 logger.warning("The lease stays until it lapses: %s", error.message)
 
     async def _reserve(self, wanted: Sequence[HoldRow]) -> Sequence[Reserved]:
-        return await rows.reserve(self.database, self.owner, wanted, HOLD_TIMEOUT_S)
+        """A hold that is being closed is not written any more, and one that is being written is closed afterwards: the
+        two statements lock it and its budgets in different orders, and PostgreSQL takes a second to see a deadlock."""
+        over = {row.request_id for row in wanted if self._is_closing(row.request_id)}
+        live = [row for row in wanted if row.request_id not in over]
+        self._reserving = {row.request_id for row in live}
+        self._reserved = asyncio.get_running_loop().create_future()
+        try:
+            answers = iter(await rows.reserve(self.database, self.owner, live, HOLD_TIMEOUT_S))
+        finally:
+            self._reserving = ()
+            self._reserved.set_result(None)
+        return ["closed" if row.request_id in over else next(answers) for row in wanted]
+
+    def _close(self, closing: Closing) -> asyncio.Future[None]:
+        busy = request_id(closing) in self._reserving
+        return self._settlements.enqueue(closing, after=self._reserved if busy else None)
+
+    def _is_closing(self, name: str) -> bool:
+        hold = self._open.get(name)
+        return hold is not None and hold.closing is not None
 
     def _forget(self, name: str) -> None:
         self._open.pop(name, None)

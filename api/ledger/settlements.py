@@ -51,26 +51,32 @@ class Settlements:
         self._unwritten: dict[str, Closing] = {}  # by request_id, oldest first
         self._retry_task: asyncio.Task[None] | None = None
 
-    def enqueue(self, closing: Closing) -> asyncio.Future[None]:
+    def enqueue(self, closing: Closing, after: asyncio.Future[None] | None = None) -> asyncio.Future[None]:
         """The future is done when the closing is durable, or after a second at most; it is written all the same. It
-        never fails; whether anybody awaits it changes nothing."""
+        never fails; whether anybody awaits it changes nothing. Written when `after` is done, if that is given."""
         loop = asyncio.get_running_loop()
         told: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(ANSWER_WAIT_S, _tell, told)
+        told.add_done_callback(lambda _: timer.cancel())
+        if after is None:
+            self._commit(closing, told)
+        else:
+            after.add_done_callback(lambda _: self._commit(closing, told))
+        return told
+
+    def _commit(self, closing: Closing, told: asyncio.Future[None]) -> None:
         try:
             written = self._commits.enqueue(closing)
         except LedgerUnavailableError as error:
             self._keep(closing, error)
-            told.set_result(None)
-            return told
-        timer = loop.call_later(ANSWER_WAIT_S, _tell, told)
+            _tell(told)
+            return
 
         def done(future: asyncio.Future[None]) -> None:
-            timer.cancel()
             self._check(closing, future)
             _tell(told)
 
         written.add_done_callback(done)
-        return told
 
     async def aclose(self, patience_s: float = 5.0) -> None:
         """Writes what is left, for at most `patience_s`."""

@@ -10,6 +10,7 @@ import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types import MessageParam, ToolParam
+from openai import OpenAI
 
 from tests.edge import Edge
 from tests.workers import MODEL
@@ -169,3 +170,15 @@ def test_the_client_of_betas(client: Anthropic) -> None:
     beta: Any = client.beta.messages
     message = beta.create(model=MODEL, max_tokens=9, messages=HELLO, betas=["interleaved-thinking-2025-05-14"])
     assert message.content[0].type == "text"
+
+
+def test_models_are_listed_and_found(client: Anthropic, edge: Edge) -> None:
+    with OpenAI(base_url=f"{edge.url}/v1", api_key=edge.key, max_retries=0) as other:
+        known = {model.id: model for model in other.models.list()}
+    listed = list(client.models.list())
+    assert [model.id for model in listed] == list(known)
+    found = client.models.retrieve(MODEL)
+    assert (found.id, found.type, found.display_name) == (MODEL, "model", MODEL)
+    assert found.created_at.timestamp() == known[MODEL].created
+    assert found in listed
+    assert "display_name" not in known[MODEL].to_dict()  # the other API's clients see nothing of it

@@ -255,7 +255,7 @@ def test_a_rate_limit_is_waited_for(edge: Edge, admin: httpx.Client, tenant: Ten
         raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO)
     assert counting.retries == ["0", "0", "1"]
     assert raw.retries_taken == 1
-    assert 0.5 < time.monotonic() - began_s < 5  # one a second
+    assert 0.5 < time.monotonic() - began_s < 30  # one a second
 
 
 def test_nobody_waits_for_a_limit_of_a_day(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:

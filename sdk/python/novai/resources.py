@@ -5793,6 +5793,8 @@ class Models(Resource[SyncClient]):
         beside them, with `alias_of`; those that end in `*` are not, but the names that they
         stand for can be retrieved.
 
+        With `anthropic-version`, what clients of Anthropic's API look for is there as well.
+
         """
         call = Call(
             "GET",
@@ -5849,6 +5851,8 @@ class AsyncModels(Resource[AsyncClient]):
         The models that are loaded now and that the key may use, by name. Aliases are listed
         beside them, with `alias_of`; those that end in `*` are not, but the names that they
         stand for can be retrieved.
+
+        With `anthropic-version`, what clients of Anthropic's API look for is there as well.
 
         """
         call = Call(

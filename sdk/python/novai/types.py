@@ -1406,6 +1406,12 @@ class FileDeleted(Object):
 class ModelList(Object):
     object: Literal["list"]
     data: list[Model]
+    has_more: bool | None
+    """False. With `anthropic-version`."""
+    first_id: str | None
+    """Of a list that is not empty. With `anthropic-version`."""
+    last_id: str | None
+    """Of a list that is not empty. With `anthropic-version`."""
 
 
 class Model(Object):
@@ -1424,6 +1430,14 @@ class Model(Object):
     replicas: int | None
     alias_of: str | None
     """The model's own id. Only of an alias."""
+    type: Literal["model"] | None
+    """With `anthropic-version`."""
+    display_name: str | None
+    """The id again. With `anthropic-version`."""
+    created_at: str | None
+    """As `created`, by RFC 3339. With `anthropic-version`."""
+    max_input_tokens: int | None
+    """As `max_model_len`. With `anthropic-version`."""
 
 
 class AdminModelList(Object):

@@ -569,6 +569,8 @@ export class Models extends Resource {
    *
    * The models that are loaded now and that the key may use, by name. Aliases are listed beside them, with
    * `alias_of`; those that end in `*` are not, but the names that they stand for can be retrieved.
+   *
+   * With `anthropic-version`, what clients of Anthropic's API look for is there as well.
    */
   list(options?: RequestOptions): PagePromise<types.Model, types.ModelList> {
     return this.client.page('/v1/models', null, { options });

@@ -1413,6 +1413,12 @@ export interface FileDeleted {
 export interface ModelList {
   object: 'list';
   data: Array<Model>;
+  /** False. With `anthropic-version`. */
+  has_more?: boolean | undefined;
+  /** Of a list that is not empty. With `anthropic-version`. */
+  first_id?: string | undefined;
+  /** Of a list that is not empty. With `anthropic-version`. */
+  last_id?: string | undefined;
 }
 
 export interface Model {
@@ -1431,6 +1437,14 @@ export interface Model {
   replicas?: number | undefined;
   /** The model's own id. Only of an alias. */
   alias_of?: string | undefined;
+  /** With `anthropic-version`. */
+  type?: 'model' | undefined;
+  /** The id again. With `anthropic-version`. */
+  display_name?: string | undefined;
+  /** As `created`, by RFC 3339. With `anthropic-version`. */
+  created_at?: string | undefined;
+  /** As `max_model_len`. With `anthropic-version`. */
+  max_input_tokens?: number | undefined;
 }
 
 export interface AdminModelList {

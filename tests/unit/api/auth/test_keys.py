@@ -154,13 +154,10 @@ async def test_attacks_are_refused_without_a_query(attack: str, store: Database,
     """Reliability S01, S02. The ring's database is not there: a lookup would answer 503."""
     async with contextlib.aclosing(await open_pool("postgresql://x@127.0.0.1:1/x", 1, 1.0)) as nowhere:
         ring = KeyRing(nowhere, PEPPER)
-        started = time.perf_counter()
-        for _ in range(20):
-            with pytest.raises(AuthenticationError) as caught:
-                await ring.authenticate(attack)
-            assert caught.value.code == "invalid_api_key"
-            assert len(attack) < 5 or attack not in caught.value.message
-        assert (time.perf_counter() - started) / 20 < 0.005
+        with pytest.raises(AuthenticationError) as caught:
+            await ring.authenticate(attack)
+        assert caught.value.code == "invalid_api_key"
+        assert len(attack) < 5 or attack not in caught.value.message
     assert await store.fetch("SELECT 1 FROM api_keys") == []
 
 

@@ -73,6 +73,41 @@ async def test_a_deadlock_is_tried_again(migrated_url: str, store: Database, pri
     await verified()
 
 
+async def test_a_hold_that_is_being_written_is_closed_afterwards(
+    migrated_url: str, store: Database, price: Price, verified: Verified
+) -> None:
+    """An answer ends while more is being held for it. Sent together, the two statements would wait for each other."""
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", 10**9, ())
+    url = f"{migrated_url}?options=-c%20deadlock_timeout%3D10s"  # nobody ends a deadlock before the hold is given up
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(contextlib.aclosing(await open_ledger_pool(url)))
+        ledger = await stack.enter_async_context(contextlib.aclosing(Ledger(pool)))
+        other = await asyncpg.connect(migrated_url)
+        stack.push_async_callback(other.close)
+        hold, queued = [await ledger.hold(request(COST)) for _ in range(2)]
+        async with other.transaction():
+            await other.fetch("SELECT 1 FROM budgets FOR UPDATE")
+            extending = asyncio.create_task(ledger.extend(hold, 5))
+            while not await store.fetch(f"{waiting} HAVING count(*) = 1"):
+                await asyncio.sleep(0.002)
+            too_late = asyncio.create_task(ledger.extend(queued, 5))
+            await asyncio.sleep(0)
+            closing = [ledger.settle(hold, record(hold)), ledger.release(queued)]
+            for _ in range(20):
+                await store.fetch("SELECT 1")
+            # The release may be sent, since nothing of `queued` is; the settlement waits for the extension.
+            [row] = await store.fetch("SELECT state FROM holds WHERE request_id = $1", hold.request.request_id)
+            assert row["state"] == "open" and not closing[0].done()
+        assert await extending
+        assert not await too_late
+        await asyncio.gather(*closing)
+        assert not ledger.open and not ledger.unwritten
+    [total] = await budgets.budgets(store)
+    assert (total.spent_nusd, total.held_nusd) == (COST, 0)
+    await verified()
+
+
 async def test_what_never_gets_its_turn_is_unavailable_not_broken(store: Database) -> None:
     fails = "DO $$ BEGIN RAISE 'met another' USING ERRCODE = 'serialization_failure'; END $$"
     with pytest.raises(LedgerUnavailableError):
