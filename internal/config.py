@@ -27,8 +27,8 @@ def is_loopback(listen: str) -> bool:
 
 
 class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """USD for a million tokens, as text: `"0.05"`. Set by `novai seed` for a model that has no price yet; from then on
-    `novai prices set` is what counts."""
+    """USD for a million tokens, as text: `"0.05"`. Set by `novai dev` for a model that has no price yet; from then on,
+    and everywhere else, `novai prices set` is what counts."""
 
     input: str
     output: str

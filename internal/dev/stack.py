@@ -102,7 +102,7 @@ def module(name: str, *arguments: str) -> Sequence[str]:
 
 
 def prices_of(settings: StackSettings) -> Sequence[str]:
-    """The first prices, as `novai seed` takes them, and credit to spend."""
+    """The first prices, as the row `seed` takes them, and credit to spend."""
     prices = [
         f"--price={name}={price.input}:{price.cached_input or price.input}:{price.output}"
         for name, price in settings.prices.items()
