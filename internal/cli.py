@@ -79,10 +79,12 @@ def run(word: str, rest: list[str]) -> None:
 
 def find_dev_stack() -> None:
     """Administration without DATABASE_URL means the `novai dev` that runs in this folder."""
-    path = Path(".novai/admin.env")
+    from internal.dev.state import ADMIN_ENV, runs
+
     if "DATABASE_URL" in os.environ:
         return
-    if not path.is_file():
+    path = Path(".novai", ADMIN_ENV)
+    if not runs(path.parent) or not path.is_file():
         sys.exit(
             "error: no `novai dev` runs in this folder. Start it, or set DATABASE_URL and KEY_PEPPER to those of the "
             "installation."

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -209,7 +210,7 @@ NovAI is ready ({seconds:.1f} s). Try it:
     -d '{{"model": "{chat}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 
   API docs   {url.removesuffix("/v1")}/docs
-  settings   set -a; . {settings.state}/dev.env
+  settings   set -a; . {shlex.quote(str(settings.state))}/dev.env
   logs       {settings.state}/logs/
   stop       Ctrl-C
 """

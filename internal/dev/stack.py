@@ -50,7 +50,8 @@ def services(settings: StackSettings) -> list[Service]:
             argv=module("api.admin", "migrate"),
             env=edge,
             after=["postgres"],
-            advice="The database may be of another version: look at DATABASE_URL, or delete {state}/postgres.",
+            advice="Unless it names a setting: the database may be of another version. Look at DATABASE_URL, or delete "
+            "{state}/postgres.",
         ),
         Service(
             name="seed",
@@ -90,7 +91,7 @@ def services(settings: StackSettings) -> list[Service]:
             env=edge,
             after=["migrate", "redis"],
             ready=says(lambda _pid: True),  # nobody calls it: it takes what there is to do
-            advice="Run it by itself to see what it says: novai worker, with the settings of {state}/admin.env.",
+            advice="Unless it names a setting: it needs what the api needs, and a folder for files, {state}/files.",
         ),
     ]
     without = {"postgres": settings.database_url, "redis": settings.redis_url, "tools": settings.tools is None}

@@ -15,6 +15,7 @@ from pathlib import Path
 from internal.dev.processes import StartError
 
 MOST_PORT = 65_535
+ENV, ADMIN_ENV = "dev.env", "admin.env"
 ADMIN_NEEDS = ("DATABASE_URL", "KEY_PEPPER")
 
 
@@ -44,7 +45,21 @@ def locked(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        for name in (ENV, ADMIN_ENV):
+            (folder / name).unlink(missing_ok=True)  # of one that was killed
         yield
+
+
+def runs(folder: Path) -> bool:
+    """Whether a stack runs on the folder: what a killed one left behind there says nothing."""
+    try:
+        with (folder / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def load_secrets(folder: Path) -> Secrets:
@@ -75,7 +90,7 @@ def dev_env(folder: Path, base_url: str, edge: Mapping[str, str]) -> Iterator[di
     """
     keys = json.loads((folder / "seed.json").read_text())
     told = {"NOVAI_BASE_URL": base_url, "NOVAI_API_KEY": keys["api_key"], "NOVAI_ADMIN_KEY": keys["admin_key"]}
-    path, admin = folder / "dev.env", folder / "admin.env"
+    path, admin = folder / ENV, folder / ADMIN_ENV
     write_private(admin, "".join(f"{name}={edge[name]}\n" for name in ADMIN_NEEDS if name in edge))
     write_private(path, "".join(f"{name}={value}\n" for name, value in told.items()))  # last: it says that all is ready
     try:

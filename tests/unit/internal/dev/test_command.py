@@ -24,7 +24,7 @@ from internal.dev.command import with_chat_model
 from internal.dev.display import Log
 from internal.dev.postgres_server import url
 from internal.dev.processes import free_port
-from internal.dev.state import Secrets, load_secrets
+from internal.dev.state import Secrets, load_secrets, locked
 
 PATIENCE_S = 60.0
 MODELS = "models: [{name: m, kind: chat, backend: scripted}]"
@@ -139,7 +139,6 @@ def test_a_killed_server_returns_at_its_old_address(folder: Path) -> None:
 
 
 def test_a_failing_step_is_explained_and_everything_stopped(folder: Path) -> None:
-    (folder / "state/dev.env").unlink(missing_ok=True)  # of a test that killed
     with dev(folder, "--model", "anything", entry=str(free_port())) as process:
         said = rest(process)
     assert process.returncode == 1
@@ -236,6 +235,16 @@ def test_administration_without_a_stack_says_what_is_missing(tmp_path: Path) -> 
     assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
     assert "no `novai dev` runs in this folder" in answer.stderr
     assert novai("keys --help", tmp_path).returncode == 0
+
+
+def test_what_a_killed_stack_left_behind_is_not_believed(tmp_path: Path) -> None:
+    state = tmp_path / ".novai"
+    with locked(state):
+        (state / "admin.env").write_text("DATABASE_URL=postgresql://x@127.0.0.1:1/x\nKEY_PEPPER=x\n")
+        assert "Check DATABASE_URL" in novai("keys list", tmp_path).stderr
+    assert "no `novai dev` runs in this folder" in novai("keys list", tmp_path).stderr
+    with locked(state):
+        assert not (state / "admin.env").exists()
 
 
 def test_who_has_read_enough_is_told_nothing(tmp_path: Path) -> None:
