@@ -338,7 +338,8 @@ class GenerationStream(AnswerStream[Delta]):
             limit_s, since_s = self._deadlines.inter_token_s, last_event_s
         if time.monotonic() - since_s < limit_s:
             return
-        self._attempts.replica.stalled()
+        if not self._left:  # a worker that is slow to hear of it keeps nobody waiting, whatever else it does
+            self._attempts.replica.stalled()
         self._attempts.cancel()
         self.error = UpstreamTimeoutError(
             f"The model `{self.model}` gave no {'answer' if first else 'further token'} within {limit_s:g} s; "

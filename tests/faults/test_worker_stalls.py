@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from api.clients.hosts import STALLS_TO_EJECT
 from api.ledger.reconcile import verify
 from tests.edge import Edge, open_edge
 from tests.workers import MODEL
@@ -53,3 +54,23 @@ async def test_deadlines_end_its_requests_for_free_and_after_five_it_is_set_asid
         rows = await database.fetch("SELECT outcome, cost_nusd FROM usage WHERE outcome <> 'finished'")
         assert [tuple(row) for row in rows] == [("upstream_broke", 0)] * 5
         assert [finding for finding in await verify(database) if finding.offences] == []
+
+
+async def test_clients_that_leave_do_not_set_a_worker_aside(fresh_database: str, redis_url: str) -> None:
+    """However slow it is to hear of it: with something else at hand, such as a crowd of grammars."""
+    async with open_edge(fresh_database, redis_url) as edge:
+        headers = {"authorization": f"Bearer {edge.key}"}
+        async with httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=20) as client:
+            messages = [{"role": "user", "content": 'script:[{"say": "one "}, {"deaf": true}]'}]
+            body = {"model": MODEL, "messages": messages, "stream": True}
+
+            async def leave() -> None:
+                async with client.stream("POST", CHAT, json=body) as response:
+                    await anext(response.aiter_lines())
+
+            await asyncio.gather(*(leave() for _ in range(STALLS_TO_EJECT)))
+            (replica,) = edge.state.hosts.replicas()
+            while replica.outstanding:
+                await asyncio.sleep(0.01)
+            hello = body | {"messages": [{"role": "user", "content": "hello"}]}
+            assert (await client.post(CHAT, json=hello)).status_code == 200

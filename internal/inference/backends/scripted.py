@@ -13,6 +13,7 @@ By default the answer is `tokens` times the word " tok". When the last user mess
     {"wait_ms": 50}          a pause of this prompt only
     {"fail": "message"}      the generation fails
     {"hang": true}           nothing more, ever, until cancelled
+    {"deaf": true}           the same, and a cancellation is not heard while the session stands
     {"exit": 1}              the worker process dies at once
 
 It keeps slots (one for each prompt), a bounded queue and a context like any other backend, so that limits can be met
@@ -81,6 +82,7 @@ class Step(msgspec.Struct, forbid_unknown_fields=True):
     wait_ms: float | UnsetType = UNSET
     fail: str | UnsetType = UNSET
     hang: bool | UnsetType = UNSET
+    deaf: bool | UnsetType = UNSET
     exit: int | UnsetType = UNSET
 
 
@@ -92,6 +94,7 @@ class Run:
         self.choices = choices
         self.steps = steps
         self.resume_at = 0.0
+        self.deaf = False
         self.started_at = time.monotonic()
         self.said = 0
         self.calls = 0
@@ -144,6 +147,8 @@ class ScriptedBackend:
         self._work.set()
 
     def cancel(self, generation: Generation) -> None:
+        if not generation.abandoned and any(run.deaf for run in self._slots if run.generation is generation):
+            return
         if runs := self._drop(generation):
             choices = [choice for run in runs for choice in run.choices]
             ends = [(generation, pb.Event(delta=pb.Delta(choice=i, finish=pb.CANCELLED))) for i in choices]
@@ -207,8 +212,8 @@ class ScriptedBackend:
         match kind:
             case "wait_ms":
                 run.resume_at = now + value / 1e3
-            case "hang":
-                run.resume_at = math.inf
+            case "hang" | "deaf":
+                run.resume_at, run.deaf = math.inf, kind == "deaf"
             case "exit":
                 os._exit(value)
             case "stop":

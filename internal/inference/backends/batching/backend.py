@@ -162,18 +162,20 @@ class BatchingBackend(ABC):
 
     def _look(self, request: Request, intake: ThreadPoolExecutor) -> None:
         """Looks at the images of a request, unless nobody waits for it any more; the rest is another thread's."""
-        if request.cancelled or self._closed:
-            request.cancelled = True
-            self._emit([(request.generation, request.finished())])
+        if self._is_over(request):
             return
         assert self._prompts is not None
         with self._refusing(request):
             intake.submit(self._admit, request, self._prompts.see(request.generation.request))
 
     def _admit(self, request: Request, pictures: Sequence[Picture] = ()) -> None:
-        """Reads the prompt and hands the request to the engine. Everything that can be refused is refused here."""
+        """Reads the prompt and hands the request to the engine, unless nobody waits for it any more, as those behind it
+        do. Everything that can be refused is refused here."""
         assert self._prompts is not None
         assert self._engine is not None
+        if self._is_over(request):
+            self._engine.forget(request)
+            return
         generation = request.generation
         with self._refusing(request):
             prompts = self._prompts.read(generation.request, pictures)
@@ -185,6 +187,14 @@ class BatchingBackend(ABC):
                 self._emit(request.without_output())
             else:
                 self._engine.add(request)
+
+    def _is_over(self, request: Request) -> bool:
+        """Whether nobody waits for it any more; then this is its end."""
+        if not (request.cancelled or self._closed):
+            return False
+        request.cancelled = True
+        self._emit([(request.generation, request.finished())])
+        return True
 
     @contextmanager
     def _refusing(self, request: Request) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,21 @@ async def test_cancel_in_the_middle(demo: Engine) -> None:
     await answer.end()
     assert answer.events[-1].finished.cancelled
     assert (await run(demo, user("?"), constraint=PERSON)).finish() == pb.STOP
+
+
+async def test_grammars_of_those_who_left_are_not_compiled(demo: Engine) -> None:
+    """Those behind them would wait for each."""
+    going = threading.Event()
+    demo.backend._compiling.submit(going.wait)
+    left = [demo.submit(user("?"), constraint=pb.Constraint(regex="(")) for _ in range(3)]  # which is none
+    last = demo.submit(user("?"), constraint=pb.Constraint(regex="c{3}"), ignore_eos=False)
+    for answer in left:
+        demo.cancel(answer)
+    going.set()
+    assert (await last.end()).text() == "ccc"
+    for answer in left:
+        assert (await answer.end()).kinds == ["finished"]
+        assert answer.events[-1].finished.cancelled
 
 
 # ------------------------------------------------------------------ refusals
