@@ -145,7 +145,7 @@ class GenerationStream(AnswerStream[Delta]):
                 self._failed = event.failed  # said after what came before it
         if self._failed is not None and not deltas:
             return await self._refused(self._failed)
-        if deltas and self._first_token_s is None:
+        if deltas and self._first_token_s is None and not self._left:
             self._first_token_s = time.monotonic()
         elif not events:
             self._check_deadline(call.last_event_s)

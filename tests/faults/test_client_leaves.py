@@ -99,6 +99,7 @@ async def test_before_the_first_token(edge: Edge, stream: bool) -> None:
     await asyncio.wait_for(edge.workers[0].service.idle(), 30)
     (row,) = await usage(edge, 1)
     assert (row["outcome"], row["completion_tokens"], row["status"]) == ("client_left", 0, 499)
+    assert row["ttft_ms"] is None
 
 
 async def test_a_client_that_closes_its_half_has_left(edge: Edge) -> None:

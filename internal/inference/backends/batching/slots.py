@@ -86,7 +86,10 @@ class Request:
         return [(self.generation, event) for event in events]
 
     def finished(self) -> pb.Event:
+        """Whoever leaves the queue has had nothing of the prompts that never left it."""
         usage = self.generation.usage
+        if self.cancelled:
+            usage.prompt_tokens -= sum(len(prompt.tokens) for prompt in self._unread)
         return pb.Event(finished=pb.Finished(usage=usage, timings=self._timings(), cancelled=self.cancelled))
 
     def failed(self, error: WorkerError) -> pb.Event:
