@@ -60,14 +60,20 @@ class Replica:
 
     @property
     def usable(self) -> bool:
-        if not self.ready or (self.ejected_until_s and time.monotonic() < self.ejected_until_s):
+        if not self.ready or self.set_aside:
             return False
         return (
             self.embedding is not None if self.state.kind == pb.EMBEDDING else bool(self.session and self.session.alive)
         )
 
+    @property
+    def set_aside(self) -> bool:
+        return self.ejected_until_s > 0 and time.monotonic() < self.ejected_until_s
+
     def stalled(self) -> None:
-        """A request on it got nothing for too long."""
+        """A request on it got nothing for too long. What ran beside those it was set aside for says nothing new."""
+        if self.set_aside:
+            return
         self.stalls += 1
         if self.stalls >= STALLS_TO_EJECT:
             self.stalls = 0

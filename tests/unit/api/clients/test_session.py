@@ -190,6 +190,10 @@ async def test_a_replica_that_keeps_stalling_is_set_aside() -> None:
             replica.stalled()
         assert not replica.usable
         first_s = replica.ejected_until_s
+        for _ in range(20):
+            replica.stalled()
+        assert replica.ejected_until_s == first_s  # those ran at the same time
+        replica.ejected_until_s = 0.0  # the time is over
         for _ in range(5):
             replica.stalled()
         assert replica.ejected_until_s - first_s > 29  # for twice as long
