@@ -49,12 +49,13 @@ def opens_reasoning(rendered: Sequence[str | int]) -> bool:
 
 
 class OutputParser:
-    """Text in, deltas out. Read `called` after `flush()` to choose the finish reason."""
+    """Text in, deltas out. Read `called` and `cut` after `flush()` to choose the finish reason."""
 
     def __init__(
         self, family: Family | None, names: Collection[str], *, thinking: bool, reasoning_open: bool, max_calls: int
     ) -> None:
         self.called = False
+        self.cut = False  # the output ended within a call
         # Tokens with these texts must reach `feed` as text, even where the vocabulary calls them special.
         self.markers: tuple[str, ...] = markers_of(family, thinking)
         self._family = family
@@ -84,6 +85,7 @@ class OutputParser:
     def flush(self) -> list[pb.Delta]:
         """The rest, at the end of the output."""
         if self._call is not None:
+            self.cut = True
             self._end_call(self._call, well=False)
         elif self._state in (self._in_reasoning, self._in_reasoning_start):
             self._reasoning.append(self._buffer.rstrip())

@@ -166,7 +166,8 @@ class Choice(Task):
         deltas = self._read(text)
         if self._parser is not None:
             deltas += self._parser.flush()
-            if self._parser.called and finish == pb.STOP:
+            # Nobody is to act on a call that a stop string cut: what is missing of its arguments may be what matters.
+            if self._parser.called and finish == pb.STOP and not (self._parser.cut and self._text.stopped):
                 finish = pb.TOOL_CALLS
         deltas = deltas or [pb.Delta()]
         self._account(deltas[0])

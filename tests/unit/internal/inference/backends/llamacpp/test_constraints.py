@@ -168,6 +168,15 @@ async def test_other_settings_work_beside_a_mask(demo: Engine) -> None:
     assert (stopped.text(), stopped.finish(), stopped.deltas()[-1].stop_sequence) == ("", pb.STOP, "777")
 
 
+async def test_a_call_that_a_stop_string_cuts_is_not_to_be_acted_on(demo: Engine) -> None:
+    chat = user("Weather in Rome, please.", tools=[WEATHER], tool_choice=pb.ToolChoice(mode=pb.ToolChoice.REQUIRED))
+    cut = await run(demo, chat, stop=['"days"'])
+    assert [call.name for delta in cut.deltas() for call in delta.tool_calls if call.name] == ["weather"]
+    assert (cut.finish(), cut.deltas()[-1].stop_sequence) == (pb.STOP, '"days"')
+    ended = await run(demo, chat, stop=["</tool_call>"])
+    assert ended.finish() == pb.TOOL_CALLS
+
+
 async def test_min_tokens_cannot_make_more_of_what_is_complete(demo: Engine) -> None:
     for regex in ("ab", ""):
         answer = await run(demo, user("?"), constraint=pb.Constraint(regex=regex), min_tokens=20)
