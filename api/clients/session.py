@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -110,6 +111,11 @@ class Call:
         return events
 
     @property
+    def last_token_s(self) -> float:
+        """When the worker last had a token for any call of the session."""
+        return self._session.last_token_s
+
+    @property
     def replica(self) -> str:
         return self._session.target
 
@@ -139,6 +145,7 @@ class Session:
         self.alive = False
         self.broken = asyncio.Event()
         self.calls: dict[int, Call] = {}
+        self.last_token_s = -math.inf  # of any call
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._starts: list[pb.Start] = []
@@ -247,7 +254,10 @@ class Session:
                     if call is None:
                         continue
                     kind = event.WhichOneof("kind")
-                    if kind in ("finished", "failed"):
+                    if kind == "delta":
+                        if event.delta.tokens:
+                            self.last_token_s = now
+                    elif kind in ("finished", "failed"):
                         call.ended = True
                         del calls[event.handle]
                     call.put(event)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from api.clients.generate_request import choices_of
 from api.clients.grpc_errors import from_failed, worker_died
-from api.clients.session import FINISH_NAMES, PROVENANCES, Delta, Failed, Finished, GenerateRequest, length
+from api.clients.session import FINISH_NAMES, PROVENANCES, Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import LineAnswer, Outcome, Provenance, TokenUsage, UsageRecord
 from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
 from api.services.admission import Ticket
@@ -148,7 +148,7 @@ class GenerationStream(AnswerStream[Delta]):
         if deltas and self._first_token_s is None and not self._left:
             self._first_token_s = time.monotonic()
         elif not events:
-            self._check_deadline(call.last_event_s)
+            self._check_deadline(call)
         return deltas
 
     @property
@@ -328,17 +328,19 @@ class GenerationStream(AnswerStream[Delta]):
             raise
         return []
 
-    def _check_deadline(self, last_event_s: float) -> None:
+    def _check_deadline(self, call: Call) -> None:
         first = self._first_token_s is None
         if self._left:
             limit_s, since_s = CANCEL_WAIT_S, self._left_s
         elif first:
             limit_s, since_s = self._deadlines.first_token_s, self._started_s
         else:
-            limit_s, since_s = self._deadlines.inter_token_s, last_event_s
-        if time.monotonic() - since_s < limit_s:
+            limit_s, since_s = self._deadlines.inter_token_s, call.last_event_s
+        now = time.monotonic()
+        if now - since_s < limit_s:
             return
-        if not self._left:  # a worker that is slow to hear of it keeps nobody waiting, whatever else it does
+        # Who left keeps nobody waiting, and a worker that is busy with others does not stand still.
+        if not self._left and now - call.last_token_s >= limit_s:
             self._attempts.replica.stalled()
         self._attempts.cancel()
         self.error = UpstreamTimeoutError(

@@ -74,3 +74,20 @@ async def test_clients_that_leave_do_not_set_a_worker_aside(fresh_database: str,
                 await asyncio.sleep(0.01)
             hello = body | {"messages": [{"role": "user", "content": "hello"}]}
             assert (await client.post(CHAT, json=hello)).status_code == 200
+
+
+async def test_a_worker_that_is_busy_with_others_is_not_set_aside(fresh_database: str, redis_url: str) -> None:
+    """Whoever waits in its queue for too long is told so, and it goes on."""
+    options = {"slots": 1, "step_ms": 5.0, "tokens": 100_000}
+    async with open_edge(fresh_database, redis_url, worker_options=options, first_token_timeout_s=0.5) as edge:
+        headers = {"authorization": f"Bearer {edge.key}"}
+        async with httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=20) as client:
+            body = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
+            async with client.stream("POST", CHAT, json=body | {"stream": True}) as response:
+                lines = response.aiter_lines()
+                await anext(lines)
+                waiting = await asyncio.gather(*(client.post(CHAT, json=body) for _ in range(2 * STALLS_TO_EJECT)))
+                assert {answer.status_code for answer in waiting} == {504}
+                (replica,) = edge.state.hosts.replicas()
+                assert replica.usable
+                await anext(lines)
