@@ -2,6 +2,8 @@
 
 A row is *running* (a lease, no status) or *done* (a status). A running row whose lease has passed belongs to nobody:
 its process died, and the next request takes it over; unless it had charged already: then it is done, without an answer.
+While its hold is open it may still charge, because leases lapse as well when PostgreSQL was away: it counts as running
+until the hold is closed, by the sweeper if its process is gone.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 from api.storage.session import Database
 
 _CHARGED = "EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled')"
+_MAY_CHARGE = _CHARGED.replace("= 'settled'", "<> 'released'")
 _CLAIM = f"""
 INSERT INTO idempotency AS i (project_id, route, key, body_digest, owner, lease_until)
 VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 second')
 ON CONFLICT (project_id, route, key) DO UPDATE
 SET body_digest = $4, owner = $5, lease_until = now() + $6 * interval '1 second', status = NULL, headers = NULL,
     body = NULL, created_at = now()
-WHERE i.lease_until < now() AND NOT {_CHARGED} OR i.created_at < now() - $7 * interval '1 second'
+WHERE i.lease_until < now() AND NOT {_MAY_CHARGE} OR i.created_at < now() - $7 * interval '1 second'
 RETURNING 1
 """  # noqa: S608 — constants only
 _READ = f"""

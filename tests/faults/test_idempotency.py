@@ -165,6 +165,23 @@ async def test_a_process_that_died_leaves_its_key_to_the_next(edge: Edge, client
     assert (await post(client, "k")).headers["idempotent-replayed"] == "true"
 
 
+async def test_a_process_that_could_not_renew_its_lease_keeps_its_key(edge: Edge, client: httpx.AsyncClient) -> None:
+    """As when PostgreSQL was away for longer than a lease: the request runs on, and is charged."""
+    body = chat("script:" + json.dumps([{"say": "one "}, {"wait_ms": 1500}, {"say": "two"}]), stream=True)
+    headers = {"Idempotency-Key": "k"}
+    async with client.stream("POST", CHAT, json=body, headers=headers) as first:
+        lines = first.aiter_lines()
+        while "one" not in await anext(lines):
+            pass
+        await rows.renew(edge.state.database, list(edge.state.idempotency.running), -1.0)
+        again = await client.post(CHAT, json=body, headers=headers)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_in_progress")
+        assert [line async for line in lines if line][-1] == "data: [DONE]"
+    again = await client.post(CHAT, json=body, headers=headers)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert await charges(edge) == 1
+
+
 async def test_answers_are_forgotten_after_a_day(edge: Edge, client: httpx.AsyncClient) -> None:
     await post(client, "k")
     await edge.state.database.execute("UPDATE idempotency SET created_at = now() - interval '25 hours'")
