@@ -126,6 +126,10 @@ class EventStream(Response, Generic[Said]):
                 self.headers.update(stream.upstream_headers)
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await self._body(send, first, scope["state"])
+        except BaseException:
+            if not stream.left:
+                scope["state"]["broken"] = True
+            raise
         finally:
             await stream.aclose()
 

@@ -68,6 +68,7 @@ class GenerationStream(AnswerStream[Delta]):
         self._finish_reason = ""
         self._left = False
         self._left_s = 0.0
+        self._cut_off = False  # by us, while the client was there
         self._accepted = False
         self._prompt_tokens = 0  # known when it is accepted
         self._upstream = ""  # that answers, if one does; as above
@@ -237,7 +238,9 @@ class GenerationStream(AnswerStream[Delta]):
             await asyncio.shield(self._settlement)
 
     async def _stop(self) -> None:
-        """Ends what still runs, hears from the worker what it had generated, settles."""
+        """Ends what still runs, hears from the worker what it had generated, settles. Whose answer ends here without
+        having left was cut off, by our shutdown for example."""
+        self._cut_off = not self._left
         self._left = True
         self._attempts.cancel()
         try:
@@ -275,7 +278,7 @@ class GenerationStream(AnswerStream[Delta]):
             finish_reason=self._finish_reason,
             provenance=self._provenance(),
             tokens=self.usage(),
-            status=self.error.status if self.error and not self._streamed else 499 if self._left else self.status,
+            status=self._told_status(),
             streamed=self._streamed,
             started_at_s=self._ticket.quote.started_at_s,
             ttft_ms=None if self._first_token_s is None else (self._first_token_s - self._started_s) * 1e3,
@@ -296,8 +299,15 @@ class GenerationStream(AnswerStream[Delta]):
     def _provenance(self) -> Provenance:
         return "estimated" if self.finished is None else PROVENANCES[self.finished.usage.provenance]
 
+    def _told_status(self) -> int:
+        if self._cut_off:
+            return self.status if self._streamed else 500
+        if self.error is not None and not self._streamed:
+            return self.error.status
+        return 499 if self._left else self.status
+
     def _outcome(self) -> Outcome:
-        if self.error is not None:
+        if self.error is not None or self._cut_off:
             return "upstream_broke"
         return "client_left" if self._left else "finished"
 

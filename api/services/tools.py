@@ -155,9 +155,12 @@ class ToolLoop(AnswerStream[Said]):
         await asyncio.shield(self._end)
 
     async def _stop(self) -> None:
-        """Ends what still runs, and settles the last round."""
+        """Ends what still runs, and settles the last round. Whoever has not left was cut off, as in one generation."""
         if self._rounds is not None and not self._rounds.done():
-            self.leave()
+            if not self._left:
+                self._rounds.cancel()
+                for running in self._running:
+                    running.cancel()
             await asyncio.wait({self._rounds})
         await self._stream.aclose()
 

@@ -1,0 +1,49 @@
+"""The edge is stopped while answers run for longer than it waits for them: they are cut, and nobody pays."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from api.ledger.reconcile import verify
+from api.storage.session import open_pool
+from tests.edge import Edge, open_edge
+from tests.workers import MODEL
+
+pytestmark = pytest.mark.timeout(60)
+CHAT = "/v1/chat/completions"
+
+
+async def test_nobody_pays_for_what_a_shutdown_cut(fresh_database: str, redis_url: str) -> None:
+    heard = {"begun": asyncio.Event()}
+
+    async def ask(edge: Edge, stream: bool, key: str) -> None:
+        headers = {"authorization": f"Bearer {edge.key}"} | ({"idempotency-key": key} if key else {})
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}], "stream": stream}
+        async with (
+            httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=30) as client,
+            client.stream("POST", CHAT, json=body) as response,
+        ):
+            async for line in response.aiter_lines():
+                if "tok" in line:
+                    heard["begun"].set()
+            assert response.status_code == 500
+
+    options = {"step_ms": 5.0, "tokens": 100_000}
+    async with open_edge(fresh_database, redis_url, worker_options=options) as edge:
+        asked = ((True, ""), (True, "k"), (False, ""))
+        answers = [asyncio.create_task(ask(edge, stream, key)) for stream, key in asked]
+        await asyncio.wait_for(heard["begun"].wait(), 30)
+        while edge.workers[0].service.running < len(answers):
+            await asyncio.sleep(0.01)
+    streamed, kept, whole = await asyncio.gather(*answers, return_exceptions=True)
+    assert isinstance(streamed, httpx.RemoteProtocolError) and isinstance(kept, httpx.RemoteProtocolError)
+    assert whole is None
+    database = await open_pool(fresh_database)
+    rows = await database.fetch("SELECT outcome, cost_nusd, status FROM usage ORDER BY status")
+    assert [tuple(row) for row in rows] == [("upstream_broke", 0, 200)] * 2 + [("upstream_broke", 0, 500)]
+    assert not await database.fetch("SELECT FROM idempotency")  # the same key may be tried again
+    assert [finding for finding in await verify(database) if finding.offences] == []
+    await database.aclose()
