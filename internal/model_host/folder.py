@@ -2,13 +2,15 @@
 
 A `.gguf` file is one for llama.cpp; a folder with a `config.json` one for transformers. It is of vectors where
 sentence-transformers has left its `modules.json`, or where the file says how it pools. What begins with a dot is being
-downloaded; projectors and the further parts of a split file are no models.
+downloaded; projectors and the further parts of a split file are no models. Whatever else is left here, the other models
+go on: what cannot be read (`lost+found`), is gone by now, or has a name that no request could say, is passed over.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -33,9 +35,14 @@ def models_in(folder: Path | None) -> list[ModelConfig]:
 
 
 def _paths(folder: Path, depth: int) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if not path.name.startswith(".") and path.name.isprintable():
+                yield from _models_at(path, depth)
+
+
+def _models_at(path: Path, depth: int) -> Iterator[Path]:
+    with suppress(OSError):
         if path.suffix == ".gguf" and path.is_file():
             if not path.name.startswith("mmproj") and not LATER_PART.search(path.stem):
                 yield path

@@ -8,6 +8,8 @@ the reason.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ WEIGHTS = (".gguf", ".safetensors", ".bin")  # of several forms in one folder th
 BYTES_PER_VALUE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625}  # others: about half a byte
 SMALL_VALUE = 0.6875
 CONTEXT, SLOTS, CELLS_PER_SLOT = 4096, 16, 1024  # where a row leaves them out
+MOST_COUNT, MOST_BYTES = 1 << 31, 1 << 50  # a file can say anything of itself, and states have to be told in 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Shape:
 
 def size_bytes(path: str) -> int:
     """Of a file, or of all files of a folder; 0 when it is not there."""
-    return sum(file.stat().st_size for file in _files(path))
+    return sum(map(_size, _files(path)))
 
 
 def needed_bytes(config: ModelConfig) -> int:
@@ -48,7 +51,7 @@ def needed_bytes(config: ModelConfig) -> int:
     weights = _weights_bytes(config.path) + size_bytes(config.mmproj)
     keys_and_values = _cells(config, shape) * _token_bytes(config, shape) if config.kind == "chat" else 0
     on_gpu = _share_on_gpu(config, shape)
-    return PROCESS_BYTES + int((weights + keys_and_values) * (1 - on_gpu))
+    return min(PROCESS_BYTES + int((weights + keys_and_values) * (1 - on_gpu)), MOST_BYTES)
 
 
 def available_bytes(budget_bytes: int, pids: Iterable[int]) -> int:
@@ -60,7 +63,7 @@ def available_bytes(budget_bytes: int, pids: Iterable[int]) -> int:
 
 def shape_of(path: str) -> Shape:
     """Read from the head of a GGUF file, or from a folder's config.json. Zeros where they do not say."""
-    facts: dict[str, Any] = _config_json(Path(path)) if Path(path).is_dir() else dict(read_header(Path(path)))
+    facts: dict[str, Any] = _config_json(Path(path)) or dict(read_header(Path(path)))
     name = facts.get("general.architecture")
     names = GGUF_NAMES if name else JSON_NAMES
     layers, width, heads, kv_heads, context = (_whole(facts.get(key.format(name))) for key in names)
@@ -78,18 +81,18 @@ JSON_NAMES = (
 
 
 def _weights_bytes(path: str) -> int:
-    by_form = (sum(file.stat().st_size for file in _files(path) if file.suffix == form) for form in WEIGHTS)
+    by_form = (sum(_size(file) for file in _files(path) if file.suffix == form) for form in WEIGHTS)
     return next(filter(None, by_form), 0)
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, MOST_COUNT) if isinstance(value, int) and value > 0 else 0
 
 
 def _config_json(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -117,10 +120,19 @@ def _share_on_gpu(config: ModelConfig, shape: Shape) -> float:
 
 
 def _files(path: str) -> list[Path]:
-    root = Path(path)
-    if not path or not root.exists():
+    """The file, or all in the folder; without what cannot be looked at."""
+    if not path:
         return []
-    return [file for file in root.rglob("*") if file.is_file()] if root.is_dir() else [root]
+    return [Path(path), *(Path(folder, name) for folder, _, names in os.walk(path) for name in names)]
+
+
+def _size(file: Path) -> int:
+    """0 of what is no file, or is gone by now."""
+    try:
+        found = file.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _private_bytes(pid: int) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,16 @@ from gen import model_host_pb2 as pb
 
 from internal.config import ConfigError, ModelsFile
 from internal.gently import NICENESS
+from internal.model_host.folder import models_in
 from internal.model_host.models import Models
 from internal.model_host.settings import HostSettings
 from internal.model_host.worker import Worker
 from tests.unit.internal.model_host.test_host import MODULES, PATIENCE_S, Running, model, running
+from tests.unit.internal.model_host.test_memory import text, whole, write_gguf
 from tests.unit.internal.sessions import groups_by_session, until_niceness
 
 GIB = 1 << 30
+NOBODY = 65534
 
 
 async def started(worker: Worker) -> int:
@@ -318,6 +324,52 @@ async def test_the_folder_adds_models_and_models_yaml_counts(tmp_path: Path) -> 
         assert run.host.state().aliases["*"] == "b"
         (tmp_path / "late.gguf").write_bytes(b"GGUF")
         assert (await load(run, "late")).state == pb.LOADING
+
+
+def write_nonsense(folder: Path) -> None:
+    """What the disk, or a download, may leave in MODEL_DIR."""
+    for name, config in {
+        "deep": "[" * 200_000,
+        "vast": f'{{"num_hidden_layers": 1{"0" * 400}, "hidden_size": 9}}',
+    }.items():
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(config)
+    most = struct.pack("<IQ", 10, (1 << 64) - 1)
+    pairs = [text("general.architecture") + struct.pack("<I", 8) + text("x")]
+    pairs += [text(f"x.{name}") + most for name in ("block_count", "embedding_length", "context_length")]
+    write_gguf(folder / "endless.gguf", *pairs, whole("x.attention.head_count", 1))
+    (folder / os.fsdecode(b"no-utf-8-\xff.gguf")).write_bytes(b"GGUF")
+    (folder / "broken.gguf").symlink_to("nowhere")
+
+
+async def test_whatever_is_in_the_folder_the_models_go_on(tmp_path: Path) -> None:
+    async with running(model("good"), model_dir=tmp_path) as run:
+        write_nonsense(tmp_path)
+        (tmp_path / "last.gguf").write_bytes(b"GGUF")
+        known = await until(run, lambda known: "last" in known and known["good"].state == pb.READY)
+        assert known.keys() == {"good", "last", "deep", "vast", "endless"}
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await load(run, "endless")
+        assert status_of(refusal)[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@contextlib.contextmanager
+def as_an_ordinary_user_of(folder: Path) -> Iterator[Path]:
+    """Root reads everything."""
+    user = os.geteuid()
+    os.chown(folder, user or NOBODY, -1)
+    os.seteuid(user or NOBODY)
+    try:
+        yield folder
+    finally:
+        os.seteuid(user)
+
+
+def test_a_folder_that_nobody_may_read_is_passed_over() -> None:
+    with tempfile.TemporaryDirectory() as name, as_an_ordinary_user_of(Path(name)) as folder:
+        (folder / "lost+found").mkdir(mode=0)
+        (folder / "good.gguf").write_bytes(b"GGUF")
+        assert [row.name for row in models_in(folder)] == ["good"]
 
 
 @pytest.mark.parametrize("setting", ["default_model", "preload_model"])
