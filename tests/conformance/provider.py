@@ -53,6 +53,7 @@ class Provider:
         self.always: Fault | None = None  # of all of them
         self.by_key: dict[str, Fault] = {}  # of all that come with this key
         self.counts = True  # it tells usage
+        self.usage: dict[str, Any] = {}  # and these counts, whatever it did
         self.base64 = False  # vectors are told so, as was asked
         self.piece_bytes = 0  # answers leave in pieces of so many bytes; 0: event by event
         self.connections = 0
@@ -92,7 +93,11 @@ class Provider:
             return await self._whole(writer, refusal, 400)
         if asked.path.endswith("/count_tokens"):
             return await self._whole(writer, {"input_tokens": prompt_tokens(asked.body)})
-        events = anthropic(asked.body, self.counts) if "/messages" in asked.path else openai(asked.body, self.counts)
+        events = (
+            anthropic(asked.body, self.counts)
+            if "/messages" in asked.path
+            else openai(asked.body, self.counts, self.usage)
+        )
         begun = False
         for number, (pause_s, event) in enumerate(events):
             if fault and number >= fault.after:
@@ -260,7 +265,7 @@ def sse(body: dict[str, Any], name: str = "") -> bytes:
     )
 
 
-def openai(body: dict[str, Any], counts: bool) -> Iterator[Timed]:
+def openai(body: dict[str, Any], counts: bool, usage: dict[str, Any]) -> Iterator[Timed]:
     told_ = told(body)
     choices = range(body.get("n") or 1)
 
@@ -291,7 +296,7 @@ def openai(body: dict[str, Any], counts: bool) -> Iterator[Timed]:
         yield 0, chunk(choice, {}, told_.reason, stop_reason=told_.stopped_by)
     if counts:
         used = {"prompt_tokens": prompt_tokens(body), "completion_tokens": told_.tokens * len(choices)}
-        yield 0, sse({"choices": [], "usage": used | {"prompt_tokens_details": {"cached_tokens": 1}}})
+        yield 0, sse({"choices": [], "usage": used | {"prompt_tokens_details": {"cached_tokens": 1}} | usage})
     yield 0, b"data: [DONE]\n\n"
 
 

@@ -45,6 +45,7 @@ VECTORS = """
 """
 SECOND = "[{backend: anthropic, name: second, base_url: URL, model: remote, keys: [file:FOLDER/two.key]}]"
 ONE, TWO = "sk-first-secret-9a7b", "sk-second-secret-3c1d"
+COUNTED = ("provenance", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 HELLO = 'script:[{"say": "hello "}, {"say": "you"}]'
 
 
@@ -64,8 +65,8 @@ class System:
 
     def rows(self) -> list[dict[str, Any]]:
         rows = self.edge.sql(
-            "select split_part(replica, '@', 1) as upstream, outcome, provenance, prompt_tokens, completion_tokens, "
-            "cost_nusd from usage order by started_at"
+            "select split_part(replica, '@', 1) as upstream, outcome, provenance, prompt_tokens, cached_tokens, "
+            "completion_tokens, reasoning_tokens, cost_nusd from usage order by started_at"
         )
         return rows[self.seen :]
 
@@ -268,6 +269,33 @@ async def test_usage_that_is_not_told_is_estimated_and_called_so(system: System)
     [row] = system.rows()
     assert (row["provenance"], row["completion_tokens"]) == ("estimated", 2)
     assert row["prompt_tokens"] == len(HELLO) // 4
+
+
+def thought(tokens: int) -> dict[str, Any]:
+    return {"completion_tokens_details": {"reasoning_tokens": tokens}}
+
+
+@pytest.mark.parametrize(
+    ("told", "billed"),
+    [
+        ({"completion_tokens": 2, "total_tokens": 95} | thought(90), ("provider", 3, 1, 92, 90)),  # xAI, Gemini
+        ({"completion_tokens": 2} | thought(90), ("provider", 3, 1, 2, 2)),
+        ({"prompt_tokens_details": {"cached_tokens": 90}}, ("provider", 3, 3, 2, 0)),
+        ({"prompt_tokens": -1}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
+        ({"completion_tokens": 1 << 40}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
+    ],
+)
+async def test_whatever_an_upstream_counts_a_bill_is_written(
+    system: System, told: dict[str, Any], billed: tuple[Any, ...]
+) -> None:
+    """Bills say that cached tokens are of the prompt, and those of thoughts of the completion."""
+    system.first.usage = {"prompt_tokens": 3, "completion_tokens": 2} | told
+    try:
+        await system.ask()
+    finally:
+        system.first.usage = {}
+    [row] = await settled(system)
+    assert tuple(row[name] for name in COUNTED) == billed
 
 
 async def test_vectors_say_who_made_them_and_who_counted(system: System) -> None:

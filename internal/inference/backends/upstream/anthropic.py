@@ -10,7 +10,15 @@ import msgspec
 from gen import inference_pb2 as pb
 
 from internal.errors import InvalidRequestError
-from internal.inference.backends.upstream.forms import Calls, StreamError, decimal, image_type, offered, parameters
+from internal.inference.backends.upstream.forms import (
+    Calls,
+    StreamError,
+    counted,
+    decimal,
+    image_type,
+    offered,
+    parameters,
+)
 from internal.upstream.options import UpstreamOptions, line
 from internal.upstream.secrets import Secret
 
@@ -263,12 +271,7 @@ class EventReader:
         }
         if usage.output_tokens_details and (thought := usage.output_tokens_details.thinking_tokens):
             self._counted["thinking_tokens"] = thought
-        counted = self._counted.get
-        cached = counted("cache_read_input_tokens", 0)
-        self.usage = pb.Usage(
-            prompt_tokens=counted("input_tokens", 0) + counted("cache_creation_input_tokens", 0) + cached,
-            cached_tokens=cached,
-            completion_tokens=counted("output_tokens", 0),
-            reasoning_tokens=counted("thinking_tokens", 0),
-            provenance=pb.PROVIDER,
-        )
+        said = self._counted.get
+        cached = said("cache_read_input_tokens", 0)
+        prompt = said("input_tokens", 0) + said("cache_creation_input_tokens", 0) + cached
+        self.usage = counted(prompt, cached, said("output_tokens", 0), said("thinking_tokens", 0))

@@ -21,6 +21,9 @@ IMAGE_TYPES: tuple[tuple[bytes, str], ...] = (
 )
 
 
+MOST_TOKENS = 1 << 31  # that anybody counts in one answer
+
+
 class StreamError(BrokenError):
     """The upstream says in the middle of its answer that it failed, or says what nobody understands."""
 
@@ -54,6 +57,20 @@ class Form(Protocol):
 def decimal(value: float) -> float:
     """A float32 as it was meant: 0.7, not 0.699999988079071."""
     return float(f"{value:.7g}")
+
+
+def counted(prompt: int, cached: int, completion: int, reasoning: int) -> pb.Usage | None:
+    """What an upstream says it counted, as bills need it: cached tokens are of the prompt, those of reasoning of the
+    completion. None when it cannot be."""
+    if not all(0 <= count < MOST_TOKENS for count in (prompt, cached, completion, reasoning)):
+        return None
+    return pb.Usage(
+        prompt_tokens=prompt,
+        cached_tokens=min(cached, prompt),
+        completion_tokens=completion,
+        reasoning_tokens=min(reasoning, completion),
+        provenance=pb.PROVIDER,
+    )
 
 
 def offered(chat: pb.Chat) -> list[pb.Tool]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from gen import inference_pb2 as pb
 
-from internal.inference.backends.upstream.forms import Calls, StreamError, decimal, image_type, offered, parameters
+from internal.inference.backends.upstream.forms import (
+    Calls,
+    StreamError,
+    counted,
+    decimal,
+    image_type,
+    offered,
+    parameters,
+)
 from internal.upstream.options import UpstreamOptions, line
 from internal.upstream.secrets import Secret
 
@@ -171,10 +179,13 @@ class Call(msgspec.Struct):
     function: Function | None = None
 
 
+Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
 class Top(msgspec.Struct):
     token: str
     logprob: float
-    bytes: list[int] | None = None
+    bytes: list[Byte] | None = None
 
 
 class Token(Top):
@@ -212,6 +223,7 @@ class CompletionDetails(msgspec.Struct):
 class Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
@@ -297,15 +309,11 @@ def token_bytes(token: Top) -> bytes:
     return bytes(token.bytes) if token.bytes is not None else token.token.encode(errors="surrogatepass")
 
 
-def usage_of(counted: Usage) -> pb.Usage | None:
-    if counted.prompt_tokens is None or counted.completion_tokens is None:
+def usage_of(told: Usage) -> pb.Usage | None:
+    if told.prompt_tokens is None or told.completion_tokens is None:
         return None
-    cached = counted.prompt_tokens_details.cached_tokens if counted.prompt_tokens_details else 0
-    reasoning = counted.completion_tokens_details.reasoning_tokens if counted.completion_tokens_details else 0
-    return pb.Usage(
-        prompt_tokens=counted.prompt_tokens,
-        cached_tokens=cached or 0,
-        completion_tokens=counted.completion_tokens,
-        reasoning_tokens=reasoning or 0,
-        provenance=pb.PROVIDER,
-    )
+    cached = told.prompt_tokens_details.cached_tokens if told.prompt_tokens_details else 0
+    reasoning = told.completion_tokens_details.reasoning_tokens if told.completion_tokens_details else 0
+    # xAI and Gemini bill reasoning and count it in the total, not in the completion.
+    completion = max(told.completion_tokens, (told.total_tokens or 0) - told.prompt_tokens)
+    return counted(told.prompt_tokens, cached or 0, completion, reasoning or 0)

@@ -211,8 +211,16 @@ def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> N
     assert reader.usage == pb.Usage(prompt_tokens=5, cached_tokens=4, completion_tokens=3, provenance=pb.PROVIDER)
 
 
+NO_BYTE = b'{"choices": [{"logprobs": {"content": [{"token": "a", "logprob": -1, "bytes": [300]}]}}]}'
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"nonsense", b'{"error": {"message": "x"}}', chunk({"content": "a"}, index=3), b'"\xff"']
+    "data",
+    [
+        *(b"", b"[]", b"nonsense", b'{"error": {"message": "x"}}', b'"\xff"'),
+        chunk({"content": "a"}, index=3),
+        NO_BYTE,
+    ],
 )
 def test_what_is_no_chunk_breaks_the_answer(data: bytes) -> None:
     with pytest.raises(StreamError):
@@ -223,6 +231,14 @@ def test_what_is_no_chunk_breaks_the_answer(data: bytes) -> None:
 def test_what_is_no_event_breaks_the_answer(data: bytes) -> None:
     with pytest.raises(StreamError):
         Anthropic.reader(pb.GenerateRequest()).read(data)
+
+
+def test_usage_that_cannot_be_is_none() -> None:
+    reader = Anthropic.reader(say("Hi"))
+    reader.read(b'{"type": "message_start", "message": {"usage": {"input_tokens": -5}}}')
+    assert reader.usage is None
+    reader.read(b'{"type": "message_delta", "usage": {"input_tokens": 5, "cache_read_input_tokens": 4294967296}}')
+    assert reader.usage is None
 
 
 def test_usage_of_a_message_is_put_together() -> None:
