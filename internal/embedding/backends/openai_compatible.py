@@ -16,6 +16,7 @@ from internal.upstream.secrets import Secret
 from internal.upstream.upstreams import ChainOptions, Way, configured
 
 CHARACTERS_PER_TOKEN = 4
+MOST_TOKENS = 1 << 31  # that anybody counts in one answer
 
 
 class Options(ChainOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,18 +80,25 @@ class OpenAICompatibleBackend(RemoteBackend):
             if sorted(item.index for item in answer.data) != list(range(len(texts))):
                 raise BrokenError("not one vector for each text")
             for item in answer.data:
-                vectors[item.index] = floats(item.embedding)
+                vectors[item.index] = self._checked(floats(item.embedding))
         except (msgspec.MsgspecError, ValueError):
-            raise BrokenError(f"no vectors of {self._options.dimensions} dimensions") from None
-        if answer.usage is None:
+            raise BrokenError(f"no vectors of {self._options.dimensions} numbers") from None
+        if answer.usage is None or not 0 <= answer.usage.prompt_tokens < MOST_TOKENS:
             return Embedded(vectors, sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1, upstream, estimated=True)
         return Embedded(vectors, answer.usage.prompt_tokens, upstream)
+
+    def _checked(self, vector: Vectors) -> Vectors:
+        """Raises ValueError: numpy would stretch a vector of one number, and JSON has no NaN."""
+        if vector.shape != (self._options.dimensions,) or not np.isfinite(vector).all():
+            raise ValueError
+        return vector
 
 
 def floats(embedding: str | list[float]) -> Vectors:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4")
-    return np.array(embedding, np.float32)
+    with np.errstate(over="ignore"):  # too large is infinite, and refused as that
+        return np.array(embedding, np.float32)
 
 
 def bearer(key: Secret | None) -> bytes:

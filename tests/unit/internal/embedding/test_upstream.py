@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +35,10 @@ def backend(upstream: Provider, **options: Any) -> RemoteBackend:
 
 def request(*texts: str, **more: Any) -> pb.EmbedRequest:
     return pb.EmbedRequest(inputs=[pb.EmbedInput(text=text) for text in texts], **more)
+
+
+def answer_of(vector: Any, tokens: int) -> bytes:
+    return json.dumps({"data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": tokens}}).encode()
 
 
 @pytest.mark.parametrize("base64", [False, True])
@@ -92,6 +98,30 @@ async def test_token_ids_mean_nothing_there(upstream: Provider) -> None:
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "input[0]" in (refused.value.details() or "")
     assert not upstream.asked
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        [7.0],
+        [1e300, 0.0, 0.0, 0.0],
+        b64encode(np.array([np.nan, 0, 0, 0], "<f4").tobytes()).decode(),
+        b64encode(np.array([1], "<f4").tobytes()).decode(),
+    ],
+)
+async def test_what_is_no_vector_is_asked_for_again(upstream: Provider, vector: Any) -> None:
+    upstream.faults.append(Fault(200, body=answer_of(vector, 1)))
+    async with serving(backend(upstream)) as stub:
+        answer = await stub.Embed(request("one"))
+    assert np.frombuffer(answer.vectors, "<f4").tolist() == [3, 1, 0, 0.5]
+
+
+@pytest.mark.parametrize("tokens", [-1, 1 << 40])
+async def test_counts_that_cannot_be_are_estimated(upstream: Provider, tokens: int) -> None:
+    upstream.faults.append(Fault(200, body=answer_of([3, 1, 0, 0.5], tokens)))
+    async with serving(backend(upstream)) as stub:
+        answer = await stub.Embed(request("one"))
+    assert (answer.estimated, answer.prompt_tokens) == (True, 1)
 
 
 async def test_dimensions_that_are_not_as_configured_are_a_fault(upstream: Provider) -> None:
