@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from gen import embedding_pb2 as pb
@@ -13,6 +13,8 @@ from internal.embedding.batching import Batcher, Job
 from internal.errors import InvalidRequestError
 
 MAX_REQUEST_TOKENS = 300_000
+CHARACTERS_PER_TOKEN = 100  # a longer word is unknown to most tokenizers: no text has more, whatever its language
+PART_CHARACTERS = 1 << 16
 
 
 class Encoder:
@@ -39,23 +41,36 @@ class Encoder:
         self._tokenizing.shutdown()
 
     def _tokenize(self, inputs: Sequence[pb.EmbedInput]) -> list[list[int]]:
-        """Ids of all inputs, in their order, checked. Runs in a thread."""
-        encoded = iter(self._backend.tokenize([item.text for item in inputs if item.WhichOneof("kind") == "text"]))
-        texts = []
-        for position, item in enumerate(inputs):
-            if item.WhichOneof("kind") == "text":
-                ids = next(encoded)
-            else:
-                self._check_ids(position, item.tokens.ids)
-                ids = self._backend.complete(item.tokens.ids)
-            self._check_length(position, len(ids))
-            texts.append(ids)
-        total = sum(len(ids) for ids in texts)
-        if total > MAX_REQUEST_TOKENS:
-            raise InvalidRequestError(
-                f"the inputs have {total} tokens together; one request may have {MAX_REQUEST_TOKENS}", "input"
-            )
+        """Ids of all inputs, in their order, checked. Runs in a thread that all requests share, so what is too long is
+        found before all of it has been read."""
+        texts: list[list[int]] = []
+        total = 0
+        for part in parts_of(inputs):
+            for ids in self._ids_of(part, len(texts)):
+                self._check_length(len(texts), len(ids))
+                texts.append(ids)
+                total += len(ids)
+            if total > MAX_REQUEST_TOKENS:
+                raise InvalidRequestError(
+                    f"the inputs have more than {MAX_REQUEST_TOKENS} tokens together, which is what one request may "
+                    "have. Send several",
+                    "input",
+                )
         return texts
+
+    def _ids_of(self, part: Sequence[pb.EmbedInput], first: int) -> list[list[int]]:
+        """Of neighbours, the first of which has this position."""
+        for position, item in enumerate(part, first):
+            if item.WhichOneof("kind") == "text":
+                self._check_size(position, len(item.text))
+            else:
+                self._check_length(position, len(item.tokens.ids))
+                self._check_ids(position, item.tokens.ids)
+        encoded = iter(self._backend.tokenize([item.text for item in part if item.WhichOneof("kind") == "text"]))
+        return [
+            next(encoded) if item.WhichOneof("kind") == "text" else self._backend.complete(item.tokens.ids)
+            for item in part
+        ]
 
     def _check_ids(self, position: int, ids: Sequence[int]) -> None:
         size = self._backend.info.vocabulary_size
@@ -66,11 +81,32 @@ class Encoder:
                 f"input[{position}]",
             )
 
-    def _check_length(self, position: int, tokens: int) -> None:
+    def _check_size(self, position: int, characters: int) -> None:
         limit = self._backend.info.context_length
-        if tokens > limit:
-            raise InvalidRequestError(
-                f"this text has {tokens} tokens; the maximum context length of this model is {limit} tokens. "
-                "Shorten it or send it in parts",
-                f"input[{position}]",
-            )
+        if characters > limit * CHARACTERS_PER_TOKEN:
+            raise self._too_long(position, f"{characters} characters")
+
+    def _check_length(self, position: int, tokens: int) -> None:
+        if tokens > self._backend.info.context_length:
+            raise self._too_long(position, f"{tokens} tokens")
+
+    def _too_long(self, position: int, length: str) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"this text has {length}; the maximum context length of this model is "
+            f"{self._backend.info.context_length} tokens. Shorten it or send it in parts",
+            f"input[{position}]",
+        )
+
+
+def parts_of(inputs: Sequence[pb.EmbedInput]) -> Iterator[list[pb.EmbedInput]]:
+    """Neighbours that are tokenised together."""
+    part: list[pb.EmbedInput] = []
+    characters = 0
+    for item in inputs:
+        part.append(item)
+        characters += len(item.text)
+        if characters >= PART_CHARACTERS:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -98,6 +99,41 @@ async def test_the_longest_text_works_and_a_longer_one_is_named(stub: rpc.Embedd
     assert param == "input[1]"
     assert "513 tokens" in message
     assert "512" in message
+
+
+class Counting:
+    """A backend that counts what it had to tokenise."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.characters = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        self.characters += sum(map(len, texts))
+        return self._backend.tokenize(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "why", "most_characters"),
+    [
+        (["ab " * 2_600_000], "input[0]: this text has 7800000 characters", 0),
+        (["a cat", *["a," * 1900] * 2000], "input[1]: this text has 3802 tokens", 100_000),
+        (["word " * 400] * 2000, "input: the inputs have more than 300000 tokens together", 2_000_000),
+    ],
+)
+async def test_what_is_too_long_is_not_read_to_its_end(
+    minilm: Backend, texts: list[str], why: str, most_characters: int
+) -> None:
+    """Everybody's texts are tokenised in one thread: megabytes would keep all others waiting for seconds."""
+    counting = Counting(minilm)
+    async with serving(counting) as stub:
+        code, told = await refusal(stub, request(*texts))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert told.startswith(why)
+    assert counting.characters <= most_characters
 
 
 async def test_foreign_token_ids_name_the_way_out(stub: rpc.EmbeddingServiceStub) -> None:
