@@ -19,7 +19,7 @@ from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
 from internal.announce import Activity
-from internal.errors import ModelNotFoundError, UnavailableError, WorkerError
+from internal.errors import InvalidRequestError, ModelNotFoundError, UnavailableError, WorkerError
 from internal.inference.backends.base import Backend, Generation
 from internal.inference.receipts import Receipts
 
@@ -30,6 +30,7 @@ log = logging.getLogger("novai.inference")
 # steps that take longer than the distance are never held back.
 FRAME_PER_REQUEST_S = 0.0004
 FRAME_MOST_S = 0.012
+MOST_CHOICES = 1024  # the edge asks for fewer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -141,11 +142,12 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             reader.cancel()
 
     async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.Completion:  # noqa: N802
-        choices = max(1, request.request.n) * max(1, len(request.request.prompts.items))
-        completion = pb.Completion(choices=[pb.Choice() for _ in range(choices)])
+        completion = pb.Completion()
         async with aclosing(self._events(request, context)) as events:
             async for event in events:
                 if event.HasField("delta"):
+                    while event.delta.choice >= len(completion.choices):
+                        completion.choices.add()
                     collect(completion.choices[event.delta.choice], event.delta)
                 elif event.HasField("finished"):
                     completion.usage.CopyFrom(event.finished.usage)
@@ -204,6 +206,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     def _start(self, outbox: Outbox, handle: int, request_id: str, request: pb.GenerateRequest) -> None:
         try:
             self._check(request.model)
+            check_choices(request)
             if handle in outbox.running:
                 raise WorkerError(f"handle {handle} is already in use on this session")
         except WorkerError as error:
@@ -256,6 +259,12 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                         return
         finally:
             self._abandon(outbox)
+
+
+def check_choices(request: pb.GenerateRequest) -> None:
+    """Raises InvalidRequestError for more choices than can be made while others wait: all of them begin at once."""
+    if max(1, request.n) * max(1, len(request.prompts.items)) > MOST_CHOICES:
+        raise InvalidRequestError(f"one request has at most {MOST_CHOICES} choices, of all its prompts together", "n")
 
 
 async def refuse(context: Context, error: WorkerError) -> NoReturn:

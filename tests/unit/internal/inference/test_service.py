@@ -34,6 +34,17 @@ async def test_complete_has_room_for_the_choices_of_all_prompts() -> None:
     assert [bool(choice.text) for choice in whole.choices] == [True] * 4
 
 
+@pytest.mark.parametrize(("n", "prompts"), [(4_000_000_000, 0), (1000, 1000)])
+async def test_choices_without_end_are_refused_and_nobody_waits_for_them(n: int, prompts: int) -> None:
+    request = say("Hi", n=n)
+    for _ in range(prompts):
+        request.prompts.items.add(text="Hi")
+    async with worker() as w, stub(w.target) as s:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await s.Complete(pb.CompleteRequest(request=request))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_session_carries_many_requests_and_each_ends_once() -> None:
     async with worker() as w, stub(w.target) as s:
         session = s.Session()
