@@ -145,6 +145,6 @@ def _seconds(text: str) -> float:
     except ValueError:
         try:
             number = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):  # a zone or a year that no calendar has
             return 0.0
     return 0.0 if math.isnan(number) else number

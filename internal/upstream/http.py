@@ -18,6 +18,7 @@ import httptools
 IDLE_S = 60.0  # a connection that was not used for so long is not used again
 TRAILING_S = 1.0  # how long the end of an answer may trail behind what matters of it
 BUFFER_BYTES = 1 << 20  # of an answer that nobody reads, before its upstream has to wait
+MOST_HEAD_BYTES = 256 << 10  # of an answer, with all that is provisional before it
 MOST_WHOLE_BYTES = 64 << 20  # of an answer that is read whole
 
 
@@ -116,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._parser: Any = None
         self._until_close = False
+        self._head_bytes = 0
         self.idle_since_s = 0.0
         self.used = False
 
@@ -126,6 +128,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes) -> Answer:
         self._answer = Answer(self)
         self._parser = httptools.HttpResponseParser(self)
+        self._head_bytes = 0
         self._transport.write(request)
         return self._answer
 
@@ -156,6 +159,11 @@ class Connection(asyncio.Protocol):
             answer.cut("what it answers is not HTTP")
             self._transport.abort()
             return
+        if not answer.status:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                answer.cut("a head without an end")
+                self._transport.abort()
         answer.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -18,19 +18,22 @@ class EventReader:
     def __init__(self) -> None:
         self._rest = b""  # the beginning of a line
         self._data: list[bytes] = []  # of the event that has begun
+        self._size = 0  # of it
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of the events that are whole now. Raises TooLongError."""
         lines = (self._rest + piece).split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > MOST_EVENT_BYTES:
-            raise TooLongError("an event without an end")
         events = []
         for text in lines:
             line = text[:-1] if text.endswith(b"\r") else text
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._size += len(line)
             elif not line and self._data:
                 events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                 self._data.clear()
+                self._size = 0
+        if self._size + len(self._rest) > MOST_EVENT_BYTES:
+            raise TooLongError("an event without an end")
         return events

@@ -67,6 +67,7 @@ def test_only_faults_of_the_request_are_told_in_the_words_of_the_upstream() -> N
         ({"retry-after": "-3"}, 0.0),
         ({"retry-after": "nan"}, 0.0),
         ({"retry-after": "soon"}, 0.0),
+        ({"retry-after": f"Mon, 01 Jan 2024 00:00:00 -{'9' * 24}"}, 0.0),
         ({"retry-after": "1e12"}, faults.MOST_RETRY_AFTER_S),
         ({"retry-after": formatdate(time.time() - 60, usegmt=True)}, 0.0),
     ],

@@ -68,6 +68,22 @@ def saying(*pieces: bytes, close: bool = False) -> Serve:
     return serve
 
 
+@pytest.mark.parametrize("line", [b"x: y\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"y"])
+async def test_a_head_without_an_end_is_bounded(line: bytes) -> None:
+    """Whoever says headers for ever is not listened to until the memory is full."""
+    start = b"" if line.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\nx: "
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(start)
+        while not writer.is_closing():
+            writer.write(line * (http.MOST_HEAD_BYTES // len(line)))
+            await writer.drain()
+
+    async with serving(serve) as connections:
+        with pytest.raises(BrokenError, match="head"):
+            await ask(connections)
+
+
 async def test_connections_are_kept_and_used_again() -> None:
     seen = []
 

@@ -26,8 +26,9 @@ def test_an_event_that_is_not_whole_is_not_told() -> None:
     assert reader.feed(b"\n") == [b"half of it"]
 
 
-def test_a_line_without_an_end_is_bounded() -> None:
+@pytest.mark.parametrize("piece", [b"x" * (1 << 20), b"data: " + b"x" * (1 << 20) + b"\n"])
+def test_an_event_without_an_end_is_bounded(piece: bytes) -> None:
     reader = EventReader()
     with pytest.raises(TooLongError):
         for _ in range(sse.MOST_EVENT_BYTES // (1 << 20) + 1):
-            reader.feed(b"x" * (1 << 20))
+            reader.feed(piece)
