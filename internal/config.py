@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 # The setting MODEL_BACKEND → the backend of chat models that name none; "": by the format of their files.
 BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
+
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]  # the states of models have no room for others
 
 
 class ConfigError(Exception):
@@ -38,20 +41,22 @@ class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One row of `models.yaml`: a model and how it is served."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
     kind: Literal["chat", "embedding"]
     backend: str = "auto"  # what computes it; auto: by the format of its files
     path: str = ""  # file or folder, relative to models.yaml; `package:NAME/sub` means inside an installed package
     mmproj: str = ""  # file of the projector of a model that sees, written like `path`
-    replicas: int = 1
-    created: int = 0  # unix seconds; 0: the file's own time
+    replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
+    created: Count = 0  # unix seconds; 0: the file's own time
     owned_by: str = "novai"
     free: bool = False  # runs without a price; with neither, requests are refused
     price: FirstPrice | None = None
     preload: bool = True  # loaded when the host starts; else for the first request
     pinned: bool = False  # stays loaded, whatever is idle and whatever else wants the memory
-    idle_ttl_s: float = 0.0  # unloaded after so long without a request, until the next one; 0: never
-    memory_bytes: int = 0  # that it takes; 0: estimated from its files
+    idle_ttl_s: Annotated[float, msgspec.Meta(ge=0)] = (
+        0.0  # unloaded after so long without a request, until the next one; 0: never
+    )
+    memory_bytes: Count = 0  # that it takes; 0: estimated from its files
     options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
 
     def encode(self) -> str:
@@ -81,6 +86,8 @@ def load_models(path: Path, backend: str = "auto") -> ModelsFile:
         parsed = msgspec.yaml.decode(path.read_bytes(), type=ModelsFile)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file. Write one or pass another with --models.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: {error}") from None
     names = [model.name for model in parsed.models]

@@ -53,6 +53,8 @@ def load_tools(path: Path) -> ToolsFile:
         file = msgspec.yaml.decode(path.read_bytes(), type=ToolsFile)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file. Write one, or name another with NOVAI_TOOLS_FILE.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: {error}") from None
     for name in file.tools:

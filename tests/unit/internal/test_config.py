@@ -51,6 +51,23 @@ def test_aliases_that_cannot_work(tmp_path: Path, aliases: str, said: str) -> No
     assert "models.yaml" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "field",
+    ["replicas: 0", "memory_bytes: -1", "memory_bytes: 99999999999999999999", "created: -1", "idle_ttl_s: .nan"],
+)
+def test_numbers_that_no_model_has(tmp_path: Path, field: str) -> None:
+    """Whoever watches a host would be told nothing of any model."""
+    file = tmp_path / "models.yaml"
+    file.write_text(f"models: [{{name: m, kind: chat, backend: scripted, {field}}}]")
+    with pytest.raises(ConfigError, match=field.partition(":")[0]):
+        load_models(file)
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_models(tmp_path)
+
+
 def test_a_projector_is_written_like_the_model_and_belongs_to_one_backend(tmp_path: Path) -> None:
     file = tmp_path / "models.yaml"
     row = "{name: m, kind: chat, backend: %s, path: m.gguf, mmproj: eyes.gguf}"
