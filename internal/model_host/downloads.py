@@ -70,10 +70,13 @@ class Downloads:
             self._publish(found, place)
 
     def folder(self) -> Path:
-        """Raises InvalidError when there is none."""
+        """Raises InvalidError when there is none, and none can be made."""
         if self._folder is None:
             raise InvalidError("MODEL_DIR is not set on this host.", "source")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidError(f"MODEL_DIR of this host cannot be made: {error.strerror}.", "source") from None
         return self._folder
 
     def place(self, name: str) -> Path:

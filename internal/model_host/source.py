@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
@@ -57,7 +58,7 @@ class Large(msgspec.Struct):
 class Entry(msgspec.Struct):
     type: str
     path: str
-    size: int = 0
+    size: Annotated[int, msgspec.Meta(ge=0)] = 0
     lfs: Large | None = None
 
 

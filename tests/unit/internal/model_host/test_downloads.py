@@ -212,6 +212,25 @@ async def test_what_cannot_be_downloaded_is_refused_with_the_reason(tmp_path: Pa
         assert {path.name for path in tmp_path.iterdir()} == {"there.gguf"}
 
 
+async def test_sizes_that_no_file_has_are_no_listing(tmp_path: Path) -> None:
+    files = Files({"/api/models/a/b/tree/main": b'[{"type": "file", "path": "tiny.gguf", "size": -5}]'})
+    async with downloading(tmp_path, files) as run:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ask(run, "a/b")
+        assert status_of(refusal)[0] == grpc.StatusCode.INVALID_ARGUMENT
+        assert (await until(run, lambda known: True)).keys() == {"other"}
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    async with downloading(tmp_path / "file" / "models", Files({"/tiny.gguf": BODY})) as run:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ask(run, "a/b")
+        code, told = status_of(refusal)
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert "MODEL_DIR" in told and "Not a directory" in told
+
+
 async def test_another_process_that_is_at_it_is_left_alone(tmp_path: Path) -> None:
     files = Files({"/tiny.gguf": BODY})
     async with downloading(tmp_path, files) as run:
