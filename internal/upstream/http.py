@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
         answer.begun = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             answer.cut("what it answers is not HTTP")
             self._transport.abort()
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -22,7 +22,7 @@ from internal.upstream.chain import Chain, Target, Upstream, backoff_s
 from internal.upstream.faults import AttemptError, Blame
 from internal.upstream.http import Answer, BrokenError, Connections
 from internal.upstream.options import FallbackOptions, UpstreamOptions, check, header_lines, name_of
-from internal.upstream.secrets import Secret, read_secret
+from internal.upstream.secrets import Secret, is_reference, read_secret
 
 log = logging.getLogger("novai.upstream")
 
@@ -50,6 +50,7 @@ class Way:
     connections: Connections
     headers: bytes
     label: str  # for the log
+    secrets: Sequence[bytes] = ()  # that it is told, and may tell again
 
     async def post(self, path: str, body: object) -> Answer:
         """The answer, whatever its status; whoever gets it closes it. Raises BrokenError."""
@@ -102,12 +103,14 @@ class Upstreams:
                 self._chain.worked(target)
                 return result
 
-    async def refused(self, answer: Answer) -> AttemptError:
-        """The fault that an answer without success stands for."""
+    async def refused(self, way: Way, answer: Answer) -> AttemptError:
+        """The fault that an answer without success stands for. Callers are told its words, without our secrets."""
         try:
             body = await answer.whole(ERROR_BYTES)
         except BrokenError:
             body = b""
+        for secret in way.secrets:
+            body = body.replace(secret, b"***")
         return faults.of_answer(answer.status, answer.headers, body, self._model)
 
     async def whole(self, way: Way, path: str, body: object, limit_s: float) -> bytes:
@@ -116,7 +119,7 @@ class Upstreams:
             answer = await way.post(path, body)
             try:
                 if answer.status != 200:
-                    raise await self.refused(answer)
+                    raise await self.refused(way, answer)
                 return await answer.whole()
             finally:
                 answer.close()
@@ -166,8 +169,11 @@ def upstream_of(form: str, options: UpstreamOptions, forms: Mapping[str, Authori
     upstream: Upstream[Way] = Upstream(name_of(options))
     extra = header_lines(options)
     connections = Connections(options.base_url, options.connect_timeout_s)
-    keys: list[Secret | None] = [read_secret(reference) for reference in options.keys]
-    for key in keys or [None]:
+    keys = [read_secret(reference) for reference in options.keys]
+    headers = [read_secret(text) for text in options.headers.values() if is_reference(text)]
+    secrets = [secret.reveal().split()[-1].encode() for secret in (*keys, *headers)]  # without `Bearer`
+    for key in (*keys,) or (None,):
         label = f"{upstream.name} ({key.reference})" if key else upstream.name
-        upstream.targets.append(Target(upstream, Way(form, options, connections, extra + forms[form](key), label)))
+        way = Way(form, options, connections, extra + forms[form](key), label, secrets)
+        upstream.targets.append(Target(upstream, way))
     return upstream

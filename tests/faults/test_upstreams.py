@@ -142,8 +142,9 @@ async def test_who_has_no_first_token_is_answered_by_another_and_billed_once(sys
         system.first.always = None
     assert len(system.second.asked) == len(answers)
     assert 0 < len(system.first.asked) <= 2 * len(answers)  # three attempts, and the last one answered
-    one = {"upstream": "second", "outcome": "finished", "provenance": "provider"}
-    assert system.rows() == [one | {"prompt_tokens": 5, "completion_tokens": 2, "cost_nusd": 13_000}] * len(answers)
+    one = {"upstream": "second", "outcome": "finished", "provenance": "provider", "cost_nusd": 13_000}
+    counted = {"prompt_tokens": 5, "cached_tokens": 0, "completion_tokens": 2, "reasoning_tokens": 0}
+    assert system.rows() == [one | counted] * len(answers)
 
 
 async def text_of(answer: Any, stream: bool) -> str:
@@ -228,6 +229,16 @@ async def test_secrets_are_told_nobody(start: Start) -> None:
         for text in told:
             assert ONE not in text
             assert TWO not in text
+
+
+async def test_an_upstream_that_repeats_our_keys_is_not_quoted_with_them(system: System) -> None:
+    """Gateways do, for a header that they do not like."""
+    said = f'{{"error": {{"message": "header: Bearer {ONE}, Bearer {TWO}", "param": "{ONE}"}}}}'
+    system.first.faults.append(Fault(400, body=said.encode()))
+    with pytest.raises(openai.BadRequestError) as refused:
+        await system.ask()
+    assert "header: Bearer ***, Bearer ***" in refused.value.message
+    assert ONE not in refused.value.response.text
 
 
 async def test_who_leaves_is_cancelled_upstream_and_pays_for_what_came(system: System) -> None:

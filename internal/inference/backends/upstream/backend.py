@@ -146,7 +146,7 @@ class UpstreamBackend:
             answer = await way.post(form.path, form.body(run.generation.request, way.options) | {"stream": True})
             try:
                 if answer.status != 200:
-                    raise await self._upstreams.refused(answer)
+                    raise await self._upstreams.refused(way, answer)
                 await self._read(run, way, upstream, answer, limit)
             except BaseException:
                 answer.close()
