@@ -25,6 +25,7 @@ from internal.serving import GrpcServer
 from internal.tools.service import SERVICE
 
 TEXT = '{"type": "object", "properties": {"text": {"type": "string"}}}'
+HALVED = '{"type": "object", "properties": {"a": {"const": "\\ud800"}}}'  # half a character: JSON, and no text
 ENORMOUS = json.dumps({"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(6000)}})
 
 
@@ -61,6 +62,7 @@ class Misbehaving(rpc.ToolExecutionServiceServicer):
             pb.Tool(name="huge", server="odd"),
             pb.Tool(name="broken", server="odd"),
             pb.Tool(name="liar", parameters_json='{"type": "objekt"}', server="odd"),
+            pb.Tool(name="halved", parameters_json=HALVED, server="odd"),
             pb.Tool(name="scalar", parameters_json='{"type": "string"}', server="odd"),
             pb.Tool(name="enormous", parameters_json=ENORMOUS, server="odd"),
             pb.Tool(name="not a name", server="odd"),

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from internal.inference.schema_limits import SchemaError, checked_schema
+from internal.inference.schema_limits import checked_schema
 from internal.tools.base import Source, Tool, ToolError
 from internal.tools.file import NAME, Limits
 
@@ -157,7 +157,7 @@ def checked(tool: Tool, origin: Origin) -> Offered:
         validator = jsonschema_rs.validator_for(
             schema, pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MAX_BACKTRACKS)
         )
-    except (SchemaError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+    except (ValueError, jsonschema_rs.ReferencingError) as error:  # also what is no text: half a character
         raise ToolError(f"invalid schema: {str(error)[:MAX_REASON]}") from None
     return Offered(name, tool.description, json.dumps(schema), origin.name, tool, origin.limits, validator)
 
