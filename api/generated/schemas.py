@@ -746,7 +746,9 @@ class BatchOutputExpiry(Struct, kw_only=True):
 
 
 class BatchRequest(Struct, kw_only=True):
-    input_file_id: Annotated[str, Meta(max_length=128, min_length=1)] | None | UnsetType = UNSET
+    input_file_id: (
+        Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType
+    ) = UNSET
     inputs: Annotated[list[dict[str, Any]], Meta(max_length=50000, min_length=1)] | None | UnsetType = UNSET
     endpoint: BatchEndpoint | None | UnsetType = UNSET
     completion_window: Literal["24h"] | UnsetType = "24h"

@@ -29,7 +29,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -388,10 +388,10 @@ batches = Table(
     Column("endpoint", Text, nullable=False),
     Column("input_file_id", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("metadata", JSONB),
+    Column("metadata", JSON),  # the caller's own: jsonb takes no U+0000
     Column("output_expires_after_s", Integer),
     Column("model", Text),  # of the first line
-    Column("errors", JSONB),  # list of objects, as they are shown
+    Column("errors", JSON),  # list of objects, as they are shown; they repeat what a line said
     # Of all lines, when it is over; until then those of the shards count.
     Column("total", Integer, nullable=False, server_default="0"),
     Column("completed", Integer, nullable=False, server_default="0"),

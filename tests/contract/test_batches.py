@@ -173,6 +173,15 @@ def test_what_makes_a_batch_fail(worker: None, edge: Edge, sdk: OpenAI, tenant: 
     assert edge.sql("SELECT FROM usage WHERE project_id = $1", tenant.project) == []
 
 
+def test_texts_with_a_nul(worker: None, sdk: OpenAI, tenant: Tenant) -> None:
+    """JSON has them and PostgreSQL's texts do not: they come back as they came, or are refused."""
+    batch = over(sdk, created(sdk, [line("a", chat("x") | {"model": "no\0body"})], metadata={"k\0": "v\0"}).id)
+    assert (batch.status, batch.metadata) == ("failed", {"k\0": "v\0"}) and batch.errors is not None
+    assert [(error.line, error.code) for error in batch.errors.data or []] == [(1, "model_not_found")]
+    body = {"input_file_id": "file-\0", "endpoint": ENDPOINT, "completion_window": "24h"}
+    refused(tenant.http.post(PATH, json=body), 400, "invalid_value")
+
+
 def test_files_that_make_a_batch_fail(worker: None, sdk: OpenAI) -> None:
     """The upload says what is wrong with them already."""
     fine = json.dumps(line("a", chat("fine"))).encode() + b"\n"
