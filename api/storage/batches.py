@@ -43,6 +43,12 @@ SET expires_at = CASE WHEN expires_at IS NOT NULL THEN greatest(expires_at, now(
 WHERE id = $1 AND state = 'stored' AND (expires_at IS NULL OR expires_at > now()) RETURNING coalesce(lines, 0) AS lines
 """
 PINNED_S = 2 * 24 * 3600.0
+NEVER_BEGAN = {
+    "code": "batch_expired",
+    "message": "The completion window ended before the lines could be looked at: none was run. Create the batch again.",
+    "param": None,
+    "line": None,
+}
 _ADD = """
 INSERT INTO batches (id, organisation_id, project_id, key_id, endpoint, input_file_id, status, metadata,
     output_expires_after_s, total, expires_at)
@@ -248,7 +254,8 @@ async def fail(database: Database, batch_id: str, errors: Sequence[dict[str, Any
 
 
 async def expire(database: Database, batch_id: str) -> None:
-    """Its time is up: no further line begins."""
+    """Its time is up: no further line begins. One that is still looked at has none that ran, and fails."""
+    await fail(database, batch_id, [NEVER_BEGAN])
     await _finish_with(database, batch_id, "finalizing")
 
 

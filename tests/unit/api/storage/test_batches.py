@@ -54,7 +54,7 @@ async def test_what_a_batch_may_become(store: Database, status: BatchStatus) -> 
         "in_progress": lambda batch: batches.begin(store, batch, SHARDS[:1], "tiny", 1, 100),
         "failed": lambda batch: batches.fail(store, batch.id, [{"code": "x"}]),
         "cancelling": lambda batch: batches.cancel(store, batch.id),
-        "finalizing": lambda batch: batches.expire(store, batch.id),
+        "finalizing": lambda batch: batches.follow(store, batch.id, 0),
         **{
             end: lambda batch, end=end: batches.end(store, batch.id, end, None, None, 0, 0, TokenUsage())
             for end in ("completed", "expired", "cancelled")
@@ -68,6 +68,17 @@ async def test_what_a_batch_may_become(store: Database, status: BatchStatus) -> 
         moved = following in NEXT[status]
         assert found.status == (following if moved else status)
         assert (getattr(found, f"{following}_at") is not None) is moved
+
+
+async def test_a_batch_that_never_began_fails_when_its_time_is_up(store: Database) -> None:
+    """Else it would run later, and have no end."""
+    batch = await made(store)
+    await batches.expire(store, batch.id)
+    found = await batches.read(store, batch.id)
+    assert found is not None and found.status == "failed" and found.errors is not None
+    assert [error["code"] for error in found.errors] == ["batch_expired"]
+    assert await batches.begin(store, batch, SHARDS[:1], "tiny", 1, 100) is None
+    assert await batches.status(store, batch.id) == "failed" and await batches.queued_tokens(store, "proj_1") == 0
 
 
 async def test_a_batch_ends_in_one_way(store: Database) -> None:
