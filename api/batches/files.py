@@ -6,15 +6,19 @@ and finds the files that it had made.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from api.batches.lines import lines_in, read_request, unanswered_line
 from api.domain import BatchStatus
+from api.errors import NotFoundError
 from api.services.files import BATCH_KEPT_S
 from api.state import AppState
 from api.storage import batches as rows
 from api.storage.batches import Batch, Shard
+
+log = logging.getLogger("novai.batches")
 
 PURPOSE = "batch_output"
 # Why lines did not run, by what their batch becomes.
@@ -59,9 +63,14 @@ class Report:
                 yield b"\n".join(lines) + b"\n"
 
     async def _unanswered(self, shard: Shard) -> AsyncIterator[bytes]:
+        """Of an input that is not there any more they are only counted: what was answered is not held back for that."""
         batch = self.batch
         code, message = UNANSWERED[self.outcome]
-        file = await self.app.files.get(batch.project_id, batch.input_file_id)
+        try:
+            file = await self.app.files.get(batch.project_id, batch.input_file_id)
+        except NotFoundError:
+            log.warning("%s is gone: what did not run of %s has no names", batch.input_file_id, batch.id)
+            return
         chunks = self.app.files.read(file, shard.start_byte, shard.end_byte)
         async for line in lines_in(chunks, shard.first_line, shard.start_byte):
             if line.number not in shard.answered:

@@ -231,6 +231,17 @@ def test_expired(worker: None, edge: Edge, sdk: OpenAI) -> None:
     assert (late["response"], late["error"]["code"]) == (None, "batch_expired")
 
 
+def test_an_input_that_is_gone_holds_no_answers_back(worker: None, edge: Edge, sdk: OpenAI) -> None:
+    """As when no worker was there for days."""
+    batch_id = created(sdk, [line("done", chat("hello")), line("hangs", chat(SECRET))]).id
+    begun = until(sdk, batch_id, lambda batch: batch.request_counts is not None and batch.request_counts.completed == 1)
+    edge.sql("UPDATE files SET expires_at = now() WHERE id = $1", begun.input_file_id)
+    edge.run(rows.expire(edge.state.database, batch_id))
+    batch = over(sdk, batch_id)
+    assert batch.status == "expired" and answers(sdk, batch.output_file_id).keys() == {"done"}
+    assert batch.request_counts is not None and batch.request_counts.failed == 1
+
+
 def test_pages(sdk: OpenAI) -> None:
     """The newest first; the SDK turns the pages."""
     made = [created(sdk, [line("a", chat("hello"))]).id for _ in range(5)]
