@@ -63,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress, poll_s: float = POLL_S) -> int:
     """The exit status. Raises ApiFailure, JobError, OfflineError, OSError."""
+    if given.output.is_dir():
+        raise JobError(f"{given.output} is a folder. Name a file.")
     given.errors = given.errors or given.output.with_name(given.output.name + ".errors")
+    keep_apart(given)
     job = jobs.load(given.output, given.input)
     if job.exit_status is not None and (given.output.exists() or given.errors.exists()):
         progress.say(f"{given.output} is done already. To run it again, delete {jobs.path_of(given.output)}.")
@@ -77,6 +80,12 @@ def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress, p
             job.exit_status = status
             jobs.save(given.output, job)
     return status
+
+
+def keep_apart(given: argparse.Namespace) -> None:
+    """None of the files may be written over another one. Raises JobError."""
+    if len({path.resolve() for path in (given.input, given.output, given.errors)}) < 3:
+        raise JobError(f"{given.input}, {given.output} and {given.errors} must be three files. Choose another output.")
 
 
 @contextlib.contextmanager

@@ -153,6 +153,17 @@ def test_an_input_that_is_none_is_told_before_anything_is_sent(caller: Caller, c
     assert caller.api.asked == [] and caller.names() == {"in.jsonl"}
 
 
+def test_no_file_is_written_over_another(caller: Caller) -> None:
+    for output, *more in ((caller.source,), (caller.output, "--errors", str(caller.output))):
+        caller.output = output
+        with pytest.raises(JobError, match="three files"):
+            caller.run(*more)
+    caller.output = caller.source.parent
+    with pytest.raises(JobError, match="is a folder"):
+        caller.run()
+    assert ids(caller.source) == ["a", "b", "c"] and caller.api.asked == []
+
+
 def test_a_state_that_is_none(caller: Caller) -> None:
     caller.state.write_text("{")
     with pytest.raises(JobError, match="Delete it"):
