@@ -39,11 +39,13 @@ def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
         str(free_port()),
     ]
     command += ["--model", str(model.absolute())] if model else []
+    ready = folder / "state/dev.env"
+    ready.unlink(missing_ok=True)  # of a system that was killed: it would name a port where nobody is
     with log.open("wb") as out:
         # In a session of its own: Ctrl-C is for us, and it is stopped in order.
         stack = subprocess.Popen(command, stdout=out, stderr=out, env=own(os.environ), start_new_session=True)
     try:
-        told = when_ready(stack, folder / "state/dev.env", log)
+        told = when_ready(stack, ready, log)
         yield told["NOVAI_BASE_URL"], told["NOVAI_API_KEY"]
     finally:
         stack.send_signal(signal.SIGTERM)

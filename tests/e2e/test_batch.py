@@ -53,6 +53,8 @@ def test_offline(folder: Path) -> None:
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 130 and "Call the same again" in said
+    # As whoever is killed leaves it.
+    (folder / "out.jsonl.novai/state/dev.env").write_text("NOVAI_BASE_URL=http://127.0.0.1:9/v1\nNOVAI_API_KEY=gone\n")
     assert (folder / "out.jsonl.novai").is_dir() and not (folder / "out.jsonl").exists()
     with call(folder) as second:
         _, said = second.communicate(timeout=PATIENCE_S)
