@@ -122,5 +122,7 @@ async def lines_of(inputs: Sequence[dict[str, Any]], endpoint: str) -> AsyncIter
 
 
 def line_of(item: dict[str, Any], number: int, endpoint: str) -> dict[str, Any]:
-    line = {"custom_id": f"request-{number}", "method": "POST", "url": endpoint}
-    return line | (item if "body" in item else {"body": item})
+    line = {"custom_id": item.get("custom_id", f"request-{number}"), "method": "POST", "url": endpoint}
+    if "body" not in item:  # then all of it is one, but for the name: no endpoint takes that
+        item = {"body": {name: value for name, value in item.items() if name != "custom_id"}}
+    return line | item

@@ -120,16 +120,19 @@ def test_from_upload_to_answers(worker: None, edge: Edge, sdk: OpenAI, tenant: T
 def test_inputs(worker: None, sdk: OpenAI, tenant: Tenant) -> None:
     """The other form: the same batch, and the file that they became."""
     named = {"custom_id": "mine", "body": chat("two")}
-    answer = tenant.http.post(PATH, json={"inputs": [chat("one"), named], "completion_window": "24h"})
+    beside = chat("three") | {"custom_id": "mine too"}
+    answer = tenant.http.post(PATH, json={"inputs": [chat("one"), named, beside], "completion_window": "24h"})
     assert answer.status_code == 202
     made = answer.json()
-    assert (made["total"], made["completed"], made["failed"], made["status"]) == (2, 0, 0, "validating")
+    assert (made["total"], made["completed"], made["failed"], made["status"]) == (3, 0, 0, "validating")
     batch = over(sdk, made["id"])
     seen = ok(tenant.http.get(f"{PATH}/{batch.id}"))
-    assert (seen["total"], seen["completed"], seen["failed"]) == (2, 2, 0)
-    assert seen["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
-    assert answers(sdk, batch.output_file_id).keys() == {"request-1", "mine"} and batch.error_file_id is None
-    assert len(sdk.files.content(batch.input_file_id).text.splitlines()) == 2
+    assert (seen["total"], seen["completed"], seen["failed"]) == (3, 3, 0)
+    assert seen["request_counts"] == {"total": 3, "completed": 3, "failed": 0}
+    assert (
+        answers(sdk, batch.output_file_id).keys() == {"request-1", "mine", "mine too"} and batch.error_file_id is None
+    )
+    assert len(sdk.files.content(batch.input_file_id).text.splitlines()) == 3
 
 
 def test_the_other_endpoints(worker: None, sdk: OpenAI) -> None:

@@ -912,7 +912,7 @@ class DetokenizeRequest(TypedDict):
 
 
 class BatchInput(TypedDict):
-    """A request's body, or an object with a `body` and, if you like, a `custom_id`."""
+    """A request's body, or an object with a `body`; with a `custom_id`, if you like."""
 
     custom_id: NotRequired[str]
     """Without it: `request-` and its number, from 1 on."""

@@ -951,7 +951,7 @@ export interface DetokenizeRequest {
 
 export type BatchEndpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings' | '/v1/responses';
 
-/** A request's body, or an object with a `body` and, if you like, a `custom_id`. */
+/** A request's body, or an object with a `body`; with a `custom_id`, if you like. */
 export interface BatchInput {
   /** Without it: `request-` and its number, from 1 on. */
   custom_id?: string | undefined;
