@@ -28,6 +28,7 @@ class Batches(BatchesApi):
             given,
             body.metadata if isinstance(body.metadata, dict) else None,
             expiry.seconds if isinstance(expiry, s.BatchOutputExpiry) else None,
+            request.scope["state"]["request_id"],
         )
         status = 200 if isinstance(given, str) else 202
         return Response(encode(shown(batch)), status, answer_headers(request), media_type="application/json")

@@ -6,7 +6,6 @@ taken or told (503); without the storage no `inputs` are taken (503).
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +46,7 @@ class Batches:
         given: str | Sequence[dict[str, Any]],
         metadata: dict[str, str] | None,
         output_expires_after_s: int | None,
+        request_id: str,
     ) -> Batch:
         """`given`: the id of a file, or the inputs. Raises InvalidRequestError, NotFoundError, QueueFullError,
         StorageUnavailableError, LedgerUnavailableError."""
@@ -56,7 +56,7 @@ class Batches:
                 "Wait until one of them is over.",
                 retryable=False,
             )
-        batch_id = "batch_" + secrets.token_hex(16)
+        batch_id = rows.id_of(request_id)
         file_id = await self._file(principal, batch_id, endpoint, given)
         whose = principal.organisation_id, principal.project_id, principal.key_id
         kept_s = output_expires_after_s

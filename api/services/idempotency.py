@@ -155,6 +155,7 @@ def replayed(kept: Kept, digest: bytes, key: str) -> Answer:
             f"The request with the Idempotency-Key {key!r} was answered and charged once, but its answer could not "
             "be kept. Use a new key to run it again.",
             code="idempotency_answer_not_kept",
+            retryable=False,
         )
     headers = msgspec.msgpack.decode(kept.headers or b"\x90", type=Headers)
     return Answer(kept.status, headers, kept.body)

@@ -162,6 +162,11 @@ class Shard(NewShard):
 # ---------------------------------------------------------------- for callers
 
 
+def id_of(request_id: str) -> str:
+    """Of the batch that a request makes: whoever knows the request can tell whether it did."""
+    return "batch_" + request_id.removeprefix("req_")
+
+
 async def add(
     database: Database,
     batch_id: str,

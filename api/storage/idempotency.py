@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 from api.storage.session import Database
 
-_CHARGED = "EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled')"
+# A batch that a request made (`batches.id_of`) will be charged.
+_CHARGED = """(
+    EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled')
+    OR EXISTS (SELECT FROM batches b WHERE b.id = 'batch_' || substr(i.owner, 5))
+)"""
 _MAY_CHARGE = _CHARGED.replace("= 'settled'", "<> 'released'")
 _CLAIM = f"""
 INSERT INTO idempotency AS i (project_id, route, key, body_digest, owner, lease_until)

@@ -182,6 +182,24 @@ async def test_a_process_that_could_not_renew_its_lease_keeps_its_key(edge: Edge
     assert await charges(edge) == 1
 
 
+async def test_a_batch_is_made_once_though_its_process_dies_before_it_says_so(
+    edge: Edge, client: httpx.AsyncClient
+) -> None:
+    async def ask() -> httpx.Response:
+        return await client.post("/v1/batches", json={"inputs": [chat()]}, headers={"Idempotency-Key": "k"})
+
+    made = await ask()
+    assert made.status_code == 202
+    await edge.state.database.execute(
+        "UPDATE idempotency SET status = NULL, headers = NULL, body = NULL, lease_until = now() - interval '1 s'"
+    )
+    again = await ask()
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_answer_not_kept")
+    assert again.headers["x-should-retry"] == "false"  # it stays so
+    listed = (await client.get("/v1/batches")).json()["data"]
+    assert [batch["id"] for batch in listed] == [made.json()["id"]]
+
+
 async def test_answers_are_forgotten_after_a_day(edge: Edge, client: httpx.AsyncClient) -> None:
     await post(client, "k")
     await edge.state.database.execute("UPDATE idempotency SET created_at = now() - interval '25 hours'")
