@@ -141,6 +141,10 @@ class InsufficientQuotaError(ApiError):
     code = "insufficient_quota"
 
 
+class QuotaHeldError(InsufficientQuotaError):
+    """What it lacks is held for others that run: it may be covered when they are through and cost less."""
+
+
 class StorageQuotaError(ApiError):
     """A project's files are as many bytes as they may be. Trying again does not help; deleting some does."""
 

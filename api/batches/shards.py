@@ -31,6 +31,7 @@ from api.errors import (
     OverloadedError,
     PermissionDeniedError,
     PoisonRequestError,
+    QuotaHeldError,
     RateLimitError,
     UpstreamError,
     WorkerDiedError,
@@ -45,7 +46,7 @@ from api.storage.line_answers import Answered
 log = logging.getLogger("novai.batches")
 
 # Nobody's fault: tried again for as long as the batch lives.
-WAITS = OverloadedError, LedgerUnavailableError, LimiterUnavailableError, RateLimitError
+WAITS = OverloadedError, LedgerUnavailableError, LimiterUnavailableError, RateLimitError, QuotaHeldError
 DIED = WorkerDiedError, UpstreamError
 TRIES = 3  # of what broke
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 20.0

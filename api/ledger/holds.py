@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from api import metrics
 from api.domain import LineAnswer, Outcome, Principal, UsageRecord
-from api.errors import InsufficientQuotaError, InternalError, LedgerUnavailableError
+from api.errors import InsufficientQuotaError, InternalError, LedgerUnavailableError, QuotaHeldError
 from api.ledger.group_commit import GroupCommit
 from api.ledger.pricing import Price, cost_nusd, usd
 from api.ledger.settlements import MAX_UNWRITTEN, Closing, Settlements, request_id
@@ -252,7 +252,8 @@ def _row(request: HoldRequest, amount_nusd: int) -> HoldRow:
 def _insufficient(refused: Refused) -> InsufficientQuotaError:
     who = "The API key" if refused.of_key else "The project"
     has = _BUDGETS[refused.kind].format(left=usd(max(0, refused.left_nusd)))
-    return InsufficientQuotaError(
+    kind = QuotaHeldError if refused.wanted_nusd <= refused.unspent_nusd else InsufficientQuotaError
+    return kind(
         f"{who} {has}, and this request may cost up to {usd(refused.wanted_nusd)}. {_ADVICE[refused.kind]}",
         retryable=False,
     )

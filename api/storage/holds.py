@@ -50,6 +50,7 @@ class Refused(NamedTuple):
     kind: Literal["credits", "month", "total"]
     of_key: bool
     left_nusd: int
+    unspent_nusd: int  # what is left, and what others hold of it at the moment
     wanted_nusd: int
 
 
@@ -91,7 +92,8 @@ WITH wanted AS MATERIALIZED (
 ), this AS MATERIALIZED (
     SELECT greatest(date_trunc('month', now() AT TIME ZONE 'UTC')::date, max(period)) AS month FROM locked
 ), purses AS MATERIALIZED (
-    SELECT id, scope_id, kind, stale, limit_nusd - spent_nusd - held_nusd AS left_nusd, spent_nusd, held_nusd
+    SELECT id, scope_id, kind, stale, limit_nusd - spent_nusd - held_nusd AS left_nusd,
+        limit_nusd - spent_nusd AS unspent_nusd, spent_nusd, held_nusd
     FROM (
         SELECT id, scope_id, kind, limit_nusd, stale, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
             CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd
@@ -100,7 +102,7 @@ WITH wanted AS MATERIALIZED (
 ), draws AS MATERIALIZED (
     SELECT *, left_nusd < sum(due_nusd) OVER (PARTITION BY id ORDER BY place) AS too_much
     FROM (
-        SELECT w.place, w.request_id, p.id, p.kind, p.left_nusd, p.scope_id <> w.project_id AS of_key,
+        SELECT w.place, w.request_id, p.id, p.kind, p.left_nusd, p.unspent_nusd, p.scope_id <> w.project_id AS of_key,
             greatest(0, w.amount_nusd - CASE
                 WHEN k.request_id IS NULL OR p.kind = 'month' AND k.month < (SELECT month FROM this) THEN 0
                 ELSE k.held_nusd
@@ -138,11 +140,12 @@ WITH wanted AS MATERIALIZED (
         period = CASE WHEN stale THEN (SELECT month FROM this) ELSE b.period END
     FROM drawn d JOIN purses p USING (id) WHERE b.id = d.id AND b.id = ANY (ARRAY (SELECT id FROM drawn))
 ), refusals AS (
-    SELECT DISTINCT ON (place) place, kind, of_key, due_nusd, left_nusd - coalesce(drawn_nusd, 0) AS left_nusd
+    SELECT DISTINCT ON (place) place, kind, of_key, due_nusd, unspent_nusd,
+        left_nusd - coalesce(drawn_nusd, 0) AS left_nusd
     FROM draws LEFT JOIN (SELECT id, due_nusd AS drawn_nusd FROM drawn) d USING (id)
     WHERE too_much ORDER BY place, left_nusd - coalesce(drawn_nusd, 0)
 )
-SELECT place, k.state, r.kind, r.of_key, r.left_nusd, r.due_nusd AS wanted_nusd
+SELECT place, k.state, r.kind, r.of_key, r.left_nusd, r.unspent_nusd, r.due_nusd AS wanted_nusd
 FROM wanted LEFT JOIN refusals r USING (place) LEFT JOIN known k USING (request_id)
 WHERE request_id NOT IN (SELECT request_id FROM held)
 """  # noqa: S608 — constants only
@@ -257,7 +260,7 @@ def _judge(exception: asyncpg.Record | None) -> Reserved | None:
         left_nusd, wanted_nusd = int(exception["left_nusd"]), int(exception["wanted_nusd"])
         if wanted_nusd <= left_nusd:
             return None  # it fits by itself: larger ones before it did not
-        return Refused(exception["kind"], exception["of_key"], left_nusd, wanted_nusd)
+        return Refused(exception["kind"], exception["of_key"], left_nusd, int(exception["unspent_nusd"]), wanted_nusd)
     if exception["state"] is None:
         return None  # made by another statement a moment ago
     return "held" if exception["state"] == "open" else "closed"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import NotFoundError, OpenAI
@@ -243,6 +244,21 @@ def test_an_input_that_is_gone_holds_no_answers_back(worker: None, edge: Edge, s
     batch = over(sdk, batch_id)
     assert batch.status == "expired" and answers(sdk, batch.output_file_id).keys() == {"done"}
     assert batch.request_counts is not None and batch.request_counts.failed == 1
+
+
+def test_lines_share_what_credits_there_are(worker: None, admin: httpx.Client, sdk: OpenAI, tenant: Tenant) -> None:
+    """A hold is a bound: credits that cover a few at once pay for many lines one after the other."""
+    one = over(sdk, created(sdk, [line("a", chat("hello", max_tokens=100))]).id)
+    [paid] = answers(sdk, one.output_file_id).values()
+    bill = ok(tenant.http.get(f"/v1/usage/requests/{paid['response']['request_id']}"))
+    needed_nusd = bill["hold"]["amount_nusd"] + 11 * bill["paid"]["cost_nusd"]
+    credit = {"project": tenant.project, "amount_usd": needed_nusd / 10**9}
+    ok(admin.post("/admin/v1/credits", json=credit))
+    many = over(sdk, created(sdk, [line(str(n), chat("hello", max_tokens=100)) for n in range(12)]).id)
+    assert many.request_counts is not None and many.request_counts.completed == 12
+    # What was never there is not waited for.
+    [refusal] = answers(sdk, over(sdk, created(sdk, [line("a", chat("x " * 2000))]).id).error_file_id).values()
+    assert refusal["response"]["body"]["error"]["code"] == "insufficient_quota"
 
 
 def test_pages(sdk: OpenAI) -> None:
