@@ -189,8 +189,8 @@ async def revoke_key(database: Database, actor: str, key: KeyRecord) -> KeyRecor
 async def rotate_key(
     database: Database, actor: str, pepper: str, old: KeyRecord, overlap_s: float
 ) -> tuple[str, KeyRecord]:
-    """A successor with the same scopes, models, limits and, where there was one, term. The old key works for
-    `overlap_s` more. Raises ConflictError unless it is active."""
+    """A successor with the same scopes, models, limits, what is left of the budgets and, where there was one, term. The
+    old key works for `overlap_s` more. Raises ConflictError unless it is active."""
     plain, record = mint(
         pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=_renewed(old)
     )
@@ -199,6 +199,7 @@ async def rotate_key(
             raise ConflictError(
                 f"The key {old.id} is {state(old)}; only an active key can be rotated. Create a new one."
             )
+        await budgets.inherit(inside, old.id, record.id)
         details = {"name": old.name, "successor": record.id, "overlap_s": overlap_s}
         await audit.add(inside, actor, old.organisation_id, "key.rotate", old.id, details)
         return plain, await find_key(inside, None, record.id)

@@ -59,6 +59,14 @@ ON CONFLICT (scope_id, kind) DO UPDATE SET limit_nusd = EXCLUDED.limit_nusd, thr
     floor_nusd = b.spent_nusd + b.held_nusd
 """  # noqa: S608 — constants only
 _CLEAR = "DELETE FROM budgets WHERE scope_id = $1 AND kind = ANY ($2::text[]) AND kind <> 'credits' RETURNING id"
+# $1 key, $2 its successor: what the key has spent is spent for both. Its holds stay its own.
+_INHERIT = """
+INSERT INTO budgets (
+    project_id, scope_id, kind, limit_nusd, opening_nusd, spent_nusd, held_nusd, floor_nusd, period, thresholds
+)
+SELECT project_id, $2, kind, limit_nusd, spent_nusd, spent_nusd, 0, spent_nusd, period, thresholds
+FROM budgets WHERE scope_id = $1
+"""
 _LIST = f"""
 SELECT project_id, scope_id, kind, limit_nusd, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
     CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd, thresholds
@@ -89,6 +97,11 @@ async def set_budget(
 ) -> None:
     """Makes or changes the budget of a project (`scope_id` is its id) or of one of its keys."""
     await database.execute(_SET, project_id, scope_id, kind, limit_nusd, list(thresholds))
+
+
+async def inherit(database: Database, key_id: str, successor_id: str) -> None:
+    """Gives a key's successor the same budgets, as much spent of them as the key has spent."""
+    await database.execute(_INHERIT, key_id, successor_id)
 
 
 async def clear(database: Database, scope_id: str, kinds: Sequence[Kind]) -> bool:

@@ -157,6 +157,25 @@ def own_key_id(edge: Edge) -> str:
 # ---------------------------------------------------------------- money
 
 
+def test_a_successor_has_what_is_left_of_its_key_s_budgets(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
+    ok(tenant.chat())
+    for kind in ("month", "total"):
+        budget = {"key_id": tenant.key_id, "kind": kind, "limit_usd": 1, "alert_percents": [90]}
+        ok(admin.put("/admin/v1/budgets", json=budget))
+    ok(tenant.chat())
+    made = ok(admin.post(f"/admin/v1/keys/{tenant.key_id}/rotate", json={"overlap_s": 3600}))
+    successor = made["info"]["id"]
+    rows = ok(admin.get("/admin/v1/budgets", params={"project": tenant.project}))["data"]
+    of = {key: [row | {"key_id": None} for row in rows if row["key_id"] == key] for key in (tenant.key_id, successor)}
+    assert len(of[successor]) == 2 and of[successor] == of[tenant.key_id]
+    assert all(row["spent_nusd"] > 0 for row in of[successor])
+    ok(admin.put("/admin/v1/budgets", json={"key_id": successor, "kind": "total", "limit_usd": 0}))
+    with tenants.client(edge, made["key"]) as http:
+        chat = Tenant(tenant.project, successor, made["key"], http).chat
+        assert "API key" in refused(chat(), 429, "insufficient_quota")["message"]
+    ok(tenant.chat())  # the budget of each is its own
+
+
 def test_a_budget_binds_the_next_request(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:
     ok(tenant.chat())
     budget = {"project": tenant.project, "kind": "total", "limit_usd": 0}

@@ -1644,8 +1644,8 @@ class AdminKeys(Resource[SyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
-        seconds.
+        Makes a successor with the same scopes, models and limits, and with what is left of the
+        budgets. Both work for `overlap_s` seconds.
 
         Args:
             overlap_s: How long the old key goes on working.
@@ -1769,8 +1769,8 @@ class AsyncAdminKeys(Resource[AsyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
-        seconds.
+        Makes a successor with the same scopes, models and limits, and with what is left of the
+        budgets. Both work for `overlap_s` seconds.
 
         Args:
             overlap_s: How long the old key goes on working.

@@ -193,3 +193,29 @@ async def test_old_usage_goes_and_budgets_stay_right(
     # Its month is made again: what is settled is never refused its row.
     await ledger.settle(running, record(running))
     assert len(await usage_months.months(store)) == 4
+
+
+async def test_a_successor_of_a_key_goes_on_with_what_was_spent(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    for kind in ("month", "total"):
+        await budgets.set_budget(store, "proj_1", "key_1", kind, LIMIT, (50,))
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    running = await ledger.hold(request(COST))
+    await budgets.inherit(store, "key_1", "key_2")
+    await verified()
+    successor = principal(key="key_2")
+    with pytest.raises(InsufficientQuotaError):
+        await ledger.hold(request(LIMIT, who=successor))
+    await ledger.hold(request(LIMIT - COST, who=successor))
+    await ledger.settle(running, record(running))
+    await verified()
+    execute(migrated_url, A_MONTH_PASSES)
+    left = {(budget.scope_id, budget.kind): budget.spent_nusd for budget in await budgets.budgets(store, "proj_1")}
+    assert left == {
+        ("key_1", "month"): 0,
+        ("key_1", "total"): 2 * COST,
+        ("key_2", "month"): 0,
+        ("key_2", "total"): COST,
+    }
