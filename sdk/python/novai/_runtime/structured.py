@@ -73,22 +73,28 @@ def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
     return dict(closed(schema, schema))
 
 
-def closed(node: Any, root: Mapping[str, Any]) -> Any:
+def closed(node: Any, root: Mapping[str, Any], within: frozenset[str] = frozenset()) -> Any:
+    """`within`: the definitions whose copies this is a part of."""
     if isinstance(node, list):
-        return [closed(item, root) for item in node]
+        return [closed(item, root, within) for item in node]
     if not isinstance(node, Mapping):
         return node
     if "$ref" in node and len(node) > 1:  # what stands beside a $ref is not read everywhere
+        name = node["$ref"]
+        if name in within:  # it contains itself: copies would have no end
+            return {key: value for key, value in node.items() if key != "default"}
         target: Any = root
-        for part in node["$ref"].removeprefix("#/").split("/"):
+        for part in name.removeprefix("#/").split("/"):
             target = target[part]
-        return closed({**target, **{key: value for key, value in node.items() if key != "$ref"}}, root)
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        return closed({**target, **beside}, root, within | {name})
     if len(node.get("allOf", ())) == 1:
-        return closed({**node["allOf"][0], **{key: value for key, value in node.items() if key != "allOf"}}, root)
+        beside = {key: value for key, value in node.items() if key != "allOf"}
+        return closed({**node["allOf"][0], **beside}, root, within)
     made = {
-        key: {name: closed(each, root) for name, each in value.items()}
+        key: {name: closed(each, root, within) for name, each in value.items()}
         if key in ("properties", "$defs")
-        else closed(value, root)
+        else closed(value, root, within)
         for key, value in node.items()
         if key != "default"
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import novai
 import pytest
 from novai import AsyncNovAI, NovAI, types
 from novai.helpers.chat__completions import ChatCompletionState
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tests.sdk.fault_server import Answer, FaultServer, events
 from tests.workers import MODEL
@@ -68,6 +68,24 @@ def test_parse(faults: FaultServer, misled: NovAI) -> None:
     assert asked["json_schema"]["strict"] is True
     assert asked["json_schema"]["schema"]["required"] == ["title", "priority"]
     assert "parsed" not in answer.to_dict()["choices"][0]["message"]  # it can be sent back
+
+
+class Part(BaseModel):
+    """A part of a machine."""
+
+    name: str
+    of: Annotated[Part, Field(description="what it is a part of")] | None = None
+
+
+def test_a_type_may_contain_itself(faults: FaultServer, misled: NovAI) -> None:
+    part = Part(name="wheel", of=Part(name="cart"))
+    faults.answers = [Answer(200, completion(part.model_dump_json()))]
+    answer = misled.chat.completions.parse(model="m", messages=SAY, response_format=Part)
+    assert answer.choices[0].message.parsed == part
+    asked = faults.requests[0].json["response_format"]["json_schema"]["schema"]
+    inner = {"$ref": "#/$defs/Part", "description": "what it is a part of"}
+    assert asked["properties"]["of"] == {"anyOf": [inner, {"type": "null"}]}
+    assert asked["$defs"]["Part"]["required"] == ["name", "of"]
 
 
 async def test_parse_a_dataclass_async(faults: FaultServer, amisled: AsyncNovAI) -> None:
