@@ -48,6 +48,19 @@ class APIError(NovAIError):
         self.param: str | None = said.get("param") or details.get("param")
         self.type: str | None = said.get("type")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pools of processes, which send errors home: without the request and the response, which hold the key."""
+        kept = {name: None if name in ("request", "response") else value for name, value in self.__dict__.items()}
+        return restored, (type(self), self.args, kept)
+
+
+def restored(kind: type[APIError], args: tuple[Any, ...], fields: dict[str, Any]) -> APIError:
+    """An error that was pickled."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
 
 class APIConnectionError(APIError):
     def __init__(self, message: str = "Connection error.", *, request: httpx.Request | None = None) -> None:

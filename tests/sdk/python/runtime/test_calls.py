@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import pickle
 import re
 import ssl
 import subprocess
@@ -60,6 +61,21 @@ def test_errors_have_types(faults: FaultServer, misled: NovAI, status: int, body
     assert met.response.status_code == status
     assert met.request is not None
     assert met.request.method == "GET"
+
+
+def test_errors_come_home_from_other_processes(faults: FaultServer, misled: NovAI) -> None:
+    faults.answers = [Answer(429, error("insufficient_quota"), {"x-request-id": "req_1"})]
+    with pytest.raises(novai.InsufficientQuotaError) as refused:
+        misled.models.list(max_retries=0)
+    with pytest.raises(novai.APIConnectionError) as nobody:
+        NovAI(api_key="sk-novai-secret", base_url="http://127.0.0.1:1", max_retries=0).models.list()
+    cut = novai.LengthFinishReasonError(types.Model(id="m"))
+    for met in (refused.value, nobody.value, cut):
+        sent = pickle.dumps(met)
+        home = pickle.loads(sent)
+        assert (type(home), str(home)) == (type(met), str(met)) and b"sk-novai" not in sent
+        kept = {name: value for name, value in vars(met).items() if name not in ("request", "response")}
+        assert vars(home).items() >= kept.items()
 
 
 def test_errors_of_anthropics_form(faults: FaultServer, misled: NovAI) -> None:
