@@ -106,11 +106,11 @@ test('a client with other options', async (t) => {
   await assert.rejects(other.models.list());
 });
 
-test('names in paths are encoded, and may not be empty', async (t) => {
+test('names in paths are encoded, and may not be empty or dots', async (t) => {
   const { client, requests } = await serve(t, json({}));
   await client().models.retrieve('a/b c?');
   assert.equal(requests[0].url, '/v1/models/a%2Fb%20c%3F');
-  assert.throws(() => client().models.retrieve(''), TypeError);
+  for (const other of ['', '.', '..']) assert.throws(() => client().models.retrieve(other), TypeError);
 });
 
 test('operations that have no method', async (t) => {

@@ -20,10 +20,10 @@ FileInput = Union[FileContent, "tuple[str | None, FileContent]", "tuple[str | No
 
 
 def path(template: str, **arguments: str) -> str:
-    """Raises ValueError for an empty argument: it would name another resource."""
+    """Raises ValueError for an argument that would name another resource: an empty one, or dots."""
     for name, argument in arguments.items():
-        if not argument:
-            raise ValueError(f"Expected a non-empty value for `{name}` but received {argument!r}")
+        if not argument or argument in (".", ".."):
+            raise ValueError(f"Expected an id or a name for `{name}` but received {argument!r}")
         template = template.replace(f"{{{name}}}", quote(str(argument), safe=""))
     return template
 

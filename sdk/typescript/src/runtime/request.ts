@@ -56,11 +56,11 @@ export function checked(maxRetries: number): number {
   throw new NovAIError(`maxRetries is ${maxRetries}: it must be a whole number, 0 for none`);
 }
 
-/** A path with its values in place; an empty one would name another operation. */
+/** A path with its values in place; an empty one, or dots, would name another operation. */
 export function pathOf(template: string, values: Record<string, string>): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
-    if (!value) throw new TypeError(`${name} must be a text that is not empty`);
+    if (!value || value === '.' || value === '..') throw new TypeError(`${name} must be an id or a name`);
     return encodeURIComponent(value);
   });
 }

@@ -298,8 +298,9 @@ def test_arguments_in_paths_are_quoted(faults: FaultServer, misled: NovAI) -> No
     faults.answers = [Answer(200, {})]
     misled.models.retrieve("org/model?x")
     assert faults.requests[0].path == "/v1/models/org%2Fmodel%3Fx"
-    with pytest.raises(ValueError, match="`model`"):
-        misled.models.retrieve("")
+    for other in ("", ".", ".."):
+        with pytest.raises(ValueError, match="`model`"):
+            misled.models.retrieve(other)
 
 
 def test_unknown_arguments_are_refused(misled: NovAI) -> None:
