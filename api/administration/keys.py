@@ -6,7 +6,7 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from api.administration.tenancy import DEFAULT, the_key, the_project
+from api.administration.tenancy import DEFAULT, the_key, the_organisation, the_project
 from api.administration.words import Words, names, not_negative, opened, positive, show, text
 from api.auth.keys import SCOPES
 from api.config import Settings
@@ -53,7 +53,10 @@ async def create_key(settings: Settings, options: argparse.Namespace) -> None:
 async def list_keys(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         project = await the_project(database, options.project, options.organisation) if options.project else None
-        found = await keys.list_keys(database, project.id if project else None)
+        organisation = await the_organisation(database, options.organisation) if options.organisation else None
+        found = await keys.list_keys(
+            database, project.id if project else None, organisation.id if organisation else None
+        )
         projects = {p.id: f"{p.organisation}/{p.name}" for p in await tenants.projects(database)}
     rows = [_key_fields(record, projects) for record in found if options.all or state(record) in _IN_FORCE]
     show(options, rows)

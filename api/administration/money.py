@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from api.administration.tenancy import DEFAULT, the_key, the_project
+from api.administration.tenancy import DEFAULT, the_key, the_organisation, the_project
 from api.administration.words import AdminError, Words, opened, show, text
 from api.config import Settings
 from api.ledger.pricing import parse_usd, usd
@@ -53,7 +53,7 @@ def add_words(words: Words) -> None:
     )
     listing = verbs.word("list", list_budgets, "all budgets, with what is left of them")
     listing.add_argument("--project", help="id or name")
-    listing.add_argument("--organisation", help="id or name, where project names are not unique")
+    listing.add_argument("--organisation", help="id or name")
     clear = verbs.word("clear", clear_budgets, "take budgets away")
     _add_kind(clear, required=False)
     _add_project(clear)
@@ -130,7 +130,8 @@ async def set_budget(settings: Settings, options: argparse.Namespace) -> None:
 async def list_budgets(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         project = await the_project(database, options.project, options.organisation) if options.project else None
-        found = await budgets.budgets(database, project.id if project else None)
+        organisation = await the_organisation(database, options.organisation) if options.organisation else None
+        found = await administration.list_budgets(database, organisation.id if organisation else None, project)
     show(options, [_budget_fields(budget, options.json) for budget in found])
 
 

@@ -12,7 +12,7 @@ from api.services.administration import CLI
 from api.storage import keys, tenants
 from api.storage.keys import KeyRecord
 from api.storage.session import Database
-from api.storage.tenants import Project
+from api.storage.tenants import Organisation, Project
 
 DEFAULT = "default"
 
@@ -45,13 +45,7 @@ async def list_organisations(settings: Settings, options: argparse.Namespace) ->
 
 async def create_project(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        wanted = options.organisation or DEFAULT
-        organisation = await tenants.find_organisation(database, wanted)
-        if organisation is None:
-            raise AdminError(
-                f"No organisation {wanted!r}. `novai organisations list` shows which there are; or make it: `novai "
-                f"organisations create {wanted}`."
-            )
+        organisation = await the_organisation(database, options.organisation or DEFAULT)
         made = await administration.create_project(database, CLI, organisation.id, options.name)
     show(options, made, f"Created project {made.organisation}/{made.name} ({made.id}).")
 
@@ -70,6 +64,17 @@ async def list_projects(settings: Settings, options: argparse.Namespace) -> None
 
 
 # ---------------------------------------------------------------- for other groups of words
+
+
+async def the_organisation(database: Database, id_or_name: str) -> Organisation:
+    """Raises AdminError when there is none."""
+    found = await tenants.find_organisation(database, id_or_name)
+    if found is None:
+        raise AdminError(
+            f"No organisation {id_or_name!r}. `novai organisations list` shows which there are; or make it: `novai "
+            f"organisations create {id_or_name}`."
+        )
+    return found
 
 
 async def the_project(database: Database, id_or_name: str, organisation: str | None) -> Project:

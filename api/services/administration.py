@@ -219,10 +219,10 @@ async def list_prices(database: Database) -> list[PriceRow]:
     return await prices.all_prices(database)
 
 
-async def list_budgets(database: Database, organisation_id: str, project: Project | None) -> list[Budget]:
-    """Of the organisation's projects and their keys, or of one project and its keys; credits among them."""
-    if project is not None:
-        return await budgets.budgets(database, project.id)
+async def list_budgets(database: Database, organisation_id: str | None, project: Project | None) -> list[Budget]:
+    """Of the organisation's projects and their keys, or of one project and its keys, or all; credits among them."""
+    if project is not None or organisation_id is None:
+        return await budgets.budgets(database, project.id if project else None)
     ours = {found.id for found in await tenants.projects(database, organisation_id)}
     return [budget for budget in await budgets.budgets(database) if budget.project_id in ours]
 

@@ -122,6 +122,21 @@ def test_budgets_are_set_changed_and_cleared(novai: Novai, project: str, key: st
     assert novai("budgets list").strip() == "None."
 
 
+def test_lists_are_of_the_organisation_that_was_named(novai: Novai, project: str, key: str) -> None:
+    novai("organisations create other")
+    novai("projects create default --organisation other")
+    theirs = novai("keys create --name b --organisation other --json")["id"]
+    novai(f"budgets set 1 --month --key {key}")
+    novai("budgets set 1 --month --organisation other")
+    novai(f"budgets set 1 --month --key {theirs}")
+    for listed, name in (("keys list", "id"), ("budgets list", "key")):
+        assert {row[name] for row in novai(f"{listed} --json")} >= {key, theirs}
+        assert key not in {row[name] for row in novai(f"{listed} --organisation other --json")}
+        assert theirs in {row[name] for row in novai(f"{listed} --organisation other --json")}
+        assert theirs not in {row[name] for row in novai(f"{listed} --organisation default --json")}
+        assert "novai organisations list" in novai(f"{listed} --organisation nobody", fails=True)
+
+
 def test_the_books_are_verified(
     novai: Novai, project: str, migrated_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
