@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_network
@@ -13,6 +14,9 @@ RateLimitOnFailure = Literal["local", "closed", "open"]
 
 FORM_BYTES = 64 << 10  # of an upload, beside its file
 UPLOAD_BYTES_PER_S = 64 << 10  # an upload may take its share of the body timeout, and a second for each of these
+_ORIGIN = re.compile(
+    r"\*|null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+"
+)  # as browsers write it; apps have schemes of their own
 
 
 class SettingsError(Exception):
@@ -92,6 +96,8 @@ class Settings:
         settings = Settings(**given)
         for proxy in settings.proxies:
             _check_network(proxy)
+        for origin in settings.origins:
+            _check_origin(origin)
         if not settings.key_pepper:
             raise SettingsError(
                 "KEY_PEPPER is not set: give 32 random bytes, e.g. `openssl rand -hex 32`, and keep them"
@@ -118,6 +124,11 @@ class Settings:
     def proxies(self) -> list[str]:
         return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
+    @property
+    def origins(self) -> list[str]:
+        """Whose pages may read answers."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
 
 def _check_network(text: str) -> None:
     try:
@@ -126,6 +137,15 @@ def _check_network(text: str) -> None:
         raise SettingsError(
             f"TRUSTED_PROXIES: {error}. Expected addresses or networks such as 10.0.0.0/8, comma separated"
         ) from None
+
+
+def _check_origin(text: str) -> None:
+    """Browsers compare origins letter by letter: one that they never send would open nothing, and say nothing."""
+    if not _ORIGIN.fullmatch(text):
+        raise SettingsError(
+            f"CORS_ORIGINS: {text!r} is no origin. Expected https://app.example.com or http://localhost:3000, in small "
+            "letters and with nothing behind it, comma separated; or *"
+        )
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

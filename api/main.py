@@ -99,8 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     limit = BodyLimit(settings.max_body_bytes, settings.body_timeout_s, "MAX_BODY_BYTES")
     uploads = BodyLimit(settings.max_upload_bytes, settings.body_timeout_s, "FILE_MAX_BYTES", UPLOAD_BYTES_PER_S)
     app.add_middleware(BodyLimitMiddleware, limit=limit, limits={FILES: uploads})
-    if settings.cors_origins:
-        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+    if origins := settings.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
         )

@@ -24,6 +24,21 @@ def test_a_proxy_that_is_none_is_named(text: str) -> None:
         read(TRUSTED_PROXIES=text)
 
 
+def test_origins_are_as_browsers_write_them() -> None:
+    assert read().origins == []
+    assert read(CORS_ORIGINS="*").origins == ["*"]
+    known = ["https://app.example.com", "http://localhost:3000", "http://[::1]:3000", "capacitor://localhost", "null"]
+    assert read(CORS_ORIGINS=f" {', '.join(known)},").origins == known
+
+
+@pytest.mark.parametrize(
+    "text", ["https://app.example.com/", "app.example.com", "https://App.example.com", "https://a.com/x", "https://a b"]
+)
+def test_an_origin_that_no_browser_sends_is_named(text: str) -> None:
+    with pytest.raises(SettingsError, match="CORS_ORIGINS"):
+        read(CORS_ORIGINS=f"http://localhost:3000,{text}")
+
+
 @pytest.mark.parametrize("mode", ["strict", "all_except_health", "off"])
 def test_auth_modes(mode: str) -> None:
     assert read(AUTH_MODE=mode, API_HOST="0.0.0.0").auth == mode
