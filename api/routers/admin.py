@@ -5,7 +5,7 @@ Prices and tiers belong to the whole installation: every key with the scope `adm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from api.dependencies import principal_of
 from api.domain import LimitName, Principal
-from api.errors import ConflictError
+from api.errors import ConflictError, PermissionDeniedError
 from api.generated import schemas as s
 from api.generated.routes import AdminApi
 from api.limits.dimensions import DIMENSIONS
@@ -76,13 +76,15 @@ class Admin(AdminApi):
 
     async def admin_create_key(self, request: Request, body: s.AdminCreateKey) -> s.AdminNewKey:
         who = principal_of(request)
+        scopes = tuple(dict.fromkeys(_given(body.scopes) or ("inference", "usage")))
+        _check_handed_on(who, scopes)
         plain, record = await administration.create_key(
             self._database,
             who.key_id,
             self._pepper,
             await self._find_project(who, body.project),
             body.name,
-            tuple(dict.fromkeys(_given(body.scopes) or ("inference", "usage"))),
+            scopes,
             _given(body.models),
             timedelta(seconds=body.expires_in_s) if isinstance(body.expires_in_s, int) else None,
         )
@@ -95,6 +97,7 @@ class Admin(AdminApi):
     async def admin_rotate_key(self, request: Request, body: s.AdminRotateKey, key_id: str) -> s.AdminNewKey:
         who = principal_of(request)
         old = await self._find_key(who, key_id)
+        _check_handed_on(who, old.scopes)
         plain, record = await administration.rotate_key(self._database, who.key_id, self._pepper, old, body.overlap_s)
         return s.AdminNewKey(key=plain, info=_key(record))
 
@@ -237,6 +240,15 @@ class Admin(AdminApi):
 
 def _given(value: T | UnsetType | None) -> T | None:
     return None if value is UNSET or isinstance(value, UnsetType) else value
+
+
+def _check_handed_on(who: Principal, scopes: Iterable[str]) -> None:
+    """Models are the installation's, not the organisation's: a key that may not load them cannot make one that may.
+    Raises PermissionDeniedError."""
+    if "models" in scopes and "models" not in who.scopes:
+        raise PermissionDeniedError(
+            "A key with the scope `models` is made by one that has it, or by `novai keys`.", code="missing_scope"
+        )
 
 
 def _percents(given: list[int] | UnsetType) -> Sequence[int]:

@@ -42,6 +42,19 @@ def test_a_key_without_the_scope_may_not(tenant: Tenant, method: str, path: str)
     assert f"`{scope}`" in refused(answer, 403, "missing_scope")["message"]
 
 
+def test_the_scope_models_is_handed_on_by_keys_that_have_it(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
+    fields = {"project": tenant.project, "name": "k", "scopes": ["models"]}
+    theirs = ok(admin.post("/admin/v1/keys", json=fields))["info"]["id"]
+    with tenants.tenant(edge, admin, tenant.project, scopes=["admin"]) as narrow:
+        for attempt in (
+            narrow.http.post("/admin/v1/keys", json=fields),
+            narrow.http.post(f"/admin/v1/keys/{theirs}/rotate", json={"overlap_s": 0}),
+        ):
+            assert "`models`" in refused(attempt, 403, "missing_scope")["message"]
+        ok(narrow.http.post("/admin/v1/keys", json=fields | {"scopes": ["inference", "usage", "admin"]}))
+        ok(narrow.http.post(f"/admin/v1/keys/{theirs}/revoke"))
+
+
 def test_other_organisations_do_not_exist(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
     with tenants.stranger(edge) as stranger:
         http = stranger.http

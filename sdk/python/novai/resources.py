@@ -1598,6 +1598,9 @@ class AdminKeys(Resource[SyncClient]):
     ) -> types.AdminNewKey:
         """Create an API key.
 
+        A key with the scope `models`, whose reach is the installation, is made and rotated only
+        by keys that have it.
+
         Args:
             project: Id or name.
             scopes: `inference` and `usage` when absent.
@@ -1722,6 +1725,9 @@ class AsyncAdminKeys(Resource[AsyncClient]):
         **options: Unpack[RequestOptions],
     ) -> types.AdminNewKey:
         """Create an API key.
+
+        A key with the scope `models`, whose reach is the installation, is made and rotated only
+        by keys that have it.
 
         Args:
             project: Id or name.

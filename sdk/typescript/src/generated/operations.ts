@@ -111,7 +111,11 @@ export class AdminKeys extends Resource {
     return this.client.page('/admin/v1/keys', null, { query, options });
   }
 
-  /** Create an API key. */
+  /**
+   * Create an API key.
+   *
+   * A key with the scope `models`, whose reach is the installation, is made and rotated only by keys that have it.
+   */
   create(body: params.AdminCreateKey, options?: RequestOptions): APIPromise<types.AdminNewKey> {
     return this.client.request('POST', '/admin/v1/keys', { body, options });
   }
