@@ -284,11 +284,20 @@ async def clear_budget(database: Database, actor: str, owner: Owner, kinds: Sequ
 async def add_credits(
     database: Database, actor: str, project: Project, amount_nusd: int, name: str | None, percents: Sequence[int]
 ) -> Budget:
-    """`name`: the credit's own, within the project. Raises ConflictError when that was granted before."""
+    """`name`: the credit's own, within the project. Raises ConflictError when that was granted before, and
+    InvalidRequestError for an amount that cannot be added."""
     credit_id = f"credit {project.id} {name or secrets.token_hex(12)}"
     owner = owner_of(project)
     async with changing(database) as inside:
-        if not await budgets.add_credits(inside, project.id, amount_nusd, credit_id, sorted(set(percents))):
+        try:
+            added = await budgets.add_credits(inside, project.id, amount_nusd, credit_id, sorted(set(percents)))
+        except OverflowError:
+            raise InvalidRequestError(
+                "The credits of this project would be more than can be counted; nothing was added.",
+                param="amount_usd",
+                code="invalid_value",
+            ) from None
+        if not added:
             raise ConflictError(
                 f"The credit {name!r} was granted to this project before; nothing was added.", param="id"
             )

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import asyncpg
+
 from api.storage.session import Database
 
 Kind = Literal["month", "total"]
@@ -123,5 +125,9 @@ async def alerts(database: Database, project_id: str | None = None) -> list[Aler
 async def add_credits(
     database: Database, project_id: str, amount_nusd: int, credit_id: str, thresholds: Sequence[int]
 ) -> bool:
-    """False, and nothing is done, when that credit was added before. The first credit makes the project prepaid."""
-    return await database.fetchrow(_ADD_CREDITS, project_id, amount_nusd, credit_id, list(thresholds)) is not None
+    """False, and nothing is done, when that credit was added before. The first credit makes the project prepaid.
+    Raises OverflowError when all of its credits together are more than can be counted."""
+    try:
+        return await database.fetchrow(_ADD_CREDITS, project_id, amount_nusd, credit_id, list(thresholds)) is not None
+    except asyncpg.NumericValueOutOfRangeError:
+        raise OverflowError(amount_nusd) from None

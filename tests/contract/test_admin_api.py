@@ -210,6 +210,16 @@ def test_a_budget_binds_the_next_request(admin: httpx.Client, tenant: Tenant, au
     assert actions == [of_project, of_project, of_key, ("budget.clear", tenant.key_id)]
 
 
+def test_credits_that_cannot_be_counted_are_refused(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:
+    most = {"project": tenant.project, "amount_usd": 10**9}
+    for _ in range(9):
+        ok(admin.post("/admin/v1/credits", json=most))
+    assert refused(admin.post("/admin/v1/credits", json=most), 400, "invalid_value")["param"] == "amount_usd"
+    [credit] = ok(admin.get("/admin/v1/credits", params={"project": tenant.project}))["data"]
+    assert (credit["limit_nusd"], len(audited())) == (9 * 10**18, 9)
+    ok(tenant.chat())
+
+
 def test_credits_are_granted_once(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:
     credit = {"project": tenant.project, "amount_usd": 0.000000001, "id": "invoice-7"}
     assert ok(admin.post("/admin/v1/credits", json=credit))["limit_nusd"] == 1
