@@ -83,7 +83,8 @@ SELECT {_VALUES}, {_TOLD.removeprefix(_NAMES + ", ")} FROM unnest({_ARRAYS}) AS 
 
 def _statement(given: str, released: str) -> str:
     """$1 owner, $2 requests whose hold is to be closed, $3 those of them that are released. Rows that other processes
-    change too are taken in the order of their keys, table by table.
+    change too are taken in the order of their keys, table by table. Percents of a limit are numeric: a hundred times
+    the largest limits is no bigint.
 
     `given`: where the settlements come from; `released`: whether the hold of a request is."""
     return f"""
@@ -134,7 +135,7 @@ WITH {given}, closed AS (
     INSERT INTO budget_alerts (budget_id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd)
     SELECT id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd
     FROM moved, unnest(thresholds) AS threshold
-    WHERE spent_nusd * 100.0 >= threshold * limit_nusd AND (spent_nusd - charge_nusd) * 100.0 < threshold * limit_nusd
+    WHERE spent_nusd >= threshold * 0.01 * limit_nusd AND spent_nusd - charge_nusd < threshold * 0.01 * limit_nusd
     ON CONFLICT DO NOTHING
 ), overrun AS (
     INSERT INTO ledger_events (request_id, kind, project_id, amount_nusd, detail)

@@ -218,6 +218,8 @@ def test_credits_that_cannot_be_counted_are_refused(admin: httpx.Client, tenant:
     [credit] = ok(admin.get("/admin/v1/credits", params={"project": tenant.project}))["data"]
     assert (credit["limit_nusd"], len(audited())) == (9 * 10**18, 9)
     ok(tenant.chat())
+    [credit] = ok(admin.get("/admin/v1/credits", params={"project": tenant.project}))["data"]
+    assert credit["spent_nusd"] > 0 == credit["held_nusd"]
 
 
 def test_credits_are_granted_once(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:

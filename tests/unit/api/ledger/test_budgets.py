@@ -9,6 +9,7 @@ import pytest
 
 from api.errors import InsufficientQuotaError
 from api.ledger.holds import Hold, Ledger
+from api.ledger.pricing import MAX_NUSD
 from api.storage import budgets, usage_months
 from api.storage.session import Database
 from tests.conftest import execute
@@ -193,6 +194,21 @@ async def test_old_usage_goes_and_budgets_stay_right(
     # Its month is made again: what is settled is never refused its row.
     await ledger.settle(running, record(running))
     assert len(await usage_months.months(store)) == 4
+
+
+@pytest.mark.parametrize("percent", [50, 100])
+async def test_the_largest_budgets_are_counted_too(
+    percent: int, ledger: Ledger, store: Database, verified: Verified
+) -> None:
+    for kind in ("month", "total"):
+        await budgets.set_budget(store, "proj_1", "proj_1", kind, MAX_NUSD, (percent,))
+    for credit in range(9):
+        await budgets.add_credits(store, "proj_1", MAX_NUSD, f"credit {credit}", (percent,))
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    found = [(budget.spent_nusd, budget.held_nusd) for budget in await budgets.budgets(store, "proj_1")]
+    assert found == [(COST, 0)] * 3 and not await budgets.alerts(store)
+    await verified()
 
 
 async def test_a_successor_of_a_key_goes_on_with_what_was_spent(
