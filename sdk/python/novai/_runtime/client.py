@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from . import log
 from .attempts import Attempts
 from .call import Call, Headers
-from .errors import APIConnectionError, APIResponseValidationError, NovAIError
+from .errors import APIConnectionError, APIResponseValidationError, NovAIError, json_of
 from .failures import Translated
 from .objects import Object, check, converter
 from .omit import Omit, omit
@@ -155,12 +155,7 @@ class BaseClient(Generic[Http]):
             return None
         if cast_to in (str, bytes):
             return response.text if cast_to is str else response.content
-        try:
-            body = response.json()
-        except ValueError as error:
-            raise APIResponseValidationError(
-                "The answer is not JSON.", response=response, body=response.text
-            ) from error
+        body = json_of(response)
         convert = converter(cast_to)
         made = convert(body) if convert else body
         if isinstance(made, Object):

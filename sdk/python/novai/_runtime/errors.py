@@ -4,7 +4,7 @@ NovAIError
 ├── APIError                           message, request, body; code, param and type as the server gave them
 │   ├── APIConnectionError             nothing arrived, or not all of it
 │   │   └── APITimeoutError
-│   ├── APIResponseValidationError     an answer that is not what was promised; only with `validate_responses`
+│   ├── APIResponseValidationError     an answer that is no JSON; with `validate_responses`, not what was promised
 │   └── APIStatusError                 response, status_code, request_id, retry_after
 │       ├── BadRequestError            400
 │       │   └── ContextLengthExceededError
@@ -43,10 +43,9 @@ class APIError(NovAIError):
         self.request = request
         self.body = body
         said = error_of(body)
-        details = said.get("details") or {}
-        self.code: str | None = said.get("code") or details.get("error_code")
-        self.param: str | None = said.get("param") or details.get("param")
-        self.type: str | None = said.get("type")
+        self.code = text_of(said, "code", "error_code")
+        self.param = text_of(said, "param", "param")
+        self.type = text_of(said, "type")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pools of processes, which send errors home: without the request and the response, which hold the key."""
@@ -163,6 +162,21 @@ def error_of(body: object) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
+def text_of(said: dict[str, Any], name: str, among_details: str = "") -> str | None:
+    """A field of an error, which Anthropic's form has among its details. Proxies have errors of other forms."""
+    details = said.get("details")
+    text = said.get(name) or (details.get(among_details) if isinstance(details, dict) else None)
+    return text if isinstance(text, str) else None
+
+
+def json_of(response: httpx.Response) -> Any:
+    """Of a success. Raises APIResponseValidationError for what is no JSON: a page of a proxy or of another server."""
+    try:
+        return response.json()
+    except ValueError as error:
+        raise APIResponseValidationError("The answer is not JSON.", response=response, body=response.text) from error
+
+
 def status_error(response: httpx.Response) -> APIStatusError:
     """The error of an answer whose body has been read."""
     try:
@@ -172,7 +186,7 @@ def status_error(response: httpx.Response) -> APIStatusError:
     said = error_of(body)
     status = response.status_code
     known = BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
-    code = said.get("code") or (said.get("details") or {}).get("error_code")
-    special = BY_CODE.get((status, code)) or BY_CODE.get((status, said.get("type")))
+    code, kind = text_of(said, "code", "error_code"), text_of(said, "type")
+    special = BY_CODE.get((status, code)) or BY_CODE.get((status, kind))
     message = f"Error code: {status} - {said.get('message') or body or response.reason_phrase}"
     return (special or known)(message, response=response, body=body)

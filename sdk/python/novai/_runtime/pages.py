@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from .errors import APIResponseValidationError, json_of
 from .objects import Object, converter
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class BasePage(Object, Generic[T]):
 
     @classmethod
     def read(cls, response: httpx.Response, client: Any, call: Call, listing: Listing) -> Self:
-        body = response.json()
+        body = json_of(response)
+        if not isinstance(body, dict):
+            raise APIResponseValidationError("The answer is not a list.", response=response, body=body)
         convert = converter(listing.item) or (lambda item: item)
         body["data"] = [convert(item) for item in body.get("data") or []]
         page = cls(**body)

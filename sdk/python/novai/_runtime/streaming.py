@@ -30,18 +30,24 @@ class Items(Generic[T]):
         self._ended = False
 
     def feed(self, piece: bytes) -> Iterator[T]:
-        """Raises APIError for an error that came as an event."""
+        """Raises APIError for an error that came as an event, and for an event that is none of this API's."""
         for _, data in self._decoder.feed(piece):
             if data == "[DONE]":
                 self._ended = True
             elif not self._ended:
-                yield self._read(json.loads(data))
+                yield self._read(data)
 
     def end(self) -> None:
         if not self._ended:
             raise APIConnectionError(CUT, request=self._request)
 
-    def _read(self, data: dict[str, Any]) -> Any:
+    def _read(self, text: str) -> Any:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise APIError("An event of the stream is not a JSON object.", request=self._request, body=text)
         if said := error_of(data):
             message = said.get("message") or "An error occurred while streaming."
             raise APIError(str(message), request=self._request, body=data)

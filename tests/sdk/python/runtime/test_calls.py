@@ -93,6 +93,22 @@ def test_an_error_that_is_not_json(faults: FaultServer, misled: NovAI) -> None:
         misled.models.list(max_retries=0)
 
 
+@pytest.mark.parametrize("odd", [{"code": 403, "details": [{"reason": "x"}]}, {"code": {"a": 1}, "type": ["b"]}])
+def test_an_error_of_another_form(faults: FaultServer, misled: NovAI, odd: dict[str, Any]) -> None:
+    faults.answers = [Answer(403, {"error": {"message": "no", **odd}})]
+    with pytest.raises(novai.PermissionDeniedError, match="no") as caught:
+        misled.models.list(max_retries=0)
+    assert (caught.value.code, caught.value.param, caught.value.type) == (None, None, None)
+    assert caught.value.body == {"error": {"message": "no", **odd}}
+
+
+@pytest.mark.parametrize("page", [Answer(pieces=[b"<html>hello</html>"]), Answer(200, [])])
+def test_a_page_of_another_server(faults: FaultServer, misled: NovAI, page: Answer) -> None:
+    faults.answers = [page]
+    with pytest.raises(novai.APIResponseValidationError):
+        misled.models.list()
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
 def test_what_may_pass_is_tried_three_times(faults: FaultServer, misled: NovAI, status: int) -> None:
     faults.answers = [Answer(status, error(), SOON)]

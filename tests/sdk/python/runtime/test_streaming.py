@@ -89,6 +89,16 @@ def test_an_error_within_a_stream(faults: FaultServer, misled: NovAI, error: dic
     assert len(faults.requests) == 1
 
 
+@pytest.mark.parametrize("odd", ["{oops", "null", "[1]", ""])
+def test_an_event_that_is_none_of_this_api(faults: FaultServer, misled: NovAI, odd: str) -> None:
+    faults.answers = [Answer(pieces=[*events(chunk("a"))[:1], f"data: {odd}\n\n".encode()])]
+    stream = misled.chat.completions.create(**ASK)
+    assert next(stream).choices[0].delta.content == "a"
+    with pytest.raises(novai.APIError, match="not a JSON object") as caught:
+        next(stream)
+    assert caught.value.body == odd
+
+
 async def test_a_closed_stream_says_so(faults: FaultServer, misled: NovAI, amisled: AsyncNovAI) -> None:
     faults.answers = [Answer(pieces=events(chunk("a")))]
     stream = misled.chat.completions.create(**ASK)
