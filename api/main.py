@@ -56,7 +56,7 @@ RATE_LIMITS = [
 ]
 EXPOSED = [
     *("x-request-id", "request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry"),
-    *("x-novai-ignored-params", "x-mapped-model", "x-novai-upstream", "idempotent-replayed"),
+    *("x-novai-ignored-params", "x-mapped-model", "x-novai-upstream", "idempotent-replayed", "original-request"),
     *("x-novai-degraded", "x-novai-next-after", "content-disposition"),
     *RATE_LIMITS,
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,14 +25,14 @@ def add_words(words: Words) -> None:
     verbs = words.group("prices", "what tokens of a model cost; a model without a price is not served")
     listing = verbs.word("list", list_prices, "the prices in force")
     listing.add_argument("--all", action="store_true", help="also those that were and those that will be")
-    change = verbs.word("set", set_price, "a new price; the ones before stay for what was used then")
+    change = verbs.word(
+        "set", set_price, "a new price; what is not given stays as it is, and older prices for what was used then"
+    )
     change.add_argument("model", type=text)
     change.add_argument("--input", type=_usd, metavar="USD", help=PER_MTOK)
     change.add_argument("--cached", type=_usd, metavar="USD", help=f"{PER_MTOK} of input not computed again")
     change.add_argument("--output", type=_usd, metavar="USD", help=PER_MTOK)
-    change.add_argument(
-        "--batch", type=_percent, default=50, metavar="P", help="percent of it in batches (default: 50)"
-    )
+    change.add_argument("--batch", type=_percent, metavar="P", help="percent of it in batches; at first 50")
     change.add_argument("--free", action="store_true", help="costs nothing, needs no credits")
     change.add_argument("--from", dest="valid_from", type=_time, metavar="TIME", help="ISO 8601, UTC; default: now")
 
@@ -66,33 +67,57 @@ def add_words(words: Words) -> None:
 async def list_prices(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         found = await administration.list_prices(database)
-    now = datetime.now(UTC)
-    in_force = {row.model: row.version for row in found if row.valid_from <= now}
-    shown = [row for row in found if options.all or in_force.get(row.model) == row.version]
+    in_force = _in_force(found)
+    shown = [row for row in found if options.all or in_force.get(row.model) == row]
     show(options, [_price_fields(row, options.json) for row in shown])
 
 
 async def set_price(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        before = _in_force(await administration.list_prices(database)).get(options.model)
+        full, cached, output, batch = _wanted(options, before)
+        row = await administration.set_price(
+            database, CLI, options.model, full, cached, output, options.valid_from, batch
+        )
+        now = _in_force(await administration.list_prices(database)).get(options.model)
+    costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
+    told = f"{row.model} {costs} for a million tokens, {batch} % of it in batches, from {_date(row)} on"
+    if now is not None and now.valid_from > row.valid_from:
+        told += f"; but version {now.version} has been in force since {_date(now)}, and is"
+    show(options, _price_fields(row, raw=True), f"{told} (version {row.version}).")
+
+
+def _wanted(options: argparse.Namespace, before: PriceRow | None) -> tuple[int, int, int, int]:
+    """Input, cached input, output (nano-USD for a million tokens) and the percent of batches. Raises AdminError."""
     given = (options.input, options.cached, options.output)
-    if options.free != (given == (None, None, None)):
+    batch = options.batch if options.batch is not None else before.batch_percent if before else 50
+    if options.free and given == (None, None, None):
+        return 0, 0, 0, batch
+    if options.free or (given == (None, None, None) and options.batch is None):
         raise AdminError("Say --free, or what the model costs: --input and --output, in USD for a million tokens.")
-    if not options.free and (options.input is None or not (options.input or options.output)):
+    full, output = options.input, options.output
+    if before is not None and (before.input_nusd_per_mtok or before.output_nusd_per_mtok):
+        full = before.input_nusd_per_mtok if full is None else full
+        output = before.output_nusd_per_mtok if output is None else output
+    if full is None or not (full or output):
         raise AdminError(
             "Say --input, and --output unless the model gives none. A model without cost is set by --free."
         )
-    full, output = options.input or 0, options.output or 0
-    cached = full if options.cached is None else options.cached
-    async with opened(settings) as database:
-        row = await administration.set_price(
-            database, CLI, options.model, full, cached, output, options.valid_from, options.batch
-        )
-    costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
-    since = f"from {row.valid_from:%Y-%m-%d %H:%M} UTC on (version {row.version})"
-    show(
-        options,
-        _price_fields(row, raw=True),
-        f"{row.model} {costs} for a million tokens, {since}.",
-    )
+    cached = options.cached
+    if cached is None:
+        cheaper = before is not None and before.cached_nusd_per_mtok < before.input_nusd_per_mtok
+        cached = min(full, before.cached_nusd_per_mtok) if before and cheaper else full
+    return full, cached, output or 0, batch
+
+
+def _in_force(found: Sequence[PriceRow]) -> dict[str, PriceRow]:
+    """By model, of all versions in their order."""
+    now = datetime.now(UTC)
+    return {row.model: row for row in found if row.valid_from <= now}
+
+
+def _date(row: PriceRow) -> str:
+    return f"{row.valid_from:%Y-%m-%d %H:%M} UTC"
 
 
 async def add_credits(settings: Settings, options: argparse.Namespace) -> None:

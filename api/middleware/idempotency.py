@@ -99,7 +99,8 @@ class _Keeper:
             if not message.get("more_body", False) and self._claim is not None and "broken" not in self._state:
                 claim, self._claim = self._claim, None
                 fits = self._size <= MAX_BODY_BYTES
-                await claim.keep(self._status, self._headers, b"".join(self._parts) if fits else None)
+                original = (b"original-request", self._state["request_id"].encode())  # its bill is found by that
+                await claim.keep(self._status, [*self._headers, original], b"".join(self._parts) if fits else None)
         await self._send(message)
 
     async def aclose(self) -> None:

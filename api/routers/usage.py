@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from api.dependencies import encode, principal_of
+from api.domain import Principal
 from api.generated import schemas as s
 from api.generated.routes import UsageApi
 from api.ledger.holds import PAYS
@@ -27,6 +30,8 @@ SUMS = (
     *("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens"),
     *("cost_usd", "cost_nusd"),
 )
+CSV = "text/csv; charset=utf-8"
+CSV_ROWS = 1000  # read at a time
 
 
 class Usage(UsageApi):
@@ -47,13 +52,33 @@ class Usage(UsageApi):
     ) -> Response:
         by = usage.groups(group_by)
         query = UsageQuery(by, start_date, end_date, model, key_id, project_id, limit, after)
+        csv_wanted = "text/csv" in request.headers.get("accept", "")
+        if csv_wanted and "limit" not in request.query_params:
+            return await self._whole_csv(principal_of(request), query)
         rows, next_after = await usage.page(self._state.database, principal_of(request), query)
         shown = [_shown(by, row) for row in rows]
         headers = {} if next_after is None else {"x-novai-next-after": next_after}
-        if "text/csv" in request.headers.get("accept", ""):
-            return Response(_csv(by, shown), headers=headers, media_type="text/csv; charset=utf-8")
+        if csv_wanted:
+            return Response(_csv(by, shown), headers=headers, media_type=CSV)
         page = {"object": "list", "data": shown, "has_more": next_after is not None, "next_after": next_after}
         return Response(encode(page), headers=headers, media_type="application/json")
+
+    async def _whole_csv(self, principal: Principal, query: UsageQuery) -> Response:
+        """All pages: who adds a column up does not look whether there are more rows. What can be refused is refused
+        before the first byte."""
+        query = replace(query, limit=CSV_ROWS)
+        page = await usage.page(self._state.database, principal, query)
+
+        async def pages() -> AsyncIterator[str]:
+            (rows, after), head = page, True
+            while True:
+                yield _csv(query.by, [_shown(query.by, row) for row in rows], head=head)
+                if after is None:
+                    return
+                head = False
+                rows, after = await usage.page(self._state.database, principal, replace(query, after=after))
+
+        return StreamingResponse(pages(), media_type=CSV)
 
     async def retrieve_request_usage(self, request: Request, request_id: str) -> s.RequestUsage:
         return _bill(await usage.bill(self._state.database, principal_of(request), request_id))
@@ -80,10 +105,11 @@ def _said(unit: Group, value: datetime | str) -> str:
     return f"{value:%Y-%m-%d}" if unit == "day" else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _csv(by: tuple[Group, ...], rows: Sequence[dict[str, Any]]) -> str:
+def _csv(by: tuple[Group, ...], rows: Sequence[dict[str, Any]], head: bool = True) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*(NAMES[unit] for unit in by), *SUMS], lineterminator="\n")
-    writer.writeheader()
+    if head:
+        writer.writeheader()
     writer.writerows(row | {"cost_usd": usd(row["cost_nusd"]).removeprefix("$")} for row in rows)
     return text.getvalue()
 

@@ -57,11 +57,15 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Used as a `with` block. `base_url` ends with /v1. Every method raises ApiFailure."""
+    """Used as a `with` block. `base_url` ends with /v1. `on_wait` is told why something is tried again, and for how
+    long. Every method raises ApiFailure."""
 
-    def __init__(self, base_url: str, api_key: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, on_wait: Callable[[str], None], patience_s: float = PATIENCE_S
+    ) -> None:
         headers = {"authorization": f"Bearer {api_key}"}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT)
+        self._on_wait = on_wait
         self._patience_s = patience_s
 
     def __enter__(self) -> Client:
@@ -111,7 +115,7 @@ class Client:
 
     def _tried(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         patient_until_s = time.monotonic() + self._patience_s
-        for pause_s in pauses():
+        for number, pause_s in enumerate(pauses()):
             try:
                 answer = ask()
                 if answer.is_success:
@@ -121,9 +125,11 @@ class Client:
                 if not retried(answer):
                     raise failure
             except httpx.TransportError as error:
-                failure = ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}")
+                failure = ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}.")
             if time.monotonic() + pause_s > patient_until_s:
                 raise failure
+            if not number:
+                self._on_wait(f"{failure} Trying again for {self._patience_s:g} s.")
             time.sleep(pause_s)
         raise AssertionError
 

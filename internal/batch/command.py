@@ -67,11 +67,15 @@ def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress, p
         raise JobError(f"{given.output} is a folder. Name a file.")
     given.errors = given.errors or given.output.with_name(given.output.name + ".errors")
     keep_apart(given)
+    if given.input.exists() and not given.input.is_file():
+        raise JobError(
+            f"{given.input} is no file, but a pipe or a folder. It is read more than once: write it to a file."
+        )
     job = jobs.load(given.output, given.input)
     if job.exit_status is not None and (given.output.exists() or given.errors.exists()):
         progress.say(f"{given.output} is done already. To run it again, delete {jobs.path_of(given.output)}.")
         return job.exit_status
-    with server(given, env, progress) as (base_url, key), Client(base_url, key) as client:
+    with server(given, env, progress) as (base_url, key), Client(base_url, key, progress.say) as client:
         batch = finished(client, started(client, given, job, progress), progress, poll_s)
         status = collect(client, batch, given, progress)
         if batch.status == "failed":  # nothing ran: the input may be mended
@@ -143,6 +147,8 @@ def collect(client: Client, batch: Batch, given: argparse.Namespace, progress: P
     for file_id, target in ((batch.output_file_id, given.output), (batch.error_file_id, given.errors)):
         if file_id is not None:
             client.download(file_id, target)
+        elif batch.output_file_id is not None:
+            target.unlink(missing_ok=True)  # failures of another run
     for fault in batch.errors.data if batch.errors else ():
         progress.say(f"line {fault.line}: {fault.message}" if fault.line else fault.message)
     counts = batch.request_counts

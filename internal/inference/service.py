@@ -30,7 +30,7 @@ log = logging.getLogger("novai.inference")
 # steps that take longer than the distance are never held back.
 FRAME_PER_REQUEST_S = 0.0004
 FRAME_MOST_S = 0.012
-MOST_CHOICES = 1024  # the edge asks for fewer
+MOST_CHOICES, MOST_RECEIPTS = 1024, 10_000  # the edge asks for fewer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -188,6 +188,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     async def GetReceipts(  # noqa: N802
         self, request: pb.GetReceiptsRequest, context: Context
     ) -> pb.GetReceiptsResponse:
+        if len(request.request_ids) > MOST_RECEIPTS:
+            error = InvalidRequestError(f"at most {MOST_RECEIPTS} receipts are found at once", "request_ids")
+            await refuse(context, error)
         return pb.GetReceiptsResponse(receipts=self._receipts.find(request.request_ids))
 
     # ------------------------------------------------------------------ inside

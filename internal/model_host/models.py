@@ -110,6 +110,8 @@ class Models:
         """Begins to load it. `on_demand`: only if the next request may. Raises HostError."""
         self._check_settled()
         model = self.find(name)
+        if idle_ttl_s is not None and not idle_ttl_s >= 0:  # also NaN
+            raise InvalidError("a model is idle for 0 seconds (for ever) or more.", "idle_ttl_s")
         if on_demand:
             if model.workers:
                 return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -66,6 +67,13 @@ def _preload(text: str) -> str:
     return "" if text.lower() in ("0", "false", "no", "off") else text
 
 
+def _seconds(text: str) -> float:
+    found = float(text)
+    if not 0 <= found < math.inf:
+        raise ValueError(text)
+    return found
+
+
 def _port_range(text: str) -> range:
     first, _, last = text.partition("-")
     ports = range(int(first), int(last) + 1)
@@ -78,10 +86,10 @@ PARSERS: dict[str, Any] = {
     "models": Path,
     "receipts_folder": Path,
     "worker_ports": _port_range,
-    "drain_s": float,
-    "load_timeout_s": float,
+    "drain_s": _seconds,
+    "load_timeout_s": _seconds,
     "load_attempts": int,
-    "download_patience_s": float,
+    "download_patience_s": _seconds,
     "memory_bytes": int,
     "model_dir": Path,
     "preload_model": _preload,

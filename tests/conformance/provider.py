@@ -54,6 +54,7 @@ class Provider:
         self.by_key: dict[str, Fault] = {}  # of all that come with this key
         self.counts = True  # it tells usage
         self.usage: dict[str, Any] = {}  # and these counts, whatever it did
+        self.heeds = True  # it ends where `max_tokens` says
         self.base64 = False  # vectors are told so, as was asked
         self.piece_bytes = 0  # answers leave in pieces of so many bytes; 0: event by event
         self.connections = 0
@@ -79,6 +80,9 @@ class Provider:
         leaving = asyncio.create_task(self._watch(reader, asked))
         try:
             return await self._say(writer, asked, fault)
+        except ConnectionError:
+            asked.left.set()
+            raise
         finally:
             leaving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -93,11 +97,8 @@ class Provider:
             return await self._whole(writer, refusal, 400)
         if asked.path.endswith("/count_tokens"):
             return await self._whole(writer, {"input_tokens": prompt_tokens(asked.body)})
-        events = (
-            anthropic(asked.body, self.counts)
-            if "/messages" in asked.path
-            else openai(asked.body, self.counts, self.usage)
-        )
+        body = asked.body if self.heeds else asked.body | {"max_tokens": 0}
+        events = anthropic(body, self.counts) if "/messages" in asked.path else openai(body, self.counts, self.usage)
         begun = False
         for number, (pause_s, event) in enumerate(events):
             if fault and number >= fault.after:

@@ -57,6 +57,9 @@ async def test_the_same_answer_and_one_charge(edge: Edge, client: httpx.AsyncCli
     assert second.headers["idempotent-replayed"] == "true"
     assert second.headers["content-type"] == first.headers["content-type"]
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert (
+        second.headers["original-request"] == first.headers["x-request-id"] and "original-request" not in first.headers
+    )
     assert await charges(edge) == 1
 
 

@@ -5930,7 +5930,8 @@ class Usage(Resource[SyncClient]):
         settlement: what was answered is in it. A key sees its own project; with the scope
         `admin` too it sees its organisation. What it cannot see is as if it were not there.
 
-        `Accept: text/csv` gives the same rows as CSV, with exact amounts.
+        `Accept: text/csv` gives the same rows as CSV, with exact amounts; all of them, unless
+        there is a `limit`.
 
         Args:
             start_date: First day, UTC. Without it, 30 days before `end_date`.
@@ -6007,7 +6008,8 @@ class AsyncUsage(Resource[AsyncClient]):
         settlement: what was answered is in it. A key sees its own project; with the scope
         `admin` too it sees its organisation. What it cannot see is as if it were not there.
 
-        `Accept: text/csv` gives the same rows as CSV, with exact amounts.
+        `Accept: text/csv` gives the same rows as CSV, with exact amounts; all of them, unless
+        there is a `limit`.
 
         Args:
             start_date: First day, UTC. Without it, 30 days before `end_date`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -33,6 +34,8 @@ log = logging.getLogger("novai.upstream")
 FORMS: Mapping[str, Form] = {"openai_compatible": OpenAICompatible(), "anthropic": Anthropic()}
 CHARACTERS_PER_TOKEN = 6  # there are rarely more: an estimate until the upstream has counted
 PROMPT_CHARACTERS_PER_TOKEN = 4
+PIECES_PER_TOKEN = 16  # at most: some send letters one by one
+FAR_MORE = 4  # times what was asked for: nobody means that
 
 
 class Options(ChainOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -158,12 +161,14 @@ class UpstreamBackend:
         """Publishes an answer to its end; `limit` is put off by every piece of it, once something was published."""
         reader, events = FORMS[way.form].reader(run.generation.request), EventReader()
         clock, idle_s = asyncio.get_running_loop().time, way.options.idle_timeout_s
-        while not reader.done and (piece := await answer.read()):
+        while not (reader.done or run.too_long) and (piece := await answer.read()):
             if data := events.feed(piece):
                 run.say(upstream, reader, [delta for event in data for delta in reader.read(event)])
             if run.published and not limit.expired():
                 limit.reschedule(clock() + idle_s)
         run.finish(upstream, reader)
+        if run.too_long:
+            answer.close()
 
 
 class Run:
@@ -181,6 +186,8 @@ class Run:
         self._pieces = 0
         self._characters = 0
         self._open = set(range(max(1, generation.request.n)))
+        wanted = generation.request.max_tokens * len(self._open)
+        self._most_tokens = FAR_MORE * wanted + 1024 if wanted else math.inf
         generation.usage.prompt_tokens = prompt_tokens(generation.request)
         generation.usage.provenance = pb.ESTIMATED
 
@@ -196,10 +203,15 @@ class Run:
         if not self.left:
             self._publish([(self.generation, event) for event in events])
 
+    @property
+    def too_long(self) -> bool:
+        """Whether there is far more of it than was asked for: an upstream that knows no `max_tokens`, or no end."""
+        return max(self._characters // CHARACTERS_PER_TOKEN, self._pieces // PIECES_PER_TOKEN) > self._most_tokens
+
     def finish(self, upstream: str, reader: Reader) -> None:
-        """The answer has been read. Raises StreamError when it has no end."""
+        """The answer has been read, or more of it than was asked for. Raises StreamError when it has no end."""
         unfinished = self._open - reader.finishes.keys()
-        if unfinished and not reader.done:
+        if unfinished and not reader.done and not self.too_long:
             raise StreamError("an answer that stops in the middle")
         usage = self.generation.usage
         missing = 0
@@ -207,7 +219,8 @@ class Run:
             missing = max(0, reader.usage.completion_tokens - usage.completion_tokens)
             usage.CopyFrom(reader.usage)
         self.say(upstream, reader, [])
-        ends = [reader.finishes.get(choice) or pb.Delta(choice=choice, finish=pb.STOP) for choice in sorted(self._open)]
+        end = pb.LENGTH if self.too_long else pb.STOP
+        ends = [reader.finishes.get(choice) or pb.Delta(choice=choice, finish=end) for choice in sorted(self._open)]
         ends[-1].tokens = missing
         self._end(ends)
 

@@ -595,7 +595,7 @@ export class Usage extends Resource {
    * is in it. A key sees its own project; with the scope `admin` too it sees its organisation. What it cannot see is as
    * if it were not there.
    *
-   * `Accept: text/csv` gives the same rows as CSV, with exact amounts.
+   * `Accept: text/csv` gives the same rows as CSV, with exact amounts; all of them, unless there is a `limit`.
    */
   list(query: params.UsageListQuery = {}, options?: RequestOptions): PagePromise<types.UsageRow, types.UsagePage> {
     return this.client.page('/v1/usage', 'next_after', { query, options });

@@ -41,6 +41,31 @@ def test_prices_are_versions(novai: Novai) -> None:
     assert "$0.0375" in novai("prices list")
 
 
+def test_what_a_new_price_does_not_say_stays(novai: Novai) -> None:
+    def in_force() -> list[int]:
+        [row] = novai("prices list --json")
+        return [row[name] for name in ("input_nusd_per_mtok", "cached_nusd_per_mtok", "output_nusd_per_mtok")] + [
+            row["batch_percent"]
+        ]
+
+    novai("prices set tiny --input 3 --cached 2 --output 4 --batch 100")
+    assert "costs $5.00 in, $2.00 cached and $4.00 out for a million tokens, 100 %" in novai(
+        "prices set tiny --input 5"
+    )
+    assert in_force() == [5 * 10**9, 2 * 10**9, 4 * 10**9, 100]
+    novai("prices set tiny --input 1 --batch 20")
+    assert in_force() == [10**9, 10**9, 4 * 10**9, 20]
+    novai("prices set tiny --free")
+    assert "--input" in novai("prices set tiny --output 1", fails=True)
+
+
+def test_a_price_that_is_not_in_force_is_not_said_to_be(novai: Novai) -> None:
+    novai("prices set tiny --input 5")
+    assert "but version 1 has been in force since" in novai("prices set tiny --input 1 --from 2020-01-01")
+    assert "but version" not in novai("prices set tiny --input 2")
+    assert "but version" not in novai("prices set tiny --input 3 --from 2100-01-01")
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

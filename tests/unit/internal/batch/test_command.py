@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,14 +109,30 @@ def test_whatever_breaks_it_is_one_file_and_one_batch(caller: Caller, lost: int)
 
 def test_a_server_that_comes_back_is_waited_for(caller: Caller) -> None:
     caller.api.trouble = [503, "cut", 429]
-    assert caller.run()[0] == 0 and len(caller.api.batches) == 1
+    status, said = caller.run()
+    assert status == 0 and len(caller.api.batches) == 1
+    assert said.count("Trying again for 300 s") == 1
+
+
+def test_failures_of_another_run_are_gone(caller: Caller) -> None:
+    caller.errors.write_text("old")
+    assert caller.run()[0] == 0
+    assert not caller.errors.exists()
+
+
+def test_what_can_be_read_once_is_refused(caller: Caller) -> None:
+    caller.source.unlink()
+    os.mkfifo(caller.source)
+    with pytest.raises(JobError, match="read more than once"):
+        caller.run()
+    assert not caller.api.asked
 
 
 def test_a_download_that_is_cut_leaves_nothing_behind(caller: Caller, tmp_path: Path) -> None:
     caller.api.add(b"whole\n")
     target = tmp_path / "target"
     target.write_bytes(b"before")
-    with Client(caller.api.url, "sk-test", patience_s=0) as client:
+    with Client(caller.api.url, "sk-test", print, patience_s=0) as client:
         caller.api.trouble = ["cut"]
         with pytest.raises(ApiFailure):
             client.download("file-0", target)

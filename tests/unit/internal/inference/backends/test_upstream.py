@@ -9,11 +9,15 @@ import msgspec
 import pytest
 from gen import inference_pb2 as pb
 
+from internal.config import ModelConfig
 from internal.errors import InvalidRequestError
 from internal.inference.backends.upstream.anthropic import Anthropic
+from internal.inference.backends.upstream.backend import UpstreamBackend
 from internal.inference.backends.upstream.forms import StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
 from internal.upstream.options import UpstreamOptions
+from tests.conformance.provider import provider
+from tests.unit.internal.inference.backends.running import Answer
 from tests.workers import say
 
 PLAIN = UpstreamOptions(base_url="http://x", model="remote")
@@ -257,3 +261,24 @@ def test_usage_of_a_message_is_put_together() -> None:
     assert reader.usage == pb.Usage(
         prompt_tokens=15, cached_tokens=10, completion_tokens=20, reasoning_tokens=7, provenance=pb.PROVIDER
     )
+
+
+async def test_who_knows_no_end_is_left() -> None:
+    async with provider() as remote:
+        remote.heeds = False
+        backend = UpstreamBackend(upstream_config(remote.url))
+        await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
+        try:
+            answer = Answer(say('script:[{"count": 100000}]', max_tokens=5))
+            backend.submit(answer.generation)
+            await answer.end()
+            assert answer.finish() == pb.LENGTH
+            assert 5 < answer.usage.completion_tokens < 10_000
+            await remote.asked[0].left.wait()
+        finally:
+            await backend.aclose()
+
+
+def upstream_config(url: str) -> ModelConfig:
+    options = {"base_url": f"{url}/v1", "model": "remote"}
+    return ModelConfig(name="m", kind="chat", backend="openai_compatible", options=options)
