@@ -16,7 +16,7 @@ T = TypeVar("T")
 BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
 
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]  # the states of models have no room for others
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]  # the states of models have no room for others
 
 
 class ConfigError(Exception):
@@ -53,9 +53,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     price: FirstPrice | None = None
     preload: bool = True  # loaded when the host starts; else for the first request
     pinned: bool = False  # stays loaded, whatever is idle and whatever else wants the memory
-    idle_ttl_s: Annotated[float, msgspec.Meta(ge=0)] = (
-        0.0  # unloaded after so long without a request, until the next one; 0: never
-    )
+    # Unloaded after so long without a request, until the next one; 0: never.
+    idle_ttl_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     memory_bytes: Count = 0  # that it takes; 0: estimated from its files
     options: dict[str, Any] = {}  # the backend's own settings; it rejects what it does not know
 

@@ -26,7 +26,7 @@ WEIGHTS = (".gguf", ".safetensors", ".bin")  # of several forms in one folder th
 BYTES_PER_VALUE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625}  # others: about half a byte
 SMALL_VALUE = 0.6875
 CONTEXT, SLOTS, CELLS_PER_SLOT = 4096, 16, 1024  # where a row leaves them out
-MOST_COUNT, MOST_BYTES = 1 << 31, 1 << 50  # a file can say anything of itself, and states have to be told in 64 bits
+MOST_COUNT, MOST_BYTES = 1 << 31, 1 << 60  # a file can say anything of itself, and states have to be told in 64 bits
 
 
 @dataclass(frozen=True, slots=True)
