@@ -209,6 +209,13 @@ class OverloadedError(ApiError):
     code = "server_is_overloaded"
 
 
+class ShuttingDownError(OverloadedError):
+    """This process ends, and has waited for running answers as long as it may (`DRAIN_S`)."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down. Please try again.", retry_after_ms=1000)
+
+
 class WorkerDiedError(OverloadedError):
     """The worker stopped before it answered, and no other one was there to take over."""
 

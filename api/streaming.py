@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.config import Settings
-from api.errors import ApiError
+from api.errors import ApiError, ShuttingDownError
 from api.services.answering import AnswerStream
 
 KEEPALIVE = b": keepalive\n\n"
@@ -146,7 +146,13 @@ class EventStream(Response, Generic[Said]):
                 waiting = b"".join(map(events.delta, deltas))
                 if not waiting and writer.silent_s() >= self._keepalive_s:
                     waiting = KEEPALIVE
-        except ApiError as error:
+        except (ApiError, asyncio.CancelledError) as caught:
+            if isinstance(caught, ApiError):
+                error = caught
+            elif stream.left:
+                raise
+            else:
+                error = ShuttingDownError()
             await stream.aclose()
             await self._on_settled(error)
             state["broken"] = True

@@ -6,11 +6,13 @@ their trace.
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import ApiError, InvalidRequestError, MethodNotAllowedError, NotFoundError
+from api.errors import ApiError, InvalidRequestError, MethodNotAllowedError, NotFoundError, ShuttingDownError
 from api.middleware import reject
 
 
@@ -28,6 +30,10 @@ class ErrorsMiddleware:
             if scope["state"]["exchange"].status:
                 raise  # the answer has begun
             await reject(scope, send, error if isinstance(error, ApiError) else from_starlette(error, scope))
+        except asyncio.CancelledError:  # by the server alone, which ends
+            if scope["state"]["exchange"].status:
+                raise
+            await reject(scope, send, ShuttingDownError())
 
 
 def methods(scope: Scope) -> set[str]:

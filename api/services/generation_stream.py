@@ -301,7 +301,7 @@ class GenerationStream(AnswerStream[Delta]):
 
     def _told_status(self) -> int:
         if self._cut_off:
-            return self.status if self._streamed else 500
+            return self.status if self._streamed else 503
         if self.error is not None and not self._streamed:
             return self.error.status
         return 499 if self._left else self.status
