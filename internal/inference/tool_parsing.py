@@ -82,9 +82,12 @@ class OutputParser:
             pass
         return self._said()
 
-    def flush(self) -> list[pb.Delta]:
-        """The rest, at the end of the output."""
-        if self._call is not None:
+    def flush(self, *, at_limit: bool = False) -> list[pb.Delta]:
+        """The rest, at the end of the output. `at_limit`: the model was not through; of a call that it had begun, and
+        whose name nobody knows yet, nothing is said."""
+        if at_limit and self._has_begun_call:
+            self._raw = self._buffer = ""
+        elif self._call is not None:
             self.cut = True
             self._end_call(self._call, well=False)
         elif self._state in (self._in_reasoning, self._in_reasoning_start):
@@ -95,6 +98,12 @@ class OutputParser:
             self._say(self._raw + self._buffer)
         self._raw = self._buffer = ""
         return self._said()
+
+    @property
+    def _has_begun_call(self) -> bool:
+        """Whether a call is marked as one, and not announced."""
+        within = self._state in (self._in_calls, self._in_call)
+        return within and self._family is not None and self._family.opening in self._raw
 
     # Each state takes what it can from the buffer, and answers whether to go on at once (False: more text is needed).
 

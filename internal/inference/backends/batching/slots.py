@@ -165,7 +165,7 @@ class Choice(Task):
         text += self._text.flush()
         deltas = self._read(text)
         if self._parser is not None:
-            deltas += self._parser.flush()
+            deltas += self._parser.flush(at_limit=finish == pb.LENGTH)
             # Nobody is to act on a call that a stop string cut: what is missing of its arguments may be what matters.
             if self._parser.called and finish == pb.STOP and not (self._parser.cut and self._text.stopped):
                 finish = pb.TOOL_CALLS

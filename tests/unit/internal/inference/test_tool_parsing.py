@@ -205,6 +205,16 @@ def test_a_call_that_is_cut_off_has_valid_arguments(length: int) -> None:
     whole(SOURCES["hermes"], TWO_CALLS["hermes"][:length])
 
 
+@pytest.mark.parametrize("said", ["<tool_call>", "<tool_call>\n", '<tool_call>\n{"name": "wea'])
+def test_of_a_call_that_the_limit_cuts_before_its_name_nothing_is_said(said: str) -> None:
+    for piece, at_limit, text in ((said, True, ""), (said, False, said), (f"so: {said}", True, "so: ")):
+        parser = parser_for(SOURCES["hermes"], TOOLS)
+        heard = Heard()
+        heard.take(parser.feed(piece))
+        heard.take(parser.flush(at_limit=at_limit))
+        assert (heard.text, heard.calls) == (text, [])
+
+
 def test_a_bare_call_is_one_only_at_the_start() -> None:
     call = '{"name": "clock", "parameters": {}}'
     assert whole(SOURCES["llama3"], f" \n{call}").calls == [["clock", "{}"]]
