@@ -22,12 +22,13 @@ from internal.cores import flush_denormals
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.base import Generation
 from internal.inference.backends.batching.aside import Aside
+from internal.inference.backends.batching.decoding import Decoding
 from internal.inference.backends.batching.kv_cache import Cache
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits
 from internal.inference.backends.batching.pace import Pace
 from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
-from internal.inference.backends.batching.scheduler import Scheduler, Task, Work
+from internal.inference.backends.batching.scheduler import Scheduler, Work
 from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Choice, Request
 from internal.inference.backends.batching.suffixes import Suffixes
@@ -36,7 +37,6 @@ log = logging.getLogger("novai.engine")
 
 Events = list[tuple[Generation, pb.Event]]
 
-NO_LOGITS: Logits = np.empty((0, 0), np.float32)
 # So many steps in a row that fail say that the context is broken, not a request.
 MOST_FAILURES = 3
 WARM_UP_TOKENS = 64
@@ -66,6 +66,7 @@ class Engine:
     ) -> None:
         self._context = context
         self._cache = cache
+        self._decoding = Decoding(context, cache)
         self._side = side
         self._aside: Aside | None = None
         self._suffixes: Suffixes | None = None
@@ -274,7 +275,7 @@ class Engine:
     def _decode(self, work: Sequence[Work]) -> Logits | None:
         """The logits of the work that samples; None when the step was given up."""
         try:
-            logits = self._decode_together([chunk for part in work for chunk in self._texts(part)])
+            logits = self._decoding.logits(work)
         except DecodeError as error:
             self._decode_failed(work, error)
             return None
@@ -293,37 +294,9 @@ class Engine:
                 self._scheduler.restart(part.task)
             return None
 
-    def _texts(self, part: Work) -> list[Chunk]:
-        """The chunk of a part that is computed together with others: the text behind its last picture, if there is any.
-        What comes before is computed here, because a batch has either tokens or embeddings."""
-        task = part.task
-        assert isinstance(task, Choice)
-        tokens = task.tokens[part.start : part.start + part.count]
-        chunk = Chunk(part.sequence, part.start, tokens, part.samples)
-        if task.prompt.pictures is None:
-            return [chunk]
-        chunks = task.prompt.pictures.cut(chunk)
-        together = [chunks.pop()] if chunks[-1].embeddings is None else []
-        for before in chunks:
-            self._context.decode([before])
-        return together
-
-    def _decode_together(self, chunks: list[Chunk]) -> Logits:
-        if not chunks:
-            return NO_LOGITS
-        bridges = self._cache.bridges([chunk.sequence for chunk in chunks])
-        if bridges:
-            chunks += [Chunk(sequence, length, [0], wants_logits=False) for sequence, length in bridges]
-            chunks.sort(key=lambda chunk: chunk.sequence)
-        try:
-            return self._context.decode(chunks)
-        finally:
-            for sequence, length in bridges:
-                self._context.remove(sequence, length)
-
     def _decode_failed(self, work: Sequence[Work], error: DecodeError) -> None:
         log.error("%s in a step of %d tokens", error, sum(part.count for part in work))
-        self._rewind([part.task for part in work])
+        self._decoding.rewind([part.task for part in work])
         if error.no_cells and self._scheduler.give_way():
             self._cache.clear()
             return
@@ -331,12 +304,6 @@ class Engine:
         broken = InternalError("the model could not be run; try again")
         for request in {part.task.request: None for part in work if isinstance(part.task, Choice)}:
             self._fail(request, broken)
-
-    def _rewind(self, tasks: Sequence[Task]) -> None:
-        """Removes what a step that failed may have computed."""
-        for task in tasks:
-            if task.lease is not None:
-                self._context.remove(task.lease.sequence, task.computed)
 
     def _read(self, work: Sequence[Work], logits: Logits) -> None:
         """Samples and reads one token of every choice that is due."""
@@ -394,7 +361,7 @@ class Engine:
     def _fail_running(self, error: WorkerError) -> None:
         """A step broke in the middle: whoever ran may be inconsistent."""
         self._failures += 1
-        self._rewind(self._scheduler.running)
+        self._decoding.rewind(self._scheduler.running)
         running = {task.request: None for task in self._scheduler.running if isinstance(task, Choice)}
         for request in running:
             if request in self._requests:
