@@ -212,8 +212,8 @@ class OverloadedError(ApiError):
 class ShuttingDownError(OverloadedError):
     """This process ends, and has waited for running answers as long as it may (`DRAIN_S`)."""
 
-    def __init__(self) -> None:
-        super().__init__("The server is shutting down. Please try again.", retry_after_ms=1000)
+    def __init__(self, message: str = "The server is shutting down. Please try again.") -> None:
+        super().__init__(message, retry_after_ms=1000)
 
 
 class WorkerDiedError(OverloadedError):
