@@ -3,9 +3,9 @@ import { NovAIError } from './errors.js';
 
 export interface List<Item> {
   data: Item[];
-  has_more?: boolean;
-  last_id?: string | null;
-  next_after?: string | null;
+  has_more?: boolean | undefined;
+  last_id?: string | null | undefined;
+  next_after?: string | null | undefined;
 }
 
 /** Which field of a page is the `after` of the next one; null: there is no next one. */
