@@ -27,7 +27,12 @@ class Decoding:
         chunks = [chunk for part in work for chunk in self._texts(part)]
         if not chunks:
             return NO_LOGITS
-        bridges = self._cache.bridges([chunk.sequence for chunk in chunks])
+        # Of a part that ends with a picture all is computed by now, though its lease does not say so yet.
+        ends = {part.sequence: part.start + part.count for part in work}
+        bridges = [
+            (sequence, ends.get(sequence, length))
+            for sequence, length in self._cache.bridges([chunk.sequence for chunk in chunks])
+        ]
         if bridges:
             chunks += [Chunk(sequence, length, [0], wants_logits=False) for sequence, length in bridges]
             chunks.sort(key=lambda chunk: chunk.sequence)
