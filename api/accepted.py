@@ -27,7 +27,7 @@ def accepted(kind: type, body: Any, path: str) -> str | None:
         structs = [found for found in _alternatives(types) if isinstance(found, inspect.StructType)]
         tags = [str(found.tag) for found in structs if found.tag_field == step]
         types = [*_fields(structs, body, step), *_items(types)]
-        body = _below(body, step)
+        body = below(body, step)
     if tags:
         return _listed(tags, "and")
     found = _alternatives(types)
@@ -51,11 +51,12 @@ def _items(types: Iterable[inspect.Type]) -> list[inspect.Type]:
 
 def _fields(structs: Sequence[inspect.StructType], body: Any, name: str) -> list[inspect.Type]:
     """Of the one that the body is by its tag, or of all."""
-    meant = [found for found in structs if found.tag_field and _below(body, found.tag_field) == found.tag]
+    meant = [found for found in structs if found.tag_field and below(body, found.tag_field) == found.tag]
     return [field.type for found in meant or structs for field in found.fields if field.encode_name == name]
 
 
-def _below(body: Any, step: str) -> Any:
+def below(body: Any, step: str) -> Any:
+    """What a body has at a step; UNSET: nothing."""
     try:
         return body[int(step)] if isinstance(body, list) else body[step]
     except (LookupError, ValueError, TypeError):

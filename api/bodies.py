@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from functools import cache
+from functools import cache, reduce
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from api.accepted import accepted, steps
+from api.accepted import accepted, below, steps
 from api.errors import ApiError, InvalidRequestError
 
 T = TypeVar("T")
@@ -162,10 +162,8 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
 def shown(body: Any, path: str) -> str:
     """What a body has at a path like `messages[0].role`, as short text."""
     try:
-        for step in steps(path):
-            body = body[int(step)] if isinstance(body, list) else body[step]
-        text = msgspec.json.encode(body).decode()
-    except (LookupError, ValueError, TypeError, RecursionError):
+        text = msgspec.json.encode(reduce(below, steps(path), body)).decode()
+    except (ValueError, TypeError, RecursionError):
         return "this"
     return text if len(text) <= 60 else text[:57] + "..."
 
