@@ -14,6 +14,7 @@ import msgspec
 
 from api.accepted import accepted, below, steps
 from api.errors import ApiError, InvalidRequestError
+from api.json_text import BOM, unreadable
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None
     `tolerance`: what is done to it before it must fit its schema; the names of what that left out.
     """
     struct, names = decoder(cast(Hashable, kind))
+    raw = raw.removeprefix(BOM)
     try:
         if tolerance is None:
             value: T = struct.decode(raw)
@@ -115,9 +117,9 @@ KINDS = {
 def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
     """msgspec's verdict as the contract says it: a code, the path of the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         return InvalidRequestError(
-            f"We could not parse the JSON body of your request: {detail}. Send one JSON object in UTF-8.",
+            f"We could not parse the JSON body of your request: {unreadable(error, raw)}. "
+            "Send one JSON object in UTF-8.",
             code="invalid_json",
         )
     match = AT.match(str(error))

@@ -4,8 +4,9 @@ uvicorn writes the head of an answer and its body apart: two system calls, of 15
 the few that a request takes. Here what is written in one turn of the event loop leaves together.
 
 uvicorn takes heads of any size for any time, answers what is no HTTP in plain text, even in the middle of another
-answer, and reads the body of a request that would rather speak another protocol as the next request. Here a head has
-bounds, such answers have the form of all others, and a wish for another protocol is not heard (RFC 9110, 7.8).
+answer, reads the body of a request that would rather speak another protocol as the next request, and sends chunks to
+clients of HTTP/1.0. Here a head has bounds, such answers have the form of all others, a wish for another protocol is
+not heard (RFC 9110, 7.8), and an answer in HTTP/1.0 ends with its connection.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 
 import httptools
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.domain import new_request_id
 from api.errors import ApiError, HeadTooLargeError, InvalidRequestError, RequestTimeoutError
@@ -57,6 +59,9 @@ class Protocol(HttpToolsProtocol):
             self._refuse(too_large())
         elif self._unread_bytes and self._awaited is None:
             self._awaited = self.loop.call_later(HEAD_WAIT_S, self._too_slow)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, unframed(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
 
     def _read(self, data: bytes) -> None:
         """Raises HttpParserError."""
@@ -129,6 +134,21 @@ class Protocol(HttpToolsProtocol):
                 % (error.status, HTTPStatus(error.status).phrase.encode(), len(body), new_request_id().encode(), body)
             )
         self.transport.close()
+
+
+def unframed(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """`app` as a client of HTTP/1.0 must be answered: without chunks, which it does not know (RFC 9112, 6.1)."""
+
+    async def plain(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        async def send_plain(event: ASGISendEvent) -> None:
+            cycle.chunked_encoding = False
+            if event["type"] == "http.response.body":
+                cycle.expected_content_length = len(event.get("body", b""))  # which is all that uvicorn counts
+            await send(event)
+
+        await app(scope, receive, send_plain)
+
+    return plain
 
 
 def too_large() -> HeadTooLargeError:

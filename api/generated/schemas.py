@@ -1997,6 +1997,7 @@ class ResponseRequest(ResponsePrompt, kw_only=True):
     prompt_cache_key: Annotated[str, Meta(max_length=512)] | None | UnsetType = UNSET
     prompt_cache_retention: str | None | UnsetType = UNSET
     prompt_cache_options: dict[str, Any] | None | UnsetType = UNSET
+    moderation: dict[str, Any] | None | UnsetType = UNSET
 
 
 ResponseStreamEvent: TypeAlias = (

@@ -16,7 +16,7 @@ from api.middleware import reject
 
 # All that is open with `all_except_health`; whatever is not named here needs a key, also paths that do not exist. `/`
 # does not, and Claude Code probes it without one.
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs"})
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/favicon.ico"})
 OPEN_FOLDER = "/docs/"
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 

@@ -68,6 +68,8 @@ def add_docs(router: APIRouter) -> None:
 
     serve("/openapi.json", spec_json, "application/json")
     serve("/openapi.yaml", SPEC.read_bytes, "application/yaml; charset=utf-8")
-    serve("/docs", lambda: PAGE, "text/html; charset=utf-8", **{"content-security-policy": CSP})
+    for path in ("/docs", "/docs/"):
+        serve(path, lambda: PAGE, "text/html; charset=utf-8", **{"content-security-policy": CSP})
+    serve("/favicon.ico", lambda: asset("favicon.png"), "image/png", **{"cache-control": "max-age=86400"})
     for name, media_type in ASSETS.items():
         serve(f"/docs/{name}", lambda name=name: asset(name), media_type, **{"cache-control": "max-age=86400"})

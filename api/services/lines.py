@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from api.errors import InvalidRequestError
+from api.json_text import BOM, unreadable
 
-BOM = b"\xef\xbb\xbf"
 EMPTY = "The file has no lines: a batch needs at least one."
 
 Text = TypeVar("Text", bytes, bytearray)
@@ -37,7 +37,7 @@ def fields_of(text: bytes | bytearray) -> Fields:
         text.decode()
         return _decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise NotAnObjectError(f"not a JSON object in UTF-8: {error}.") from None
+        raise NotAnObjectError(f"not a JSON object in UTF-8: {unreadable(error, text)}.") from None
 
 
 class Lines:

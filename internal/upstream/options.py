@@ -11,6 +11,7 @@ from internal.config import ConfigError
 from internal.upstream.secrets import is_reference, read_secret
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+MOST_TOKENS = 1 << 31  # that anybody counts in one answer
 SECRET_HEADERS = {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
 
 

@@ -203,6 +203,22 @@ def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:
     assert (large.status_code, error_of(large)["code"]) == (413, "request_too_large")
 
 
+def test_half_of_a_character_is_said_to_be_what_it_is(http: httpx.Client) -> None:
+    """What `text.slice(0, n)` leaves of an emoji in JavaScript."""
+    fine = json.dumps(chat(messages=[{"role": "user", "content": "\\ud83d 😀"}]))
+    cut = json.dumps(chat(messages=[{"role": "user", "content": "\\ud83d 😀 \ud83d"}]))
+    as_json = {"content-type": "application/json"}
+    assert http.post(CHAT, content=fine, headers=as_json).status_code == 200
+    error = error_of(http.post(CHAT, content=cut, headers=as_json))
+    assert error["code"] == "invalid_json"
+    assert f"half of a character at byte {cut.rindex(chr(92) + 'ud83d')} (\\ud83d without" in error["message"]
+
+
+def test_a_byte_order_mark_is_passed_over(http: httpx.Client) -> None:
+    body = json.dumps(chat()).encode("utf-8-sig")
+    assert http.post(CHAT, content=body, headers={"content-type": "application/json"}).status_code == 200
+
+
 def test_null_is_absent_and_unknown_fields_are_named(http: httpx.Client) -> None:
     optional = "temperature top_p n stop seed tools tool_choice logit_bias stream stream_options metadata max_tokens "
     optional += "functions function_call audio moderation suffix unknown"

@@ -16,7 +16,7 @@ from api.routers.docs import SPEC
 from tests.edge import Edge
 
 DOCUMENTATION = {"/openapi.json", "/openapi.yaml", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"}
-DOCUMENTATION |= {"/docs/favicon.png"}
+DOCUMENTATION |= {"/docs/", "/docs/favicon.png", "/favicon.ico"}
 # tags of what a model can break or be late with
 MODELS_WORK = {"Chat", "Completions", "Responses", "Embeddings", "Rerank", "Messages", "Tokens"}
 

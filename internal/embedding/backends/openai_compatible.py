@@ -11,12 +11,11 @@ import numpy as np
 from internal.config import ModelConfig
 from internal.embedding.backends.base import Embedded, Matryoshka, ModelInfo, RemoteBackend, Vectors
 from internal.upstream.http import BrokenError
-from internal.upstream.options import line
+from internal.upstream.options import MOST_TOKENS, line
 from internal.upstream.secrets import Secret
 from internal.upstream.upstreams import ChainOptions, Way, configured
 
 CHARACTERS_PER_TOKEN = 4
-MOST_TOKENS = 1 << 31  # that anybody counts in one answer
 
 
 class Options(ChainOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):

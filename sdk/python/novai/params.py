@@ -422,6 +422,8 @@ asked to answer."""
     """Accepted; the cache keeps what it has room for."""
     prompt_cache_options: NotRequired[dict[str, Any] | None]
     """Accepted; the cache needs none."""
+    moderation: NotRequired[dict[str, Any] | None]
+    """Accepted; this server does not moderate."""
 
 
 class ResponseStreamOptions(TypedDict):
@@ -1258,6 +1260,7 @@ class ResponsesCreateOptions(RequestOptions, total=False):
     prompt_cache_key: str | None
     prompt_cache_retention: str | None
     prompt_cache_options: dict[str, Any] | None
+    moderation: dict[str, Any] | None
 
 
 class MessagesCreateOptions(RequestOptions, total=False):

@@ -3698,6 +3698,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> types.Response: ...
 
@@ -3736,6 +3737,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> Stream[types.ResponseStreamEvent]: ...
 
@@ -3774,6 +3776,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> types.Response | Stream[types.ResponseStreamEvent]: ...
 
@@ -3811,6 +3814,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Create a response.
@@ -3866,6 +3870,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
             prompt_cache_key: Accepted; given back. Prefixes are cached without it.
             prompt_cache_retention: Accepted; the cache keeps what it has room for.
             prompt_cache_options: Accepted; the cache needs none.
+            moderation: Accepted; this server does not moderate.
         """
         call = Call(
             "POST",
@@ -3902,6 +3907,7 @@ class Responses(ResponsesHelpers, Resource[SyncClient]):
                 "prompt_cache_key": prompt_cache_key,
                 "prompt_cache_retention": prompt_cache_retention,
                 "prompt_cache_options": prompt_cache_options,
+                "moderation": moderation,
             },
             **options,
         )
@@ -4043,6 +4049,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> types.Response: ...
 
@@ -4081,6 +4088,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> AsyncStream[types.ResponseStreamEvent]: ...
 
@@ -4119,6 +4127,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> types.Response | AsyncStream[types.ResponseStreamEvent]: ...
 
@@ -4156,6 +4165,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
         prompt_cache_key: str | None | Omit = omit,
         prompt_cache_retention: str | None | Omit = omit,
         prompt_cache_options: dict[str, Any] | None | Omit = omit,
+        moderation: dict[str, Any] | None | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Create a response.
@@ -4211,6 +4221,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
             prompt_cache_key: Accepted; given back. Prefixes are cached without it.
             prompt_cache_retention: Accepted; the cache keeps what it has room for.
             prompt_cache_options: Accepted; the cache needs none.
+            moderation: Accepted; this server does not moderate.
         """
         call = Call(
             "POST",
@@ -4247,6 +4258,7 @@ class AsyncResponses(AsyncResponsesHelpers, Resource[AsyncClient]):
                 "prompt_cache_key": prompt_cache_key,
                 "prompt_cache_retention": prompt_cache_retention,
                 "prompt_cache_options": prompt_cache_options,
+                "moderation": moderation,
             },
             **options,
         )

@@ -18,14 +18,14 @@ NEXT = b"GET /next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
 async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Any) -> None:
-    """Says what it was asked; a path with `slow` begins, and never ends."""
+    """Says what it was asked; a path with `slow` begins, and never ends; one with `whole` has no length."""
     body, more = b"", True
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
     said = b"%s %s %s" % (scope["method"].encode(), scope["path"].encode(), body)
     slow = "slow" in scope["path"]
-    headers = [] if slow else [(b"content-length", b"%d" % len(said))]
+    headers = [] if slow or "whole" in scope["path"] else [(b"content-length", b"%d" % len(said))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": said, "more_body": slow})
     while slow and (await receive())["type"] != "http.disconnect":
@@ -106,6 +106,14 @@ async def test_the_body_of_such_a_wish_is_no_request(ask: Ask) -> None:
 )
 async def test_what_is_no_request_gets_an_error_of_the_usual_form(ask: Ask, asked: bytes) -> None:
     check_refused(await ask(asked), 400, None)
+
+
+@pytest.mark.parametrize("path", [b"/asked", b"/whole"])
+async def test_a_client_of_http_1_0_gets_no_chunks(ask: Ask, path: bytes) -> None:
+    """The end of the connection is the end of the answer (RFC 9112, 6.1)."""
+    head, _, body = (await ask(b"GET %s HTTP/1.0\r\n\r\n" % path)).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head and b"connection: close" in head
+    assert body == b"GET %s " % path
 
 
 async def test_nothing_is_written_into_an_answer_that_is_under_way(ask: Ask) -> None:

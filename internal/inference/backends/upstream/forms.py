@@ -10,7 +10,7 @@ import msgspec
 from gen import inference_pb2 as pb
 
 from internal.upstream.http import BrokenError
-from internal.upstream.options import UpstreamOptions
+from internal.upstream.options import MOST_TOKENS, UpstreamOptions
 from internal.upstream.secrets import Secret
 
 IMAGE_TYPES: tuple[tuple[bytes, str], ...] = (
@@ -19,9 +19,6 @@ IMAGE_TYPES: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "image/gif"),
     (b"RIFF", "image/webp"),
 )
-
-
-MOST_TOKENS = 1 << 31  # that anybody counts in one answer
 
 
 class StreamError(BrokenError):

@@ -440,6 +440,8 @@ export interface ResponseRequest {
   prompt_cache_retention?: string | null | undefined;
   /** Accepted; the cache needs none. */
   prompt_cache_options?: Record<string, unknown> | null | undefined;
+  /** Accepted; this server does not moderate. */
+  moderation?: Record<string, unknown> | null | undefined;
 }
 
 export interface ResponseStreamOptions {

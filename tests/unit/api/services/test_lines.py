@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import InvalidRequestError
-from api.services.lines import BOM, Lines
+from api.json_text import BOM
+from api.services.lines import Lines
 
 MOST, LINE_BYTES = 5, 60
 
