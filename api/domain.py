@@ -64,6 +64,12 @@ class Principal:
     scopes: frozenset[str]
     models: frozenset[str] | None = None  # None: every model
     limits: Limits = UNLIMITED
+    first_key_id: str = ""  # of the keys that were rotated into this one; empty: there were none
+
+    @property
+    def line_id(self) -> str:
+        """What the budgets and rate limits of the key are kept under: a key and its successors share them."""
+        return self.first_key_id or self.key_id
 
     def may_use(self, model: str) -> bool:
         return self.models is None or model in self.models

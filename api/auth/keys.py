@@ -267,6 +267,7 @@ def principal_of(record: KeyRecord) -> Principal:
         scopes=frozenset(record.scopes),
         models=None if record.models is None else frozenset(record.models),
         limits=record.limits,
+        first_key_id=record.first_id,
     )
 
 

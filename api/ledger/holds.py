@@ -246,6 +246,7 @@ def _row(request: HoldRequest, amount_nusd: int) -> HoldRow:
         amount_nusd,
         request.started_at_s,
         request.price.percent,
+        principal.line_id,
     )
 
 

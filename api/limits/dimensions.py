@@ -127,7 +127,7 @@ def _places(rates: list[Row], name: Callable[[Row], str]) -> list[tuple[str, lis
 def plan(principal: Principal, model: str) -> Plan:
     limits, project = principal.limits, principal.project_id
     places: tuple[tuple[Scope, tuple[Limit, ...], str, str], ...] = (
-        ("key", limits.key, f"API key {principal.key_id}", principal.key_id),
+        ("key", limits.key, f"API key {principal.key_id}", principal.line_id),
         ("project", limits.project, f"project {project}", project),
         ("model", limits.of_model(model), f"model {model} in project {project}", f"{project}:{model}"),
     )

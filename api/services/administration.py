@@ -32,15 +32,21 @@ KeyState = Literal["active", "rotated", "expired", "revoked", "archived"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose budget or limits: a project's, or those of one of its keys alone."""
+    """Whose budget or limits: a project's, or those of one of its keys. A key shares its budgets with those that were
+    rotated into it: they are kept under the first of them."""
 
     organisation_id: str
     project_id: str
     key_id: str | None = None
+    first_key_id: str | None = None
 
     @property
     def id(self) -> str:
         return self.key_id or self.project_id
+
+    @property
+    def budget_id(self) -> str:
+        return self.first_key_id or self.project_id
 
 
 # ---------------------------------------------------------------- finding
@@ -83,7 +89,7 @@ async def find_owner(database: Database, organisation_id: str | None, project: s
 def owner_of(found: Project | KeyRecord) -> Owner:
     if isinstance(found, Project):
         return Owner(found.organisation_id, found.id)
-    return Owner(found.organisation_id, found.project_id, found.id)
+    return Owner(found.organisation_id, found.project_id, found.id, found.first_id)
 
 
 def nusd(amount_usd: float, param: str) -> int:
@@ -189,8 +195,8 @@ async def revoke_key(database: Database, actor: str, key: KeyRecord) -> KeyRecor
 async def rotate_key(
     database: Database, actor: str, pepper: str, old: KeyRecord, overlap_s: float
 ) -> tuple[str, KeyRecord]:
-    """A successor with the same scopes, models, limits, what is left of the budgets and, where there was one, term. The
-    old key works for `overlap_s` more. Raises ConflictError unless it is active."""
+    """A successor with the same scopes, models, limits, budgets and, where there was one, term. The old key works for
+    `overlap_s` more, within the same budgets. Raises ConflictError unless it is active."""
     plain, record = mint(
         pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=_renewed(old)
     )
@@ -199,7 +205,6 @@ async def rotate_key(
             raise ConflictError(
                 f"The key {old.id} is {state(old)}; only an active key can be rotated. Create a new one."
             )
-        await budgets.inherit(inside, old.id, record.id)
         details = {"name": old.name, "successor": record.id, "overlap_s": overlap_s}
         await audit.add(inside, actor, old.organisation_id, "key.rotate", old.id, details)
         return plain, await find_key(inside, None, record.id)
@@ -266,7 +271,7 @@ async def set_budget(
 ) -> Budget:
     """Binds from the next request on."""
     async with changing(database) as inside:
-        await budgets.set_budget(inside, owner.project_id, owner.id, kind, limit_nusd, sorted(set(percents)))
+        await budgets.set_budget(inside, owner.project_id, owner.budget_id, kind, limit_nusd, sorted(set(percents)))
         details = {"kind": kind, "limit": usd(limit_nusd), "alert_percents": percents}
         await audit.add(inside, actor, owner.organisation_id, "budget.set", owner.id, details)
         return await _budget(inside, owner, kind)
@@ -275,7 +280,7 @@ async def set_budget(
 async def clear_budget(database: Database, actor: str, owner: Owner, kinds: Sequence[Kind]) -> bool:
     """False when there was none."""
     async with changing(database) as inside:
-        if not await budgets.clear(inside, owner.id, kinds):
+        if not await budgets.clear(inside, owner.budget_id, kinds):
             return False
         await audit.add(inside, actor, owner.organisation_id, "budget.clear", owner.id, {"kinds": kinds})
         return True
@@ -308,7 +313,7 @@ async def add_credits(
 
 async def _budget(inside: Database, owner: Owner, kind: str) -> Budget:
     found = await budgets.budgets(inside, owner.project_id)
-    return next(budget for budget in found if (budget.scope_id, budget.kind) == (owner.id, kind))
+    return next(budget for budget in found if (budget.scope_id, budget.kind) == (owner.budget_id, kind))
 
 
 # ---------------------------------------------------------------- audit

@@ -181,6 +181,6 @@ async def standing(
     states = await limiter.peek(principal, model or "")
     if model is None:
         states = [state for state in states if state.scope != "model"]
-    drawn_on = (principal.project_id, principal.key_id)
+    drawn_on = (principal.project_id, principal.line_id)
     found = await budgets.budgets(database, principal.project_id)
     return states, [budget for budget in found if budget.scope_id in drawn_on]

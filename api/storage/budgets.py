@@ -22,7 +22,8 @@ class Budget:
     """As it stands now: a month that is over has spent nothing."""
 
     project_id: str
-    scope_id: str  # the project's id or a key's
+    scope_id: str  # the project's id, or that of the first key of a line
+    owner_id: str  # the project's id, or that of the key that the line has come to
     kind: str
     limit_nusd: int
     spent_nusd: int
@@ -37,7 +38,7 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Alert:
     project_id: str
-    scope_id: str
+    owner_id: str  # as a budget's
     kind: str
     threshold: int  # percent
     limit_nusd: int
@@ -45,12 +46,14 @@ class Alert:
 
 
 _MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
-# $1 project, $2 project or key, $3 kind, $4 limit, $5 thresholds. A new budget begins with what was spent before, this
-# month or ever; requests that run just now are not part of it. One below what is spent lets nothing more through.
+# $1 project, $2 project or first key of a line, $3 kind, $4 limit, $5 thresholds. A new budget begins with what was
+# spent before, this month or ever; requests that run just now are not part of it. One below what is spent lets nothing
+# more through.
 _SET = f"""
 WITH spent AS (
     SELECT coalesce(sum(cost_nusd), 0) AS nusd FROM usage_rollups
-    WHERE project_id = $1 AND width_s = 86400 AND ($2 = $1 OR key_id = $2)
+    WHERE project_id = $1 AND width_s = 86400
+        AND ($2 = $1 OR key_id = $2 OR key_id IN (SELECT id FROM api_keys WHERE first_id = $2))
         AND ($3 = 'total' OR bucket >= {_MONTH}::timestamp AT TIME ZONE 'UTC')
 )
 INSERT INTO budgets AS b (
@@ -61,24 +64,20 @@ ON CONFLICT (scope_id, kind) DO UPDATE SET limit_nusd = EXCLUDED.limit_nusd, thr
     floor_nusd = b.spent_nusd + b.held_nusd
 """  # noqa: S608 — constants only
 _CLEAR = "DELETE FROM budgets WHERE scope_id = $1 AND kind = ANY ($2::text[]) AND kind <> 'credits' RETURNING id"
-# $1 key, $2 its successor: what the key has spent is spent for both. Its holds stay its own.
-_INHERIT = """
-INSERT INTO budgets (
-    project_id, scope_id, kind, limit_nusd, opening_nusd, spent_nusd, held_nusd, floor_nusd, period, thresholds
-)
-SELECT project_id, $2, kind, limit_nusd, spent_nusd, spent_nusd, 0, spent_nusd, period, thresholds
-FROM budgets WHERE scope_id = $1
-"""
+# Whom to name where a budget is told of: the project, or the newest key of the line.
+_OWNER = """coalesce(
+    (SELECT k.id FROM api_keys k WHERE k.first_id = b.scope_id AND k.rotated_to IS NULL), b.scope_id
+) AS owner_id"""
 _LIST = f"""
-SELECT project_id, scope_id, kind, limit_nusd, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
+SELECT project_id, scope_id, {_OWNER}, kind, limit_nusd, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
     CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd, thresholds
 FROM (SELECT *, kind = 'month' AND period < {_MONTH} AS stale FROM budgets) b
 WHERE ($1::text IS NULL OR project_id = $1) ORDER BY project_id, scope_id <> project_id, scope_id, kind
 """  # noqa: S608 — constants only
-_ALERTS = """
-SELECT project_id, scope_id, kind, threshold, limit_nusd, spent_nusd FROM budget_alerts
+_ALERTS = f"""
+SELECT project_id, {_OWNER}, kind, threshold, limit_nusd, spent_nusd FROM budget_alerts b
 WHERE ($1::text IS NULL OR project_id = $1) ORDER BY created_at, threshold
-"""
+"""  # noqa: S608 — constants only
 # $1 project, $2 amount, $3 the credit's own id: adding it again adds nothing.
 _ADD_CREDITS = """
 WITH funded AS (
@@ -97,13 +96,8 @@ RETURNING id
 async def set_budget(
     database: Database, project_id: str, scope_id: str, kind: Kind, limit_nusd: int, thresholds: Sequence[int]
 ) -> None:
-    """Makes or changes the budget of a project (`scope_id` is its id) or of one of its keys."""
+    """Makes or changes the budget of a project (`scope_id` is its id) or of a line of its keys."""
     await database.execute(_SET, project_id, scope_id, kind, limit_nusd, list(thresholds))
-
-
-async def inherit(database: Database, key_id: str, successor_id: str) -> None:
-    """Gives a key's successor the same budgets, as much spent of them as the key has spent."""
-    await database.execute(_INHERIT, key_id, successor_id)
 
 
 async def clear(database: Database, scope_id: str, kinds: Sequence[Kind]) -> bool:

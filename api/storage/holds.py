@@ -42,6 +42,7 @@ class HoldRow:
     amount_nusd: int
     started_at_s: float  # unix seconds
     price_percent: int = 100  # of the price that is charged
+    line_id: str = ""  # what the budgets of the key are kept under; not said of a hold that is taken over
 
 
 class Refused(NamedTuple):
@@ -77,15 +78,15 @@ def _arrays(first: int) -> str:
     return ", ".join(f"${i}::{kind}[]" for i, (_, kind, _) in enumerate(_COLUMNS, first))
 
 
-# $1 owner, $2 scopes. A hold that exists is raised to the amount, never lowered; where it need not be raised it stands,
-# whatever has become of its budgets. Within a batch running sums decide:
-# they count every row before, also one that turns out not to fit, so a refusal is final only for a row that does not
-# fit what is left in the end. A hold of last month that is raised in this one moves: all of it counts for this month.
+# $1 owner, $2 scopes, $3 lines of keys. A hold that exists is raised to the amount, never lowered; where it need not be
+# raised it stands, whatever has become of its budgets. Within a batch running sums decide: they count every row before,
+# also one that turns out not to fit, so a refusal is final only for a row that does not fit what is left in the end. A
+# hold of last month that is raised in this one moves: all of it counts for this month.
 _RESERVE = f"""
 WITH wanted AS MATERIALIZED (
-    SELECT * FROM unnest({_arrays(3)}) WITH ORDINALITY AS w ({_NAMES}, place)
+    SELECT * FROM unnest({_arrays(4)}, $3::text[]) WITH ORDINALITY AS w ({_NAMES}, line_id, place)
 ), known AS MATERIALIZED (
-    SELECT request_id, state, amount_nusd AS held_nusd, budget_ids, month FROM holds WHERE request_id = ANY ($3)
+    SELECT request_id, state, amount_nusd AS held_nusd, budget_ids, month FROM holds WHERE request_id = ANY ($4)
 ), locked AS MATERIALIZED (
     SELECT id, scope_id, kind, limit_nusd, spent_nusd, held_nusd, period
     FROM budgets WHERE scope_id = ANY ($2::text[]) ORDER BY id FOR UPDATE
@@ -109,7 +110,7 @@ WITH wanted AS MATERIALIZED (
             END) AS due_nusd
         FROM (
             SELECT place, request_id, amount_nusd, project_id, project_id AS scope_id FROM wanted
-            UNION ALL SELECT place, request_id, amount_nusd, project_id, key_id FROM wanted
+            UNION ALL SELECT place, request_id, amount_nusd, project_id, line_id FROM wanted
         ) w
         JOIN purses p USING (scope_id)
         LEFT JOIN known k USING (request_id)
@@ -212,9 +213,12 @@ async def reserve(
         # Of several rows for one request each is a batch of its own.
         places = list({rows[place].request_id: place for place in reversed(waiting)}.values())[::-1]
         batch = [rows[place] for place in places]
-        scopes = sorted({row.project_id for row in batch} | {row.key_id for row in batch})
+        lines = [row.line_id for row in batch]
+        scopes = sorted({row.project_id for row in batch}.union(lines))
         try:
-            found = await database.fetch_idempotent(_RESERVE, owner, scopes, *_values(batch), timeout_s=timeout_s)
+            found = await database.fetch_idempotent(
+                _RESERVE, owner, scopes, lines, *_values(batch), timeout_s=timeout_s
+            )
         except NotSentError as error:
             raise (error if len(waiting) == len(rows) else unavailable()) from error
         exceptions = {record["place"] - 1: record for record in found}

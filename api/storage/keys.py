@@ -28,6 +28,7 @@ class KeyRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     rotated_to: str | None = None
+    first_id: str = ""  # of the keys that were rotated into this one; its own without any
     organisation_id: str = ""
     archived: bool = False  # its project or organisation is
     limits: Limits = UNLIMITED
@@ -35,7 +36,8 @@ class KeyRecord:
 
 _COLUMNS = """
 k.id, k.project_id, k.digest, k.last4, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
-k.rotated_to, p.organisation_id, (p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived,
+k.rotated_to, coalesce(k.first_id, k.id) AS first_id, p.organisation_id,
+(p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived,
 t.limits AS tier_limits, p.limits AS project_limits, k.limits AS key_limits
 FROM api_keys k JOIN projects p ON p.id = k.project_id JOIN organisations o ON o.id = p.organisation_id
 JOIN tiers t ON t.name = p.tier
@@ -57,7 +59,10 @@ SET rotated_to = $2, expires_at = least(coalesce(expires_at, 'infinity'), now() 
 WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL AND coalesce(expires_at, 'infinity') > now()
 RETURNING id
 """
-_INHERIT = "UPDATE api_keys SET limits = old.limits FROM api_keys old WHERE api_keys.id = $2 AND old.id = $1"
+_INHERIT = """
+UPDATE api_keys SET limits = old.limits, first_id = coalesce(old.first_id, old.id)
+FROM api_keys old WHERE api_keys.id = $2 AND old.id = $1
+"""
 
 
 async def by_digest(

@@ -108,11 +108,13 @@ api_keys = Table(
     Column("revoked_at", DateTime(timezone=True)),
     # A rotated key works until its `expires_at`, which rotation brings forward: the overlap.
     Column("rotated_to", ForeignKey("api_keys.id")),
+    Column("first_id", Text),  # of the keys that were rotated into this one; null: it is the first itself
     _limits(),  # they override the project's
     _limits_check(),
     CheckConstraint("octet_length(digest) = 32", name="digest_length"),
     CheckConstraint("cardinality(scopes) > 0", name="some_scope"),
     Index("ix_api_keys_project_id", "project_id"),
+    Index("ix_api_keys_first_id", "first_id", postgresql_where=text("first_id IS NOT NULL")),
 )
 
 # Facts, kept for ever and never changed: no foreign keys, so that removing a key or project leaves its history.
@@ -203,7 +205,7 @@ budgets = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("project_id", Text, nullable=False),
-    Column("scope_id", Text, nullable=False),  # the project's id, or that of one of its keys
+    Column("scope_id", Text, nullable=False),  # the project's id, or that of one of its keys: the first of its line
     Column("kind", Text, nullable=False),
     Column("limit_nusd", BigInteger, nullable=False),  # of credits: all that was paid in
     Column("opening_nusd", BigInteger, nullable=False),  # of what was spent: not found in the holds that are kept

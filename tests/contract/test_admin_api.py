@@ -170,23 +170,30 @@ def own_key_id(edge: Edge) -> str:
 # ---------------------------------------------------------------- money
 
 
-def test_a_successor_has_what_is_left_of_its_key_s_budgets(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
+def test_a_key_and_its_successors_have_one_budget(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
     ok(tenant.chat())
-    for kind in ("month", "total"):
-        budget = {"key_id": tenant.key_id, "kind": kind, "limit_usd": 1, "alert_percents": [90]}
-        ok(admin.put("/admin/v1/budgets", json=budget))
-    ok(tenant.chat())
-    made = ok(admin.post(f"/admin/v1/keys/{tenant.key_id}/rotate", json={"overlap_s": 3600}))
-    successor = made["info"]["id"]
-    rows = ok(admin.get("/admin/v1/budgets", params={"project": tenant.project}))["data"]
-    of = {key: [row | {"key_id": None} for row in rows if row["key_id"] == key] for key in (tenant.key_id, successor)}
-    assert len(of[successor]) == 2 and of[successor] == of[tenant.key_id]
-    assert all(row["spent_nusd"] > 0 for row in of[successor])
-    ok(admin.put("/admin/v1/budgets", json={"key_id": successor, "kind": "total", "limit_usd": 0}))
-    with tenants.client(edge, made["key"]) as http:
-        chat = Tenant(tenant.project, successor, made["key"], http).chat
-        assert "API key" in refused(chat(), 429, "insufficient_quota")["message"]
-    ok(tenant.chat())  # the budget of each is its own
+    budget = {"key_id": tenant.key_id, "kind": "total", "limit_usd": 1, "alert_percents": [90]}
+    spent = ok(admin.put("/admin/v1/budgets", json=budget))["spent_nusd"]
+    newest, plain = tenant.key_id, tenant.key
+    for _ in range(2):
+        made = ok(admin.post(f"/admin/v1/keys/{newest}/rotate", json={"overlap_s": 3600}))
+        newest, plain = made["info"]["id"], made["key"]
+    with tenants.client(edge, plain) as http:
+        successor = Tenant(tenant.project, newest, plain, http)
+        for who in (tenant, successor):
+            ok(who.chat())
+            [listed] = ok(admin.get("/admin/v1/budgets", params={"project": tenant.project}))["data"]
+            assert listed["key_id"] == newest and listed["spent_nusd"] > spent
+            assert ok(who.http.get("/v1/limits"))["budgets"] == [listed]
+            spent = listed["spent_nusd"]
+        for name in (tenant.key_id, newest):
+            ok(admin.put("/admin/v1/budgets", json={"key_id": name, "kind": "total", "limit_usd": 0}))
+            for who in (tenant, successor):
+                assert "API key" in refused(who.chat(), 429, "insufficient_quota")["message"]
+            assert ok(admin.delete("/admin/v1/budgets", params={"key_id": name}))["cleared"] is True
+        again = ok(admin.put("/admin/v1/budgets", json={"key_id": newest, "kind": "month", "limit_usd": 1}))
+        assert again["spent_nusd"] == spent  # by all of them
+        ok(successor.chat())
 
 
 def test_a_budget_binds_the_next_request(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:

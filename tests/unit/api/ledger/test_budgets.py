@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -211,27 +213,19 @@ async def test_the_largest_budgets_are_counted_too(
     await verified()
 
 
-async def test_a_successor_of_a_key_goes_on_with_what_was_spent(
-    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
-) -> None:
+async def test_a_key_and_its_successor_draw_on_one_budget(ledger: Ledger, store: Database, verified: Verified) -> None:
     for kind in ("month", "total"):
         await budgets.set_budget(store, "proj_1", "key_1", kind, LIMIT, (50,))
-    hold = await ledger.hold(request(COST))
-    await ledger.settle(hold, record(hold))
-    running = await ledger.hold(request(COST))
-    await budgets.inherit(store, "key_1", "key_2")
-    await verified()
-    successor = principal(key="key_2")
+    successor = replace(principal(key="key_2"), first_key_id="key_1")
+    holds = await asyncio.gather(*(ledger.hold(request(COST, who=who)) for who in (principal(), successor)))
     with pytest.raises(InsufficientQuotaError):
-        await ledger.hold(request(LIMIT, who=successor))
-    await ledger.hold(request(LIMIT - COST, who=successor))
-    await ledger.settle(running, record(running))
+        await ledger.hold(request(LIMIT - COST, who=successor))
+    await ledger.extend(holds[1], COST)
+    for who in (principal(), successor):
+        with pytest.raises(InsufficientQuotaError):
+            await ledger.hold(request(COST, who=who))
+    for hold in holds:
+        await ledger.settle(hold, record(hold))
+    found = {(b.scope_id, b.kind): (b.spent_nusd, b.held_nusd) for b in await budgets.budgets(store, "proj_1")}
+    assert found == {("key_1", kind): (2 * COST, 0) for kind in ("month", "total")}
     await verified()
-    execute(migrated_url, A_MONTH_PASSES)
-    left = {(budget.scope_id, budget.kind): budget.spent_nusd for budget in await budgets.budgets(store, "proj_1")}
-    assert left == {
-        ("key_1", "month"): 0,
-        ("key_1", "total"): 2 * COST,
-        ("key_2", "month"): 0,
-        ("key_2", "total"): COST,
-    }
