@@ -68,7 +68,7 @@ class GenerationStream(AnswerStream[Delta]):
         self._finish_reason = ""
         self._left = False
         self._left_s = 0.0
-        self._cut_off = False  # by us, while the client was there
+        self._let_down = False  # it ended for another reason than the client, while the client was there
         self._accepted = False
         self._prompt_tokens = 0  # known when it is accepted
         self._upstream = ""  # that answers, if one does; as above
@@ -93,9 +93,8 @@ class GenerationStream(AnswerStream[Delta]):
         try:
             await self._take_hold()
         except ApiError as error:
-            self.error = error
             self._attempts.cancel()
-            raise
+            raise self._broken_by(error) from None
         if self._attempts.call is None:
             await self._attempts.submit()
         while not self._accepted and self.finished is None:
@@ -222,7 +221,7 @@ class GenerationStream(AnswerStream[Delta]):
     def abandon(self) -> None:
         """We want no more of it, though it may go on: nobody pays. `aclose` still has to follow."""
         if self.error is None and self._ticket.answer is None:
-            self.error = OverloadedError("This request was stopped before it was answered. Please try again.")
+            self._broken_by(OverloadedError("This request was stopped before it was answered. Please try again."))
             self._attempts.cancel()
 
     # ------------------------------------------------------------------ the one door
@@ -239,8 +238,8 @@ class GenerationStream(AnswerStream[Delta]):
 
     async def _stop(self) -> None:
         """Ends what still runs, hears from the worker what it had generated, settles. Whose answer ends here without
-        having left was cut off, by our shutdown for example."""
-        self._cut_off = not self._left
+        having left is let down, by our shutdown for example."""
+        self._let_down = not self._left
         self._left = True
         self._attempts.cancel()
         try:
@@ -286,9 +285,10 @@ class GenerationStream(AnswerStream[Delta]):
         )
 
     def usage(self) -> TokenUsage:
-        """What is charged: what the engine says, once it has finished."""
+        """What is charged: what the engine says, once it has finished; without its word what came. Who left before
+        anything came may have left before the prompt was computed."""
         if self.finished is None:
-            return TokenUsage(self._prompt_tokens, 0, self._tokens)
+            return TokenUsage(self._prompt_tokens if self._tokens or self._let_down else 0, 0, self._tokens)
         usage = self.finished.usage
         tokens = TokenUsage(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
         if self.exhausted:  # what came after the cut was not delivered
@@ -300,42 +300,44 @@ class GenerationStream(AnswerStream[Delta]):
         return "estimated" if self.finished is None else PROVENANCES[self.finished.usage.provenance]
 
     def _told_status(self) -> int:
-        if self._cut_off:
-            return self.status if self._streamed else 503
-        if self.error is not None and not self._streamed:
-            return self.error.status
-        return 499 if self._left else self.status
+        if self._let_down and not self._streamed:
+            return 503 if self.error is None else self.error.status
+        return 499 if self._left and not self._let_down else self.status
 
     def _outcome(self) -> Outcome:
-        if self.error is not None or self._cut_off:
+        if self._let_down:
             return "upstream_broke"
         return "client_left" if self._left else "finished"
 
     # ------------------------------------------------------------------ workers
+
+    def _broken_by(self, error: ApiError) -> ApiError:
+        """What ended the answer, to be raised. It concerns a client that is there, and is free for it; who left before
+        pays for what came."""
+        self.error = error
+        self._let_down = self._let_down or not self._left
+        return error
 
     async def _broken(self, error: UpstreamError) -> list[Delta]:
         """The worker died. Before the first token another replica takes over, or the client may try again."""
         poison = await self._attempts.crashed()
         if poison is None and self._first_token_s is None and not self._left:
             return await self._elsewhere(worker_died(self.model))
-        self.error = poison or error
-        raise self.error
+        raise self._broken_by(poison or error)
 
     async def _refused(self, failed: Failed) -> list[Delta]:
         error, self._failed = from_failed(failed), None
         movable = isinstance(error, OverloadedError) and not failed.exhausted
         if movable and self._first_token_s is None and not self._left:
             return await self._elsewhere(error)
-        self.error = error
-        raise error
+        raise self._broken_by(error)
 
     async def _elsewhere(self, error: ApiError) -> list[Delta]:
         """One more try; otherwise `error`."""
         try:
             await self._attempts.elsewhere(error)
         except ApiError:
-            self.error = error
-            raise
+            raise self._broken_by(error) from None
         return []
 
     def _check_deadline(self, call: Call) -> None:
@@ -353,8 +355,9 @@ class GenerationStream(AnswerStream[Delta]):
         if not self._left and now - call.last_token_s >= limit_s:
             self._attempts.replica.stalled()
         self._attempts.cancel()
-        self.error = UpstreamTimeoutError(
-            f"The model `{self.model}` gave no {'answer' if first else 'further token'} within {limit_s:g} s; "
-            "nothing is charged. Send the request again."
+        raise self._broken_by(
+            UpstreamTimeoutError(
+                f"The model `{self.model}` gave no {'answer' if first else 'further token'} within {limit_s:g} s; "
+                "nothing is charged. Send the request again."
+            )
         )
-        raise self.error

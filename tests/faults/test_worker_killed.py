@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
@@ -177,3 +180,26 @@ def test_a_worker_that_hangs_is_noticed_and_replaced(start_system: Start) -> Non
         assert recovered_s(client) < 30  # three health checks, and a start
         rows = system.edge.sql("select outcome, cost_nusd from usage where outcome <> 'finished'")
         assert {(row["outcome"], row["cost_nusd"]) for row in rows} == {("upstream_broke", 0)}
+
+
+def test_who_leaves_a_worker_that_cannot_confirm_pays_for_what_came(start_system: Start) -> None:
+    """Whichever way it ends, by its reader or by its end: the tokens that were sent, and no prompt without any."""
+    with start_system(1) as system, httpx.Client(timeout=20) as client:
+        url = f"{system.edge.url}/v1/chat/completions"
+        client.headers["authorization"] = f"Bearer {system.edge.key}"
+        with contextlib.ExitStack() as stack:
+            streams = []
+            for said in (TALKING, SILENT):
+                body = {"model": "scripted", "messages": [{"role": "user", "content": said}], "stream": True}
+                streams.append(stack.enter_context(client.stream("POST", url, json=body)).iter_lines())
+            while "one" not in next(streams[0]):
+                pass
+            wait_running(system, 2)
+            system.workers("scripted")[0].suspend()
+        rows: list[Any] = []
+        while len(rows) < 2:
+            rows = system.edge.sql("select outcome, provenance, prompt_tokens > 0 p, completion_tokens from usage")
+        assert sorted(tuple(row.values()) for row in rows) == [
+            ("client_left", "estimated", False, 0),
+            ("client_left", "estimated", True, 1),
+        ]
