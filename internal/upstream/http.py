@@ -182,6 +182,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         assert self._answer is not None
         status = self._parser.get_status_code()
+        if status < 100:
+            raise httptools.HttpParserError(status)
         if status < 200:  # the real answer follows
             self._answer.headers.clear()
             return

@@ -135,6 +135,12 @@ async def test_what_is_cut_or_no_http_is_broken(said: bytes) -> None:
             await ask(connections)
 
 
+async def test_a_status_that_is_none_is_no_http() -> None:
+    async with serving(saying(b"HTTP/1.1 000 ?\r\ncontent-length: 0\r\n\r\n")) as connections:
+        with pytest.raises(BrokenError, match="not HTTP"):
+            await asyncio.wait_for(ask(connections), 10)
+
+
 async def test_where_nobody_listens_there_is_no_connection() -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
