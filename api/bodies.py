@@ -104,6 +104,7 @@ AT = re.compile(r"^(?P<text>.*?)(?: - at `\$?(?P<at>.*)`)?$", re.DOTALL)
 MISSING = re.compile(r"Object missing required field `(?P<name>.+)`")
 BOUND = re.compile(r"Expected `(?P<kind>int|float|number)` (?P<op>>=|<=|>|<) (?P<bound>.+)")
 LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<op>>=|<=) (?P<bound>\d+)")
+PATTERN = re.compile(r"Expected `str` matching regex '(.+)'")
 KINDS = {
     "int": "integer",
     "float": "decimal",
@@ -154,11 +155,20 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
             f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
         )
     choices = accepted(kind, body, at)
+    said = f"Supported values are: {choices}" if choices else expected(text)
     return InvalidRequestError(
-        f"Invalid value for {where}: {came}. " + (f"Supported values are: {choices}." if choices else f"{text}."),
+        f"Invalid value for {where}: {came}. {said}.",
         param=at or None,
         code="invalid_value",
     )
+
+
+def expected(text: str) -> str:
+    """msgspec's words, with a pattern as the spec has it."""
+    if (found := PATTERN.match(text)) is None:
+        return text
+    pattern = found[1].replace("\\\\", "\\").removesuffix("\\Z")
+    return f"Expected a string that matches {pattern}" + ("$" if found[1].endswith("\\Z") else "")
 
 
 def shown(body: Any, path: str) -> str:

@@ -211,7 +211,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "response_id",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
                 codec.query(request, "stream", Literal["false"], None, False),
             ),
@@ -235,7 +235,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "response_id",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
             ),
             200,
@@ -258,7 +258,7 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "response_id",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
             ),
             200,
@@ -281,14 +281,14 @@ def add_responses(router: APIRouter, impl: ResponsesApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "response_id",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
                 codec.query(request, "limit", Annotated[int, Meta(ge=1, le=100)], 20, False),
                 codec.query(request, "order", Literal["asc", "desc"], "desc", False),
                 codec.query(
                     request,
                     "after",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -462,7 +462,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "after",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -489,7 +489,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
             await impl.retrieve_file(
                 request,
                 codec.path(
-                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")]
                 ),
             ),
             200,
@@ -510,7 +510,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
             await impl.delete_file(
                 request,
                 codec.path(
-                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")]
                 ),
             ),
             200,
@@ -531,7 +531,7 @@ def add_files(router: APIRouter, impl: FilesApi, codec: Codec) -> None:
             await impl.download_file(
                 request,
                 codec.path(
-                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                    request, "file_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")]
                 ),
             ),
             200,
@@ -574,7 +574,7 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "after",
-                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -602,7 +602,9 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
             await impl.retrieve_batch(
                 request,
                 codec.path(
-                    request, "batch_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                    request,
+                    "batch_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
             ),
             200,
@@ -623,7 +625,9 @@ def add_batches(router: APIRouter, impl: BatchesApi, codec: Codec) -> None:
             await impl.cancel_batch(
                 request,
                 codec.path(
-                    request, "batch_id", Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+                    request,
+                    "batch_id",
+                    Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_-]+\\Z")],
                 ),
             ),
             200,
@@ -705,28 +709,30 @@ def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "group_by",
-                    Annotated[str, Meta(pattern="^(day|hour|model|key|project)(,(day|hour|model|key|project)){0,3}$")],
+                    Annotated[
+                        str, Meta(pattern="^(day|hour|model|key|project)(,(day|hour|model|key|project)){0,3}\\Z")
+                    ],
                     "day,model",
                     False,
                 ),
                 codec.query(
                     request,
                     "model",
-                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
                 codec.query(
                     request,
                     "key_id",
-                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
                 codec.query(
                     request,
                     "project_id",
-                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -746,7 +752,9 @@ def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
             request,
             await impl.retrieve_request_usage(
                 request,
-                codec.path(request, "request_id", Annotated[str, Meta(max_length=64, pattern="^req_[A-Za-z0-9_-]+$")]),
+                codec.path(
+                    request, "request_id", Annotated[str, Meta(max_length=64, pattern="^req_[A-Za-z0-9_-]+\\Z")]
+                ),
             ),
             200,
         )
@@ -775,7 +783,7 @@ def add_limits(router: APIRouter, impl: LimitsApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "model",
-                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
@@ -933,7 +941,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                 ),
             ),
             200,
@@ -957,7 +965,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                 ),
             ),
             200,
@@ -980,7 +988,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
@@ -1017,7 +1025,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
             await impl.admin_revoke_key(
                 request,
                 codec.path(
-                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")]
                 ),
             ),
             200,
@@ -1039,7 +1047,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 request,
                 await codec.body(request, s.AdminRotateKey),
                 codec.path(
-                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+                    request, "key_id", Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")]
                 ),
             ),
             200,
@@ -1088,7 +1096,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
@@ -1127,14 +1135,14 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
                 codec.query(
                     request,
                     "key_id",
-                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -1160,7 +1168,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
@@ -1199,14 +1207,14 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
                 codec.query(
                     request,
                     "key_id",
-                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -1245,14 +1253,14 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "project",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
                 codec.query(
                     request,
                     "key_id",
-                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
                     None,
                     False,
                 ),
@@ -1260,7 +1268,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.query(
                     request,
                     "model",
-                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                     None,
                     False,
                 ),
@@ -1311,7 +1319,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                 codec.path(
                     request,
                     "tier",
-                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+$")],
+                    Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")],
                 ),
             ),
             200,

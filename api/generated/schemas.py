@@ -53,11 +53,11 @@ class ImageUrl(Struct, kw_only=True):
     detail: str | None | UnsetType = UNSET
 
 
-ToolName: TypeAlias = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+ToolName: TypeAlias = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}\\Z")]
 
 
 class FunctionDefinition(Struct, kw_only=True):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}\\Z")]
     description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
     parameters: dict[str, Any] | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
@@ -87,7 +87,7 @@ class ResponseFormatJsonObject(Struct, kw_only=True, tag_field="type", tag="json
 
 
 class JsonSchemaFormat(Struct, kw_only=True):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}\\Z")]
     description: str | None | UnsetType = UNSET
     schema: dict[str, Any] | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
@@ -253,7 +253,7 @@ class ResponseFunctionCallInput(Struct, kw_only=True, tag_field="type", tag="fun
     call_id: Annotated[str, Meta(max_length=256)]
     name: Annotated[str, Meta(max_length=256)]
     arguments: str
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
 
 
@@ -261,7 +261,7 @@ class ResponseCustomToolCall(Struct, kw_only=True, tag_field="type", tag="custom
     call_id: Annotated[str, Meta(max_length=256)]
     name: Annotated[str, Meta(max_length=256)]
     input: str
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
 
 
 class ResponseCallError(Struct, kw_only=True):
@@ -280,11 +280,11 @@ class ResponseReasoningText(Struct, kw_only=True, tag_field="type", tag="reasoni
 
 
 class ResponseItemReference(Struct, kw_only=True, tag_field="type", tag="item_reference"):
-    id: Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    id: Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")]
 
 
 class ResponseFunctionTool(Struct, kw_only=True, tag_field="type", tag="function"):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}\\Z")]
     description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
     parameters: dict[str, Any] | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
@@ -311,7 +311,7 @@ class ResponseAllowedTool(Struct, kw_only=True):
 
 
 class ResponseTextJsonSchema(Struct, kw_only=True, tag_field="type", tag="json_schema"):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}\\Z")]
     schema: dict[str, Any]
     description: str | None | UnsetType = UNSET
     strict: bool | None | UnsetType = UNSET
@@ -588,7 +588,7 @@ class MessageRedactedThinkingBlock(Struct, kw_only=True, tag_field="type", tag="
 
 
 class MessageTool(Struct, kw_only=True):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,128}$")]
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,128}\\Z")]
     type: str | None | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=65536)] | None | UnsetType = UNSET
     input_schema: dict[str, Any] | None | UnsetType = UNSET
@@ -747,7 +747,7 @@ class BatchOutputExpiry(Struct, kw_only=True):
 
 class BatchRequest(Struct, kw_only=True):
     input_file_id: (
-        Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType
+        Annotated[str, Meta(max_length=128, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType
     ) = UNSET
     inputs: Annotated[list[dict[str, Any]], Meta(max_length=50000, min_length=1)] | None | UnsetType = UNSET
     endpoint: BatchEndpoint | None | UnsetType = UNSET
@@ -911,11 +911,17 @@ class AdminProject(Struct, kw_only=True):
 
 
 class AdminCreateProject(Struct, kw_only=True):
-    name: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    name: Annotated[
+        str,
+        Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?\\Z"),
+    ]
 
 
 class AdminAssignTier(Struct, kw_only=True):
-    tier: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    tier: Annotated[
+        str,
+        Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?\\Z"),
+    ]
 
 
 class AdminKey(Struct, kw_only=True):
@@ -938,7 +944,7 @@ class AdminNewKey(Struct, kw_only=True):
     info: AdminKey
 
 
-ModelName: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+ModelName: TypeAlias = Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")]
 
 
 KeyScope: TypeAlias = Literal["inference", "usage", "admin", "models"]
@@ -960,7 +966,7 @@ class AdminPrice(Struct, kw_only=True):
 
 
 class AdminSetPrice(Struct, kw_only=True):
-    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")]
     input_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     cached_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
     output_usd_per_mtok: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
@@ -979,9 +985,9 @@ class AdminCleared(Struct, kw_only=True):
 
 
 class AdminAddCredits(Struct, kw_only=True):
-    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")]
     amount_usd: Annotated[float, Meta(gt=0.0, le=1000000000.0)]
-    id: Annotated[str, Meta(max_length=100, pattern="^[A-Za-z0-9_.:-]+$")] | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=100, pattern="^[A-Za-z0-9_.:-]+\\Z")] | UnsetType = UNSET
     alert_percents: Annotated[list[AlertPercent], Meta(max_length=10)] | UnsetType = UNSET
 
 
@@ -1002,10 +1008,10 @@ class AdminLimitRule(Struct, kw_only=True):
 
 class AdminSetLimits(Struct, kw_only=True):
     limits: Annotated[list[AdminLimitRule], Meta(max_length=5, min_length=1)]
-    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
-    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+$")] | UnsetType = UNSET
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")] | UnsetType = UNSET
+    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+\\Z")] | UnsetType = UNSET
     scope: LimitScope | UnsetType = UNSET
-    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")] | UnsetType = UNSET
 
 
 class AdminTier(Struct, kw_only=True):
@@ -1017,7 +1023,7 @@ class AdminTier(Struct, kw_only=True):
 class AdminSetTier(Struct, kw_only=True):
     limits: Annotated[list[AdminLimitRule], Meta(max_length=5, min_length=1)]
     scope: LimitScope | UnsetType = UNSET
-    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
+    model: Annotated[str, Meta(max_length=256, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")] | UnsetType = UNSET
 
 
 class AuditEntry(Struct, kw_only=True):
@@ -1111,7 +1117,7 @@ class AdminLoadModel(Struct, kw_only=True):
     context_length: Annotated[int, Meta(ge=1, le=16777216)] | None | UnsetType = UNSET
     gpu_layers: Annotated[int, Meta(ge=-1, le=10000)] | None | UnsetType = UNSET
     slots: Annotated[int, Meta(ge=1, le=255)] | None | UnsetType = UNSET
-    device: Annotated[str, Meta(pattern="^(cpu|cuda(:[0-9]{1,2})?)$")] | None | UnsetType = UNSET
+    device: Annotated[str, Meta(pattern="^(cpu|cuda(:[0-9]{1,2})?)\\Z")] | None | UnsetType = UNSET
     dtype: Literal["auto", "float32", "float16", "bfloat16"] | None | UnsetType = UNSET
     pinned: bool | None | UnsetType = UNSET
     idle_ttl_s: Annotated[float, Meta(ge=0.0, le=31536000.0)] | None | UnsetType = UNSET
@@ -1120,10 +1126,10 @@ class AdminLoadModel(Struct, kw_only=True):
 
 class AdminDownloadModel(Struct, kw_only=True):
     source: Annotated[str, Meta(max_length=2000, min_length=1)]
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None | UnsetType = UNSET
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\\Z")] | None | UnsetType = UNSET
     file: Annotated[str, Meta(max_length=300, min_length=1)] | None | UnsetType = UNSET
-    revision: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] | None | UnsetType = UNSET
-    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None | UnsetType = UNSET
+    revision: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\\Z")] | None | UnsetType = UNSET
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}\\Z")] | None | UnsetType = UNSET
     host: Annotated[str, Meta(max_length=255, min_length=1)] | None | UnsetType = UNSET
 
 
@@ -1241,7 +1247,7 @@ ResponseContentPart: TypeAlias = (
 class ResponseServerToolCallInput(Struct, kw_only=True, tag_field="type", tag="mcp_call"):
     name: Annotated[str, Meta(max_length=256)]
     arguments: str
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
     server_label: Annotated[str, Meta(max_length=256)] | None | UnsetType = UNSET
     output: str | None | UnsetType = UNSET
     error: ResponseCallError | str | None | UnsetType = UNSET
@@ -1250,7 +1256,7 @@ class ResponseServerToolCallInput(Struct, kw_only=True, tag_field="type", tag="m
 
 
 class ResponseReasoningInput(Struct, kw_only=True, tag_field="type", tag="reasoning"):
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
     summary: Annotated[list[ResponseSummaryText], Meta(max_length=1024)] | None | UnsetType = UNSET
     content: Annotated[list[ResponseReasoningText], Meta(max_length=1024)] | None | UnsetType = UNSET
     encrypted_content: str | None | UnsetType = UNSET
@@ -1451,8 +1457,11 @@ class AdminKeyList(Struct, kw_only=True):
 
 
 class AdminCreateKey(Struct, kw_only=True):
-    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
-    name: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")]
+    name: Annotated[
+        str,
+        Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?\\Z"),
+    ]
     scopes: Annotated[list[KeyScope], Meta(max_length=3, min_length=1)] | UnsetType = UNSET
     models: Annotated[list[ModelName], Meta(max_length=256, min_length=1)] | None | UnsetType = UNSET
     expires_in_s: Annotated[int, Meta(ge=1, le=3155760000)] | None | UnsetType = UNSET
@@ -1466,8 +1475,8 @@ class AdminPriceList(Struct, kw_only=True):
 class AdminSetBudget(Struct, kw_only=True):
     kind: BudgetKind
     limit_usd: Annotated[float, Meta(ge=0.0, le=1000000000.0)]
-    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+$")] | UnsetType = UNSET
-    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+$")] | UnsetType = UNSET
+    project: Annotated[str, Meta(max_length=100, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")] | UnsetType = UNSET
+    key_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9_-]+\\Z")] | UnsetType = UNSET
     alert_percents: Annotated[list[AlertPercent], Meta(max_length=10)] | UnsetType = UNSET
 
 
@@ -1595,14 +1604,14 @@ ResponseContent: TypeAlias = str | ResponseContent1
 class ResponseFunctionCallOutput(Struct, kw_only=True, tag_field="type", tag="function_call_output"):
     call_id: Annotated[str, Meta(max_length=256)]
     output: ResponseContent
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
 
 
 class ResponseCustomToolCallOutput(Struct, kw_only=True, tag_field="type", tag="custom_tool_call_output"):
     call_id: Annotated[str, Meta(max_length=256)]
     output: ResponseContent
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
 
 
 ResponseToolChoice: TypeAlias = ResponseNamedTool | ResponseAllowedTools
@@ -1744,7 +1753,7 @@ class ChunkChoice(Struct, kw_only=True):
 class ResponseInputMessage(Struct, kw_only=True, tag_field="type", tag="message"):
     role: Literal["user", "assistant", "system", "developer"]
     content: ResponseContent
-    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
     phase: Literal["commentary", "final_answer"] | None | UnsetType = UNSET
 
@@ -1964,9 +1973,9 @@ class ResponsePrompt(Struct, kw_only=True):
     model: Annotated[str, Meta(max_length=256, min_length=1)]
     input: str | Input
     instructions: str | None | UnsetType = UNSET
-    previous_response_id: Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*$")] | None | UnsetType = (
-        UNSET
-    )
+    previous_response_id: (
+        Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\x7f]*\\Z")] | None | UnsetType
+    ) = UNSET
     tools: Annotated[list[ResponseTool], Meta(max_length=128)] | None | UnsetType = UNSET
     tool_choice: ToolChoiceMode | ResponseToolChoice | None | UnsetType = UNSET
     parallel_tool_calls: bool | None | UnsetType = True

@@ -27,12 +27,19 @@ BOUNDS = {"minimum": "ge", "maximum": "le", "minLength": "min_length", "maxLengt
 HEAD = "# Generated from openapi/spec.yaml by openapi/codegen/server.py. Do not edit.\n"
 
 
+def python_pattern(pattern: str) -> str:
+    """A pattern of JSON Schema (ECMA-262) for Python, whose `$` would let a last newline pass."""
+    return re.sub(r"(?<!\\)\$$", r"\\Z", pattern)
+
+
 def for_server(node: Any) -> Any:
     """The spec as the generator should see it: server schemas in place, prose left out."""
     if isinstance(node, list):
         return [for_server(item) for item in node]
     if not isinstance(node, dict):
         return node
+    if isinstance(node.get("pattern"), str):
+        node = node | {"pattern": python_pattern(node["pattern"])}
     if "x-novai-server-schema" in node:
         return for_server(node["x-novai-server-schema"])
     if "contentSchema" in node:  # an event's payload: the chunk struct itself is used
@@ -72,6 +79,7 @@ def parameter_type(schema: dict[str, Any]) -> str:
 
 def checked_type(schema: dict[str, Any]) -> str:
     """`parameter_type` with the schema's bounds."""
+    schema = for_server(schema)
     bounds = ", ".join(f"{name}={schema[key]!r}" for key, name in BOUNDS.items() if key in schema)
     kind = parameter_type(schema)
     return f"Annotated[{kind}, Meta({bounds})]" if bounds and "enum" not in schema else kind

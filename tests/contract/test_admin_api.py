@@ -105,6 +105,13 @@ def test_a_project_from_its_making_to_its_end(edge: Edge, admin: httpx.Client, a
     ]
 
 
+@pytest.mark.parametrize("name", ["", " ", " x", "x ", "x\n", "x\ty"])
+def test_a_name_has_no_white_space_around_it(admin: httpx.Client, tenant: Tenant, name: str) -> None:
+    for path, body in (("projects", {}), ("keys", {"project": tenant.project})):
+        error = refused(admin.post(f"/admin/v1/{path}", json=body | {"name": name}), 400)
+        assert error["param"] == "name", (path, error)
+
+
 def test_a_key_cannot_archive_its_own_project(edge: Edge) -> None:
     with tenants.stranger(edge) as owner:
         refused(owner.http.post(f"/admin/v1/projects/{owner.project}/archive"), 409)

@@ -232,3 +232,12 @@ def test_a_message_says_what_came_and_what_to_do(http: httpx.Client) -> None:
     assert error["message"] == "Invalid 'n': integer above maximum value. Expected a value <= 8, but got 130 instead."
     error = error_of(http.post(CHAT, json=chat(messages=[{"role": "boss", "content": "x"}])))
     assert "Supported values are: 'assistant', 'developer'" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "f\n", "é"])
+def test_a_name_that_does_not_fit_its_pattern_is_told_which_it_is(http: httpx.Client, name: str) -> None:
+    """A last newline, too, which Python's `$` would let pass."""
+    tools = [{"type": "function", "function": {"name": name}}]
+    error = error_of(http.post(CHAT, json=chat(tools=tools)))
+    assert (error["param"], error["code"]) == ("tools[0].function.name", "invalid_value")
+    assert error["message"].endswith("Expected a string that matches ^[a-zA-Z0-9_-]{1,64}$.")

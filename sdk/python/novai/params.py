@@ -943,16 +943,19 @@ class BatchRequest(TypedDict):
 
 class AdminCreateProject(TypedDict):
     name: str
+    """Without white space around it."""
 
 
 class AdminAssignTier(TypedDict):
     tier: str
+    """Without white space around it."""
 
 
 class AdminCreateKey(TypedDict):
     project: str
     """Id or name."""
     name: str
+    """Without white space around it."""
     scopes: NotRequired[Sequence[KeyScope]]
     """`inference` and `usage` when absent."""
     models: NotRequired[Sequence[ModelName] | None]

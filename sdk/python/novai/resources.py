@@ -1393,7 +1393,11 @@ class AdminProjects(Resource[SyncClient]):
         name: str,
         **options: Unpack[RequestOptions],
     ) -> types.AdminProject:
-        """Create a project."""
+        """Create a project.
+
+        Args:
+            name: Without white space around it.
+        """
         call = Call(
             "POST",
             "/admin/v1/projects",
@@ -1429,7 +1433,11 @@ class AdminProjects(Resource[SyncClient]):
         tier: str,
         **options: Unpack[RequestOptions],
     ) -> types.AdminProject:
-        """Give a project another tier."""
+        """Give a project another tier.
+
+        Args:
+            tier: Without white space around it.
+        """
         call = Call(
             "PUT",
             path("/admin/v1/projects/{project}/tier", project=project),
@@ -1488,7 +1496,11 @@ class AsyncAdminProjects(Resource[AsyncClient]):
         name: str,
         **options: Unpack[RequestOptions],
     ) -> types.AdminProject:
-        """Create a project."""
+        """Create a project.
+
+        Args:
+            name: Without white space around it.
+        """
         call = Call(
             "POST",
             "/admin/v1/projects",
@@ -1524,7 +1536,11 @@ class AsyncAdminProjects(Resource[AsyncClient]):
         tier: str,
         **options: Unpack[RequestOptions],
     ) -> types.AdminProject:
-        """Give a project another tier."""
+        """Give a project another tier.
+
+        Args:
+            tier: Without white space around it.
+        """
         call = Call(
             "PUT",
             path("/admin/v1/projects/{project}/tier", project=project),
@@ -1603,6 +1619,7 @@ class AdminKeys(Resource[SyncClient]):
 
         Args:
             project: Id or name.
+            name: Without white space around it.
             scopes: `inference` and `usage` when absent.
             models: Null or absent: every model.
             expires_in_s: Null or absent: never.
@@ -1647,8 +1664,8 @@ class AdminKeys(Resource[SyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits, and with what is left of the
-        budgets. Both work for `overlap_s` seconds.
+        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
+        seconds, and share the key's budgets and its rate limits.
 
         Args:
             overlap_s: How long the old key goes on working.
@@ -1731,6 +1748,7 @@ class AsyncAdminKeys(Resource[AsyncClient]):
 
         Args:
             project: Id or name.
+            name: Without white space around it.
             scopes: `inference` and `usage` when absent.
             models: Null or absent: every model.
             expires_in_s: Null or absent: never.
@@ -1775,8 +1793,8 @@ class AsyncAdminKeys(Resource[AsyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits, and with what is left of the
-        budgets. Both work for `overlap_s` seconds.
+        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
+        seconds, and share the key's budgets and its rate limits.
 
         Args:
             overlap_s: How long the old key goes on working.

@@ -132,8 +132,8 @@ export class AdminKeys extends Resource {
   /**
    * Rotate an API key.
    *
-   * Makes a successor with the same scopes, models and limits, and with what is left of the budgets. Both work for
-   * `overlap_s` seconds.
+   * Makes a successor with the same scopes, models and limits. Both work for `overlap_s` seconds, and share the
+   * key's budgets and its rate limits.
    */
   rotate(key_id: string, body: params.AdminRotateKey, options?: RequestOptions): APIPromise<types.AdminNewKey> {
     return this.client.request('POST', pathOf('/admin/v1/keys/{key_id}/rotate', { key_id }), { body, options });

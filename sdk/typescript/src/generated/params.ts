@@ -985,10 +985,12 @@ export type LimitScope = 'key' | 'project' | 'model';
 export type LimitName = 'requests_per_minute' | 'tokens_per_minute' | 'requests_per_day' | 'tokens_per_day' | 'concurrent_requests';
 
 export interface AdminCreateProject {
+  /** Without white space around it. */
   name: string;
 }
 
 export interface AdminAssignTier {
+  /** Without white space around it. */
   tier: string;
 }
 
@@ -997,6 +999,7 @@ export type ModelName = string;
 export interface AdminCreateKey {
   /** Id or name. */
   project: string;
+  /** Without white space around it. */
   name: string;
   /** `inference` and `usage` when absent. */
   scopes?: ReadonlyArray<KeyScope> | undefined;
