@@ -162,11 +162,13 @@ async def test_the_token_is_asked_for_and_health_is_open() -> None:
         async with stub(w.target) as s:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await s.CountTokens(pb.CountTokensRequest(request=say("one two")))
+            # A stream that says nothing is not waited for.
+            session_code = await asyncio.wait_for(s.Session().code(), 10)
             counted = await s.CountTokens(
                 pb.CountTokensRequest(request=say("one two")), metadata=(("authorization", "Bearer secret"),)
             )
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert refused.value.code() == session_code == grpc.StatusCode.UNAUTHENTICATED
     assert counted.prompt_tokens == 2
 
 
