@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import shutil
 import socket
@@ -36,6 +37,7 @@ class Edge:
     """An api that does what the path says, and an nginx before it."""
 
     url: str
+    folder: Path
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     seen: list[bytes] = field(default_factory=list)
 
@@ -72,7 +74,7 @@ async def edge(*, with_api: bool = True) -> AsyncIterator[Edge]:
         conf.write_text(text)
         assert NGINX is not None
         argv = [NGINX, "-e", "stderr", "-p", folder, "-c", str(conf), "-g", "daemon off;"]
-        running = Edge(f"http://127.0.0.1:{port}")
+        running = Edge(f"http://127.0.0.1:{port}", Path(folder))
         async with contextlib.AsyncExitStack() as stack:
             if with_api:
                 api = await stack.enter_async_context(
@@ -130,6 +132,38 @@ async def test_what_is_too_large_or_hidden_is_refused_in_the_shape_of_the_api() 
             assert error["code"] in (name, None)
         assert (await client.post("/v1", content=b"x" * (8 << 20))).status_code == 401
         assert len(running.seen) == 2, "nothing that was refused reached the api"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"nonsense",
+        b"GET /%00 HTTP/1.1\r\nHost: x",
+        b"GET /../.. HTTP/1.1\r\nHost: x",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x",
+        b"TRACE / HTTP/1.1\r\nHost: x",
+        b"GET / HTTP/3.1\r\nHost: x",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y",
+    ],
+)
+async def test_what_is_no_request_is_the_clients_fault_in_the_shape_of_the_api(head: bytes) -> None:
+    async with edge() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
+        writer.write(head + b"\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(30):
+            said, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert said.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["error"]["type"] == "invalid_request_error"
+        assert running.seen == []
+
+
+async def test_a_disk_that_takes_no_bodies_is_told_in_the_shape_of_the_api() -> None:
+    async with edge() as running, httpx.AsyncClient() as client:
+        shutil.rmtree(running.folder / "client_body")  # where bodies are kept that do not fit in memory
+        answer = await client.post(f"{running.url}/v1", content=b"x" * (1 << 20))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
 
 
 async def test_without_an_api_clients_are_told_to_retry() -> None:
