@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -101,8 +102,7 @@ class _Exchange:
 
 def _write(scope: Scope, exchange: _Exchange, elapsed_s: float) -> None:
     status = exchange.status if exchange.complete and not exchange.left else CLIENT_LEFT
-    route = getattr(scope.get("route"), "path", "unmatched")
-    metrics.count_request(route, scope["method"], status)
+    metrics.count_request(_template(scope.get("endpoint"), scope.get("app")), scope["method"], status)
     if not access.isEnabledFor(logging.INFO):
         return
     state = scope["state"]
@@ -118,3 +118,13 @@ def _write(scope: Scope, exchange: _Exchange, elapsed_s: float) -> None:
     record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__.update(_RECORD, created=time.time(), fields=fields | state["log"])
     access.handle(record)
+
+
+@lru_cache(1024)
+def _template(endpoint: object, app: Any) -> str:
+    """The path, as the spec writes it, of the route that was found. Routes that are not FastAPI's tell their endpoint
+    only, and each has its own."""
+    paths = (
+        (route.path_format for route in app.routes if getattr(route, "endpoint", None) is endpoint) if endpoint else ()
+    )
+    return next(iter(paths), "unmatched")
