@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -137,6 +138,9 @@ def main() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         sys.exit(f"error: {error}")
+    # uvicorn raises again the signal that it has heeded. By default that ends the process where it stands, with the
+    # last log lines unwritten; this goes the way out through the blocks below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     spare_the_collector()
     with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposing(settings):
         uvicorn.run(

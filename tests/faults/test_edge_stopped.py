@@ -1,16 +1,22 @@
-"""The edge is stopped while answers run for longer than it waits for them: they are cut, and nobody pays."""
+"""The edge is stopped: what runs for longer than it waits is cut, and nobody pays; what it had to say is written."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import httpx
 import pytest
 
 from api.ledger.reconcile import verify
 from api.storage.session import open_pool
-from tests.edge import Edge, open_edge
+from internal.dev.processes import free_port
+from tests.edge import PEPPER, Edge, open_edge
 from tests.workers import MODEL
 
 pytestmark = pytest.mark.timeout(60)
@@ -51,3 +57,23 @@ async def test_nobody_pays_for_what_a_shutdown_cut(fresh_database: str, redis_ur
     assert not await database.fetch("SELECT FROM idempotency")  # the same key may be tried again
     assert [finding for finding in await verify(database) if finding.offences] == []
     await database.aclose()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_log_is_whole_when_a_stopped_process_ends(fresh_database: str, redis_url: str, number: int) -> None:
+    port = str(free_port())
+    env = {"DATABASE_URL": fresh_database, "REDIS_URL": redis_url, "KEY_PEPPER": PEPPER, "API_PORT": port}
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen([sys.executable, "-m", "api.main"], env=os.environ | env, stdout=subprocess.PIPE)
+        )
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        while "Uvicorn running" not in json.loads(process.stdout.readline())["message"]:
+            pass
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        process.send_signal(number)
+        said = [json.loads(line) for line in process.stdout]
+        assert process.wait() == 0
+    assert [line["path"] for line in said if line["logger"] == "novai.access"] == ["/healthz"]
+    assert "Finished server process" in said[-1]["message"]
