@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_network
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 AuthMode = Literal["strict", "all_except_health", "off", "auto"]
 RateLimitOnFailure = Literal["local", "closed", "open"]
@@ -23,6 +24,21 @@ class SettingsError(Exception):
     """A setting that cannot work. The message names it and says what to write instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a number may be, both ends included."""
+
+    least: float
+    most: float
+
+
+Port = Annotated[int, Within(1, 65_535)]
+Count = Annotated[int, Within(1, 1 << 53)]
+CountOrNone = Annotated[int, Within(0, 1 << 53)]
+Seconds = Annotated[float, Within(0.001, 1e9)]
+SecondsOrNone = Annotated[float, Within(0, 1e9)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Each field is read from the environment variable of the same name in capitals."""
@@ -36,58 +52,59 @@ class Settings:
     novai_grpc_token: str = ""
 
     api_host: str = "127.0.0.1"
-    api_port: int = 8000
+    api_port: Port = 8000
     # Prometheus metrics; 0: none.
     metrics_host: str = "127.0.0.1"
-    metrics_port: int = 0
+    metrics_port: Annotated[int, Within(0, 65_535)] = 0
     auth_mode: AuthMode = "auto"
     trusted_proxies: str = ""  # addresses and networks, comma separated, whose X-Forwarded-For is believed
     # Secret for the digests of API keys; lives outside the database.
     key_pepper: str = ""
-    key_cache_ttl_s: float = 5.0
+    key_cache_ttl_s: SecondsOrNone = 5.0
 
     # What holds while Redis is away. local: limits divided by the live processes | closed: 503 | open: no limits.
     rate_limit_on_failure: RateLimitOnFailure = "local"
-    rate_limit_timeout_s: float = 0.05  # Redis is away when it has not answered for so long
+    rate_limit_timeout_s: Seconds = 0.05  # Redis is away when it has not answered for so long
 
     # How often this process closes what dead processes left open; 0: never, others do.
-    ledger_sweep_s: float = 1.0
-    usage_retention_months: int = 13  # of raw usage, whole months before this one; 0: for ever. Sums stay
+    ledger_sweep_s: SecondsOrNone = 1.0
+    # Of raw usage, whole months before this one; 0: for ever. Sums stay.
+    usage_retention_months: Annotated[int, Within(0, 1200)] = 13
 
-    response_retention_days: int = 30  # of stored responses, from their creation
+    response_retention_days: Annotated[int, Within(1, 36_500)] = 30  # of stored responses, from their creation
 
     # Where the bytes of files are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.
     files_url: str = ".novai/files"
-    file_max_bytes: int = 200_000_000
-    file_max_lines: int = 50_000  # of a batch's input
-    file_max_line_bytes: int = 1 << 20
-    batch_queue_tokens: int = 100_000_000  # estimated, of all batches of a project that are not over
-    files_quota_bytes: int = 10 << 30  # of all files of a project
-    files_sweep_s: float = 60.0  # how often this process removes what has expired; 0: never, others do
+    file_max_bytes: Count = 200_000_000
+    file_max_lines: Count = 50_000  # of a batch's input
+    file_max_line_bytes: Count = 1 << 20
+    batch_queue_tokens: CountOrNone = 100_000_000  # estimated, of all batches of a project that are not over
+    files_quota_bytes: CountOrNone = 10 << 30  # of all files of a project
+    files_sweep_s: SecondsOrNone = 60.0  # how often this process removes what has expired; 0: never, others do
     # Hosts that images are fetched from, comma separated; `*.example.com`: all below, `*`: every public one.
     image_url_hosts: str = ""  # empty: none
 
-    tool_rounds: int = 8  # of one answer: the model is asked so often at most, the last time without tools
-    tool_timeout_s: float = 30.0  # of one call
-    tool_rounds_timeout_s: float = 120.0  # after so long the next round is the last one
+    tool_rounds: Count = 8  # of one answer: the model is asked so often at most, the last time without tools
+    tool_timeout_s: Seconds = 30.0  # of one call
+    tool_rounds_timeout_s: SecondsOrNone = 120.0  # after so long the next round is the last one
 
-    max_body_bytes: int = 8 << 20
-    body_timeout_s: float = 30.0
-    write_timeout_s: float = 20.0
-    keepalive_s: float = 15.0  # longest silence on a stream before a comment line
-    first_token_timeout_s: float = 120.0
-    inter_token_timeout_s: float = 15.0
-    drain_s: float = 30.0
-    max_requests_in_flight: int = 2048
+    max_body_bytes: Count = 8 << 20
+    body_timeout_s: Seconds = 30.0
+    write_timeout_s: Seconds = 20.0
+    keepalive_s: Seconds = 15.0  # longest silence on a stream before a comment line
+    first_token_timeout_s: Seconds = 120.0
+    inter_token_timeout_s: Seconds = 15.0
+    drain_s: SecondsOrNone = 30.0
+    max_requests_in_flight: Count = 2048
     cors_origins: str = ""  # comma separated; empty: no cross-origin reading
-    db_pool_size: int = 8
-    db_timeout_s: float = 5.0
+    db_pool_size: Count = 8
+    db_timeout_s: Seconds = 5.0
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
         """Raises SettingsError, naming the variable."""
         env = os.environ if env is None else env
-        hints = get_type_hints(Settings)
+        hints = get_type_hints(Settings, include_extras=True)
         given: dict[str, Any] = {
             f.name: _parse(f.name.upper(), env[f.name.upper()], hints[f.name])
             for f in fields(Settings)
@@ -153,7 +170,17 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         if text not in get_args(kind):
             raise SettingsError(f"{name}={text!r}: expected one of {', '.join(get_args(kind))}")
         return text
+    if get_origin(kind) is Annotated:
+        return _number(name, text, *get_args(kind))
+    return text
+
+
+def _number(name: str, text: str, kind: type[int] | type[float], within: Within) -> float:
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
-        raise SettingsError(f"{name}={text!r}: expected {kind.__name__}") from None
+        number = math.nan
+    if not within.least <= number <= within.most:  # never so for what is no number
+        whole = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{name}={text!r}: expected {whole} from {within.least:.16g} to {within.most:.16g}")
+    return number

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from api.config import Settings, SettingsError
@@ -44,3 +46,33 @@ def test_auth_modes(mode: str) -> None:
     assert read(AUTH_MODE=mode, API_HOST="0.0.0.0").auth == mode
     with pytest.raises(SettingsError, match="AUTH_MODE"):
         read(AUTH_MODE=f"{mode}!")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("API_PORT", "99999"),  # the kernel would listen on another one, 34463
+        ("API_PORT", ""),
+        ("METRICS_PORT", "-1"),
+        ("DB_POOL_SIZE", "0"),
+        ("MAX_BODY_BYTES", "8MB"),
+        ("MAX_REQUESTS_IN_FLIGHT", "1e3"),
+        ("RESPONSE_RETENTION_DAYS", "1000000000"),
+        ("KEEPALIVE_S", "0"),
+        ("INTER_TOKEN_TIMEOUT_S", "-1"),
+        ("FIRST_TOKEN_TIMEOUT_S", "nan"),
+        ("DRAIN_S", "inf"),
+        ("DB_TIMEOUT_S", "5s"),
+    ],
+)
+def test_a_number_that_cannot_work_is_named_with_what_can(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}='{text}': expected a (whole )?number from [0-9.]+ to [0-9]+$"):
+        read(**{name: text})
+
+
+def test_the_default_of_every_number_is_within_its_bounds() -> None:
+    numbers = {row.name: row.default for row in fields(Settings) if isinstance(row.default, int | float)}
+    assert len(numbers) > 20
+    written = read(**{name.upper(): str(number) for name, number in numbers.items()} | {"METRICS_PORT": "0"})
+    assert {name: getattr(written, name) for name in numbers} == numbers
+    assert read(LEDGER_SWEEP_S="0", FILES_SWEEP_S="0", DRAIN_S="0").drain_s == 0
