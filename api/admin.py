@@ -18,6 +18,12 @@ from api.errors import ApiError
 from api.storage.session import describe
 
 GROUPS = (setup, keys, tenancy, limits, money, audit)
+# What to do about errors of the database, by words of their names.
+ADVICE = {
+    "UndefinedTable": "Run `novai migrate` first.",
+    "LockNotAvailable": "A table is in use for long, e.g. by a dump: nothing was changed. Migrate when it has ended.",
+    "Can't locate revision": "Is DATABASE_URL that of NovAI?",
+}
 
 
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
@@ -36,11 +42,13 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] | None =
         print(f"error: {describe(error)}. Is DATABASE_URL right, and does the server run?", file=sys.stderr)
         return 1
     except Exception as error:
-        # asyncpg's tree of errors, without importing it for `--help`.
-        if type(error).__module__.partition(".")[0] not in ("asyncpg", "sqlalchemy"):
+        # Errors of the libraries below, without importing them for `--help`.
+        if type(error).__module__.partition(".")[0] not in ("alembic", "asyncpg", "sqlalchemy"):
             raise
-        advice = " Run `novai migrate` first." if "UndefinedTable" in type(error).__name__ else ""
-        print(f"error: the database refused: {str(error).splitlines()[0]}.{advice}", file=sys.stderr)
+        cause = getattr(getattr(error, "orig", None), "__cause__", None) or error  # SQLAlchemy wraps asyncpg's twice
+        told = str(cause).splitlines()[0]
+        advice = next((row for name, row in ADVICE.items() if name in f"{type(cause).__name__} {told}"), "")
+        print(f"error: the database refused: {told}. {advice}".rstrip(), file=sys.stderr)
         return 1
     return 0
 

@@ -63,6 +63,10 @@ async def migrate(settings: Settings, options: argparse.Namespace) -> None:
 
     before, after = await schema.upgrade(settings.database_url)
     said = f"The database is at revision {after}." if before == after else f"Migrated from {before} to {after}."
+    if schema.is_newer(after):
+        said = (
+            f"The database is at revision {after}, of a newer program than this one ({schema.head()}): left as it is."
+        )
     show(options, {"before": before, "after": after}, said)
 
 

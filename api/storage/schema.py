@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -18,26 +17,41 @@ from api.storage.session import check_url
 
 # Two processes that start together must not both create the tables.
 _MIGRATION_LOCK = 0x6E6F766169  # "novai"
+# Whoever asks for a table waits behind a migration that waits for it: a dump that runs must not stop every edge.
+_TABLE_WAIT_MS = 2000
 
 
-async def upgrade(database_url: str, revision: str = "head", timeout_s: float = 60.0) -> tuple[str | None, str | None]:
-    """Migrates in one transaction; returns the revision before and after.
+async def upgrade(database_url: str, revision: str = "head") -> tuple[str | None, str | None]:
+    """Migrates in one transaction, for as long as the tables take; returns the revision before and after. A database
+    that a newer program has migrated stays as it is: old code runs on the new schema.
 
-    Raises OSError or asyncpg.PostgresError when the database cannot be reached or refuses.
+    Raises OSError, asyncpg.PostgresError or SQLAlchemyError when the database cannot be reached or refuses, and
+    CommandError when its revision is none of ours.
     """
-    async with asyncio.timeout(timeout_s), _engine(database_url).begin() as connection:
+    async with _engine(database_url).begin() as connection:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        return await connection.run_sync(_run, command.upgrade, revision)
+        await connection.execute(text(f"SET LOCAL lock_timeout = {_TABLE_WAIT_MS}"))
+        return await connection.run_sync(_upgrade, revision)
 
 
-async def downgrade(database_url: str, revision: str, timeout_s: float = 60.0) -> tuple[str | None, str | None]:
-    async with asyncio.timeout(timeout_s), _engine(database_url).begin() as connection:
+async def downgrade(database_url: str, revision: str) -> tuple[str | None, str | None]:
+    async with _engine(database_url).begin() as connection:
         return await connection.run_sync(_run, command.downgrade, revision)
 
 
 def head() -> str | None:
     """The newest revision this program knows."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_newer(revision: str | None) -> bool:
+    """Whether a newer program made it."""
+    return revision is not None and revision.isdecimal() and revision > (head() or "")
+
+
+def _upgrade(connection: Connection, revision: str) -> tuple[str | None, str | None]:
+    before = MigrationContext.configure(connection).get_current_revision()
+    return (before, before) if is_newer(before) else _run(connection, command.upgrade, revision)
 
 
 def _run(connection: Connection, direction: object, revision: str) -> tuple[str | None, str | None]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from api.admin import main
@@ -150,6 +151,40 @@ def test_a_database_without_tables_is_told_how_to_get_them(novai: Novai, empty_d
     assert str(schema.head()) in novai("migrate", DATABASE_URL=empty_database)
     assert "is at revision" in novai("migrate", DATABASE_URL=empty_database)
     assert novai("keys list", DATABASE_URL=empty_database).strip() == "None."
+
+
+def on(url: str, *statements: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(url)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(execute())
+
+
+def test_a_database_of_a_newer_program_is_left_as_it_is(novai: Novai, empty_database: str) -> None:
+    novai("migrate", DATABASE_URL=empty_database)
+    on(empty_database, "UPDATE alembic_version SET version_num = '9000'")
+    assert "newer" in novai("migrate", DATABASE_URL=empty_database)
+    on(empty_database, "UPDATE alembic_version SET version_num = 'a1b2c3'")
+    assert "Is DATABASE_URL that of NovAI?" in novai("migrate", fails=True, DATABASE_URL=empty_database)
+
+
+def test_a_migration_that_would_stop_the_edges_gives_up(novai: Novai, empty_database: str) -> None:
+    """It needs a table that a dump reads: whoever asks for the table after it would have to wait as long."""
+
+    async def beside_a_dump() -> str:
+        dump = await asyncpg.connect(empty_database)
+        async with dump.transaction():
+            await dump.execute("SELECT FROM usage")
+            said = await asyncio.to_thread(novai, "migrate", fails=True, DATABASE_URL=empty_database)
+        await dump.close()
+        return said
+
+    asyncio.run(schema.upgrade(empty_database, "0008"))
+    assert "nothing was changed" in asyncio.run(beside_a_dump())
+    assert "from 0008" in novai("migrate", DATABASE_URL=empty_database)
 
 
 @pytest.mark.parametrize(
