@@ -47,6 +47,7 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.InterfaceError,  # the connection was closed under us, or the pool is
     asyncpg.InternalClientError,  # the server has said that it ends the connection, whose end is still to come
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, before its promotion, or what was the primary
 )
 
 
@@ -102,6 +103,8 @@ class Database:
                 self._suspect_now()
             elif isinstance(error, asyncpg.InternalClientError):
                 connection.terminate()  # or the next one would be given it
+            elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                await self.pool.expire_connections()  # new ones may lead to who can write
             # An InterfaceError on a connection that lives is a mistake of ours, e.g. a missing argument.
             if isinstance(error, AWAY) and not (isinstance(error, asyncpg.InterfaceError) and _lives(connection)):
                 logger.warning("A statement was cut off: %s", describe(error))
@@ -145,8 +148,12 @@ class Database:
             return tag
 
     async def ping(self, timeout_s: float = 1.0) -> None:
-        """Returns when PostgreSQL answers and has our tables. Raises asyncpg.UndefinedTableError when it has none."""
-        await self.fetchrow("SELECT version_num FROM alembic_version", timeout_s=timeout_s)
+        """Returns when PostgreSQL answers, has our tables and takes what is written. Raises asyncpg.UndefinedTableError
+        when it has none."""
+        ask = "SELECT current_setting('transaction_read_only') FROM alembic_version"
+        async with self.connection(timeout_s) as connection:
+            if await connection.fetchval(ask, timeout=timeout_s) == "on":
+                raise asyncpg.ReadOnlySQLTransactionError("it can only be read")
 
     async def listen(
         self, channel: str, on_notice: Callable[[str], None], on_listening: Callable[[bool], None]

@@ -71,6 +71,12 @@ class Behind:
         readiness = await self.client.get("/readyz")
         assert readiness.status_code == 503 and readiness.json()["checks"]["database"] != "ok"
 
+    async def ready(self, status: int) -> None:
+        """Readiness says so, once it has found out."""
+        async with asyncio.timeout(30):
+            while (await self.client.get("/readyz")).status_code != status:
+                await asyncio.sleep(0.05)
+
     async def settled(self, finished: int) -> None:
         """Every hold is closed, so many requests were charged, once each, and every invariant holds."""
         async with asyncio.timeout(30):
@@ -148,6 +154,24 @@ async def test_a_full_disk_is_a_database_that_is_away(behind: Behind) -> None:
     await behind.store.execute("DROP FUNCTION full_disk CASCADE")
     assert await behind.back() < 8
     await behind.settled(finished=2)
+
+
+async def test_a_database_that_can_only_be_read_is_away(behind: Behind) -> None:
+    """As a standby is before its promotion, and a primary after it: connections that found it are not kept."""
+    name = await behind.store.fetch("SELECT quote_ident(current_database()) AS name")
+    async with running(behind.client) as stream:
+        await behind.store.execute(f"ALTER DATABASE {name[0]['name']} SET default_transaction_read_only = on")
+        await behind.wire.cut()  # the edge connects again
+        await behind.wire.restore()
+        await behind.ready(503)
+        await behind.alive()
+        for _ in range(3):
+            await behind.refused()
+        assert (await stream)[-1] == "data: [DONE]"
+    await behind.store.execute(f"ALTER DATABASE {name[0]['name']} RESET default_transaction_read_only")
+    await behind.back()
+    await behind.settled(finished=2)
+    await behind.ready(200)
 
 
 async def test_a_log_that_cannot_be_written_ends_postgresql_and_loses_nothing(
