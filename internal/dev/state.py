@@ -42,9 +42,9 @@ def locked(folder: Path) -> Iterator[None]:
                 f"`novai dev` is already running on {folder} (pid {lock.read().strip() or 'unknown'}).\n"
                 "Stop that one with Ctrl-C, or run a second one beside it: --state OTHER_FOLDER --port OTHER_PORT"
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        with contextlib.suppress(OSError):  # the pid is for people; a full disk is told of by what needs it
+            os.truncate(lock.fileno(), 0)
+            os.write(lock.fileno(), str(os.getpid()).encode())
         for name in (ENV, ADMIN_ENV):
             (folder / name).unlink(missing_ok=True)  # of one that was killed
         yield
@@ -63,12 +63,19 @@ def runs(folder: Path) -> bool:
 
 
 def load_secrets(folder: Path) -> Secrets:
-    """Made at the first start: keys stay valid from one start to the next."""
+    """Made at the first start: keys stay valid from one start to the next. Raises StartError."""
     path = folder / "secrets.json"
-    if path.exists():
-        return Secrets(**json.loads(path.read_text()))
-    made = Secrets(key_pepper=secrets.token_hex(32), grpc_token=secrets.token_hex(32))
-    write_private(path, json.dumps(asdict(made)))
+    try:
+        if path.exists():
+            return Secrets(**json.loads(path.read_text()))
+        made = Secrets(key_pepper=secrets.token_hex(32), grpc_token=secrets.token_hex(32))
+        write_private(path, json.dumps(asdict(made)))
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror}. Name another folder: --state FOLDER") from None
+    except (TypeError, ValueError):
+        raise StartError(
+            f"{path} is damaged. Restore it, or delete it: every key is void then, and new ones are made"
+        ) from None
     return made
 
 

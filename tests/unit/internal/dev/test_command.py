@@ -23,7 +23,7 @@ from internal.config import ModelConfig, ModelsFile
 from internal.dev.command import with_chat_model
 from internal.dev.display import Log
 from internal.dev.postgres_server import url
-from internal.dev.processes import free_port
+from internal.dev.processes import StartError, free_port
 from internal.dev.state import Secrets, load_secrets, locked
 
 PATIENCE_S = 60.0
@@ -177,6 +177,26 @@ def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
     assert load_secrets_elsewhere(tmp_path) != made
     assert len(made.key_pepper) == len(made.grpc_token) == 64
     assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("secrets*")] == [0o600]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key_pepper": "a"}'])
+def test_damaged_secrets_are_told_and_kept(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secrets.json").write_text(text)
+    with pytest.raises(StartError, match="is damaged"):
+        load_secrets(tmp_path)
+    assert (tmp_path / "secrets.json").read_text() == text
+
+
+def test_a_disk_without_space_is_told_in_a_line(tmp_path: Path) -> None:
+    """A file may have no bytes here: a disk cannot be filled in every place where tests run."""
+    full = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        f"from internal.dev.command import main; main(['--state', {str(tmp_path)!r}, '--port', '{free_port()}'])"
+    )
+    command = [sys.executable, "-c", full]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("novai dev: "), done.stderr
+    assert "secrets.json" in done.stderr and done.stderr.count("\n") == 1
 
 
 def load_secrets_elsewhere(tmp_path: Path) -> Secrets:
