@@ -121,7 +121,8 @@ class Context:
         if self.unified:
             llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
             return
-        self._set_state(target, self._parcel[: self._get_state(source)])
+        size = self._get_state(source)  # first, because it may need a larger parcel
+        self._set_state(target, self._parcel[:size])
         self.remove(target, end)
 
     def remove(self, sequence: int, start: int) -> None:
