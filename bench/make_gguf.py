@@ -39,6 +39,11 @@ class Shape:
     context: int = 8192
     type: str = "Q8_0"  # F32, or a quantisation that gguf can write
     scale: float = 0.02  # of the weights: the larger, the more every token says about the next ones
+    head_length: int = 0  # numbers of a head; 0: its part of `dim`
+
+    @property
+    def head(self) -> int:
+        return self.head_length or self.dim // self.heads
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,10 @@ def _write_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
     writer.add_head_count(shape.heads)
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(shape.dim // shape.heads)
+    writer.add_rope_dimension_count(shape.head)
+    if shape.head_length:
+        writer.add_key_length(shape.head_length)
+        writer.add_value_length(shape.head_length)
     writer.add_rope_freq_base(10000.0)
 
 
@@ -119,7 +127,7 @@ def _write_tensors(writer: gguf.GGUFWriter, shape: Shape, vocabulary_size: int, 
     def norm(name: str) -> None:
         writer.add_tensor(name, np.ones(shape.dim, np.float32))
 
-    kv = shape.kv_heads * shape.dim // shape.heads
+    q, kv = shape.heads * shape.head, shape.kv_heads * shape.head
     matrix("token_embd.weight", vocabulary_size, shape.dim)
     norm("output_norm.weight")
     matrix("output.weight", vocabulary_size, shape.dim)
@@ -127,10 +135,10 @@ def _write_tensors(writer: gguf.GGUFWriter, shape: Shape, vocabulary_size: int, 
         block = f"blk.{layer}."
         norm(block + "attn_norm.weight")
         norm(block + "ffn_norm.weight")
-        matrix(block + "attn_q.weight", shape.dim, shape.dim)
+        matrix(block + "attn_q.weight", q, shape.dim)
         matrix(block + "attn_k.weight", kv, shape.dim)
         matrix(block + "attn_v.weight", kv, shape.dim)
-        matrix(block + "attn_output.weight", shape.dim, shape.dim)
+        matrix(block + "attn_output.weight", shape.dim, q)
         matrix(block + "ffn_gate.weight", shape.ff, shape.dim)
         matrix(block + "ffn_up.weight", shape.ff, shape.dim)
         matrix(block + "ffn_down.weight", shape.dim, shape.ff)

@@ -96,12 +96,26 @@ class Model(Weights):
 
     @property
     def kv_values_per_cell(self) -> int:
-        """Numbers that one token keeps in the K (and as many in the V) cache, over all layers."""
-        heads = max(1, llama.llama_model_n_head(self.pointer))
-        kv_heads = max(1, llama.llama_model_n_head_kv(self.pointer))
-        embedding: int = llama.llama_model_n_embd(self.pointer)
+        """Numbers that one token keeps in the K cache, and in the V cache, over all layers: half of both together."""
+        kv_heads: int = max(1, llama.llama_model_n_head_kv(self.pointer))
         layers: int = llama.llama_model_n_layer(self.pointer)
-        return int(layers * embedding * kv_heads // heads)
+        return layers * kv_heads * (self._head_length("key") + self._head_length("value")) // 2
+
+    def _head_length(self, of: str) -> int:
+        """Numbers of one head: as the file says (of Qwen 3 and Gemma they are more than the model is wide), else its
+        part of the model's width."""
+        key = f"{self._metadata('general.architecture')}.attention.{of}_length"
+        if (length := self._metadata(key)).isdigit():
+            return int(length)
+        heads: int = max(1, llama.llama_model_n_head(self.pointer))
+        embedding: int = llama.llama_model_n_embd(self.pointer)
+        return embedding // heads
+
+    def _metadata(self, key: str) -> str:
+        """Empty when the file does not say."""
+        value = ctypes.create_string_buffer(128)
+        llama.llama_model_meta_val_str(self.pointer, key.encode(), value, len(value))
+        return value.value.decode(errors="replace")
 
 
 def _check_kind(pointer: Any, path: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.inference.backends.batching.library import Chunk
-from tests.unit.internal.inference.backends.llamacpp.house import ROUNDING, house
+from internal.inference.backends.llamacpp.context import Context
+from internal.inference.backends.llamacpp.model import Model
+from tests.unit.internal.inference.backends.llamacpp.conftest import TINY
+from tests.unit.internal.inference.backends.llamacpp.house import ROUNDING, STREAMS, house
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
 
 
@@ -23,3 +29,23 @@ def test_a_copy_that_needs_more_room_is_not_of_what_was_copied_before(tiny_gguf:
         found = here.next_logits(1, 499, 5)
         here.streams.remove(2, 499)
         np.testing.assert_allclose(found, here.next_logits(2, 499, 5), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("head_length", [0, 128])
+def test_cells_take_what_was_reckoned(head_length: int, tmp_path: Path) -> None:
+    """Memory is shared out by it. Heads may be longer than their part of the model's width."""
+    path = tmp_path / "model.gguf"
+    write_gguf(path, replace(TINY, head_length=head_length), byte_vocabulary())
+    model = Model(str(path))
+    context = Context(model, replace(STREAMS, cache_type_k="f16", cache_type_v="f16"))
+    try:
+        sizes = []
+        for length in (100, 200):
+            context.decode([Chunk(0, context.length(0), prompt(100), wants_logits=False)])
+            sizes.append(len(context.save(0)))
+            assert context.length(0) == length
+        told_apart = 12  # of a cell, beside its numbers: its position and whose it is
+        assert (sizes[1] - sizes[0]) // 100 == 4 * model.kv_values_per_cell + told_apart
+    finally:
+        context.free()
+        model.free()
