@@ -20,6 +20,7 @@ MAX_ENUM_VALUES = 1_000
 MAX_REPETITION = 1_000
 MAX_STRING_LENGTH = 100_000  # a counter, not a repetition: cheap
 MAX_COST = 50_000
+MAX_EXACT = 1 << 53  # the compiler keeps numbers as floats: a longer one, of an id for instance, would be another one
 MAX_PASSES = 64  # of the search for schemas without end
 
 # Keywords whose value is a schema, a list of schemas, or a mapping of names to schemas.
@@ -211,7 +212,17 @@ def _check_one(schema: dict[str, Any]) -> None:
         raise SchemaError(f"the pattern {pattern[:80]!r} repeats more than {MAX_REPETITION} times")
     if _states(schema.get("multipleOf")) > MAX_REPETITION:
         raise SchemaError(f"multipleOf {schema['multipleOf']} has too many digits")
+    _check_exact([schema.get("const"), *_list(schema, "enum")])
     _check_optional(schema)
+
+
+def _check_exact(values: list[Any]) -> None:
+    """Of values that are to be written as they are, with all that is in them."""
+    while values:
+        value = values.pop()
+        if isinstance(value, int) and abs(value) > MAX_EXACT:
+            raise SchemaError(f"the number {str(value)[:40]} has too many digits to be written exactly; use a string")
+        values += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _check_optional(schema: dict[str, Any]) -> None:

@@ -252,6 +252,11 @@ REFUSED: dict[str, tuple[str, str]] = {
         json.dumps({"allOf": [{"anyOf": [{"const": j} for j in range(10)]} for _ in range(6)]}),
         "parts",
     ),
+    "an id too long for a float": (
+        json.dumps({"enum": [0, 1234567890123456789]}),
+        "1234567890123456789 has too many digits",
+    ),
+    "one within a value": (json.dumps({"const": {"ids": [-(1 << 53) - 1]}}), "-9007199254740993 has too many digits"),
     "too many states": (json.dumps({"type": "integer", "multipleOf": 99_991}), "multipleOf"),
     "too many states together": (
         json.dumps(strict(**{f"p{i}": {"type": "integer", "multipleOf": 900 + i} for i in range(90)})),
