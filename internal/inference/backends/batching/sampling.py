@@ -26,6 +26,7 @@ SMALL_K = 256
 COLUMN = 32
 BLOCKS = 256  # of the vocabulary, when drawing from all of it
 LEAST_FINITE = np.finfo(np.float32).min
+LEAST_TEMPERATURE = np.finfo(np.float32).tiny  # what is divided by less overflows
 _MASK_64 = (1 << 64) - 1
 _NONE: Ids = np.empty(0, np.int64)
 
@@ -243,7 +244,7 @@ def _drawn(weights: Floats, uniform: float) -> int:
 
 
 def _draw_of(sampler: Sampler) -> Draw:
-    if sampler.temperature <= 0:
+    if sampler.temperature < LEAST_TEMPERATURE:
         return _greedy
     if 0 < sampler.top_k <= SMALL_K:
         return _small_k

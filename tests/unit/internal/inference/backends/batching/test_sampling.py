@@ -69,6 +69,14 @@ def test_tokens_come_as_often_as_they_should(temperature: float, top_k: int, top
             assert abs(found[token] - draws * probability) < 5 * deviation
 
 
+@pytest.mark.parametrize("cut", [{}, {"top_k": 5}, {"top_p": 0.5}, {"min_p": 0.1}], ids=str)
+@pytest.mark.parametrize("temperature", [1e-45, 1e-39, 1e-37, 1e-6])
+def test_next_to_no_temperature_is_none(temperature: float, cut: dict[str, float]) -> None:
+    logits = logits_of(3, rows=4)
+    best = logits.argmax(axis=1).tolist()
+    assert sample(logits, [sampler(seed, temperature=temperature, **cut) for seed in range(4)]) == best
+
+
 @settings(max_examples=300)
 @given(
     seed=st.integers(0, 1000),
