@@ -25,6 +25,7 @@ MB = 1_000_000
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Slots = Annotated[int, msgspec.Meta(ge=1, le=MOST_SEQUENCES - 1)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+WHOLE_TYPES = ("f32", "f16", "bf16")  # others are quantised
 
 
 class Options(BatchingOptions, frozen=True, kw_only=True):
@@ -56,6 +57,8 @@ def options_of(config: ModelConfig) -> Options:
     options = read_options(config, Options)
     if options.kv == "streams" and options.cells is not None:
         raise ConfigError(f"model {config.name!r}: options: `cells` are of a unified KV cache; leave them out")
+    if options.flash_attn == "off" and options.cache_type_v not in WHOLE_TYPES:
+        raise ConfigError(f"model {config.name!r}: options: `cache_type_v: {options.cache_type_v}` needs `flash_attn`")
     return options
 
 

@@ -50,6 +50,14 @@ def test_cells_are_of_one_pool() -> None:
         options_of(ModelConfig(name="m", kind="chat", backend="llamacpp", options={"kv": "streams", "cells": 5000}))
 
 
+def test_quantised_values_need_flash_attention() -> None:
+    """llama.cpp would say so in its log only, and give no context, as where there is no memory."""
+    options = {"flash_attn": "off", "cache_type_v": "q8_0"}
+    row = ModelConfig(name="m", kind="chat", backend="llamacpp", path="m.gguf", options=options)
+    with pytest.raises(ConfigError, match="`cache_type_v: q8_0` needs `flash_attn`"):
+        options_of(row)
+
+
 def test_prompts_have_a_part_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llamacpp_options, "free_bytes", lambda: 800)
     assert room_for_prompts(Options())(0) == 100
