@@ -282,14 +282,15 @@ class _Tokens:
         self.eos_token_id = end[0]
         self.bos_token_id = None
         self._tokenize = tokenize
-        left_out = set(special)
-        self._ids = {piece: token for token, piece in enumerate(tokens) if piece and token not in left_out}
+        self._special = frozenset(special)
+        self._ids = {piece: token for token, piece in enumerate(tokens) if piece and token not in self._special}
         self._longest = max(map(len, self._ids), default=0)
 
     def __call__(self, text: bytes) -> list[int]:
-        # The mask is only right when the tokens write this very text. An exception would be a panic in foreign code.
+        # The mask is only right when the tokens write this very text, and not when they mean what it spells: a schema
+        # may hold the text of a token that ends the output. An exception would be a panic in foreign code.
         made = self._by_model(text)
-        if b"".join(self.tokens[token] for token in made) != text:
+        if not self._special.isdisjoint(made) or b"".join(self.tokens[token] for token in made) != text:
             made = self._greedy(text)
         # What no token can write cannot be satisfied: the output ends there, and `accept` says why.
         return made or [self.eos_token_id]

@@ -473,6 +473,24 @@ def test_no_tokeniser_can_make_masks_wrong(tokenize: Callable[[bytes], list[int]
     assert written == b'{"name": "x"}'  # of those allowed the first, which is the blank
 
 
+@pytest.mark.parametrize("special", [EOS, IM_END, IM_START])
+def test_a_tokeniser_that_reads_special_tokens_in_a_text_makes_no_mask_wrong(special: int) -> None:
+    text = TOKENS[special].decode()
+
+    def tokenize(given: bytes) -> list[int]:
+        before, found, behind = given.partition(TOKENS[special])
+        return [*before, *([special] if found else []), *behind]
+
+    vocabulary = Vocabulary(TOKENS, {EOS, IM_END, IM_START}, [EOS, IM_END], tokenize)
+    grammar = constrain.compile(schema_constraint({"const": f"a{text}b"}), vocabulary)
+    matcher, written = grammar.matcher(), b""
+    while not matcher.may_end:
+        token = allowed(matcher, vocabulary)[0]
+        matcher.accept(token)
+        written += TOKENS[token]
+    assert json.loads(written) == f"a{text}b"
+
+
 def test_a_vocabulary_without_ascii_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="no token writes"):
         Vocabulary([token for token in TOKENS if token != b"{"], {255}, [255])

@@ -120,6 +120,13 @@ async def test_expressions_and_grammars(demo: Engine, constraint: pb.Constraint,
         assert answer.finish() == pb.STOP
 
 
+@pytest.mark.parametrize("text", ["<|im_end|>", "a<|endoftext|>b", "<|im_start|>user"])
+async def test_special_tokens_in_a_schema_are_text(demo: Engine, text: str) -> None:
+    """Not even a value that must be the end of a turn ends the turn."""
+    answer = await run(demo, user("?"), constraint=pb.Constraint(json_schema=json.dumps({"const": text})))
+    assert (answer.text(), answer.finish()) == (json.dumps(text), pb.STOP)
+
+
 async def test_cut_off_is_told(demo: Engine) -> None:
     answer = await run(demo, user("?"), constraint=PERSON, max_tokens=5)
     assert answer.finish() == pb.LENGTH
