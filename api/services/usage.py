@@ -13,6 +13,7 @@ import msgspec
 
 from api.domain import Principal
 from api.errors import InvalidRequestError, NotFoundError
+from api.ledger.holds import PAYS
 from api.ledger.pricing import usd
 from api.limits.answers import State
 from api.limits.limiter import Limiter
@@ -161,7 +162,7 @@ def explanation(found: Bill) -> str:
     )
     if price.percent != 100:
         sum_of = f"{price.percent} % of {sum_of}"
-    if who in ("operator", "nobody"):
+    if not PAYS[used.outcome]:
         return f"{sum_of} cost {usd(found.outage_nusd)}, which the operator pays: the request broke."
     lost_nusd = sum(event.amount_nusd for event in found.events if event.kind == "overrun")
     lost = f" Only {usd(used.cost_nusd)} of it was held, and charged; the operator pays the rest." if lost_nusd else ""

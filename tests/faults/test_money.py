@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.ledger.reconcile import verify
-from api.storage import budgets, limits
+from api.storage import budgets, limits, prices
 from api.storage.limits import Rule
 from tests.edge import Edge, open_edge
 from tests.workers import MODEL
@@ -169,6 +169,17 @@ async def test_a_model_without_a_price_is_refused(edge: Edge, client: httpx.Asyn
     await edge.state.prices.refresh()
     answer = await client.post(CHAT, json=chat())
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_priced")
+
+
+async def test_the_bill_of_a_model_that_costs_nothing(edge: Edge, client: httpx.AsyncClient) -> None:
+    await prices.add(edge.state.database, MODEL, 0, 0, 0)
+    await edge.state.prices.refresh()
+    answer = await client.post(CHAT, json=chat(max_tokens=10))
+    bill = (await client.get(f"/v1/usage/requests/{answer.headers['x-request-id']}")).json()
+    assert (bill["state"], bill["used"]["outcome"]) == ("settled", "finished")
+    assert (bill["paid"]["by"], bill["paid"]["cost_nusd"], bill["paid"]["outage_nusd"]) == ("nobody", 0, 0)
+    assert bill["explanation"].endswith(" cost $0.00.")
+    await sound(edge)
 
 
 async def test_limits_over_http(edge: Edge, client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +65,7 @@ def test_amounts_that_are_none(amount: float) -> None:
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 USED = UsedPart("r", "finished", "stop", "engine", 10, 4, 7, 0, 200, True, 1.0, 2.0, 5_400)
+BROKE = replace(USED, outcome="upstream_broke", cost_nusd=0)
 
 
 def bill(**fields: Any) -> Bill:
@@ -93,7 +95,12 @@ def bill(**fields: Any) -> Bill:
             "$0.000001 is set aside",
         ),
         (bill(debit=None, hold=HoldPart("released", 1, "credits", NOW, NOW, [], []), used=None), "nobody", "never ran"),
-        (bill(debit=None, outage_nusd=5_400), "operator", "cost $0.0000054, which the operator pays"),
+        (
+            bill(debit=None, hold=None, price=PricePart(2, 0, 0, 0, 100), used=replace(USED, cost_nusd=0)),
+            "nobody",
+            "at $0.00 a million, rounded up once to a nano-USD, cost $0.00.",
+        ),
+        (bill(debit=None, outage_nusd=5_400, used=BROKE), "operator", "cost $0.0000054, which the operator pays"),
         (bill(events=(EventPart("overrun", 600),)), "account", "cost $0.000006. Only $0.0000054 of it was held"),
     ],
 )
