@@ -30,7 +30,7 @@ EXPIRE_S = 600.0
 MAX_BODY_BYTES = 1 << 20
 MAX_KEY_CHARS = 255
 # Refused before anything ran, or broken by us and so free: the same key may be tried again.
-NOT_KEPT = frozenset({400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 502, 503, 504, 529})
+NOT_KEPT = frozenset({400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 500, 502, 503, 504, 529})
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -142,6 +142,17 @@ def test_a_request_that_kills_its_workers_is_not_sent_to_a_third(start_system: S
         ) == [{"n": 0}]
 
 
+def test_what_killed_its_workers_is_free_and_so_is_its_key(start_system: Start) -> None:
+    with start_system(2) as system, client_of(system) as client:
+        keyed = client.with_options(max_retries=4, default_headers={"Idempotency-Key": "k"})
+        for _ in range(2):
+            with pytest.raises(openai.InternalServerError) as raised:
+                ask(keyed, POISON)
+            assert (raised.value.status_code, raised.value.code) == (500, "poison_request")
+            assert "idempotent-replayed" not in raised.value.response.headers
+        assert system.edge.sql("select * from idempotency") == []
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_those_beside_a_request_that_kills_are_answered(start_system: Start, replicas: int) -> None:
     """Whoever tries again, in time: they do not come together with it a second time."""
