@@ -15,20 +15,22 @@ WHERE relnamespace = 'usage_months'::regnamespace AND relkind = 'r' ORDER BY mon
 """
 _DROP = "DROP TABLE usage_months.usage_{:%Y_%m}"
 # Closed holds say nothing that usage and transfers do not: they go with the usage of their month, a batch at a time.
-# What they had posted stays in the budgets that they drew on.
+# What they had posted stays in the budgets that they drew on; of a monthly one, unless another month has begun there.
 _FORGET = """
 WITH old AS (
     DELETE FROM holds WHERE request_id = ANY (ARRAY (
         SELECT request_id FROM holds
         WHERE state <> 'open' AND started_at < $1 AND created_at < $1 + interval '1 day' LIMIT 10000
-    )) RETURNING request_id, budget_ids
+    )) RETURNING request_id, budget_ids, month
 ), posted AS (
-    SELECT id, sum(amount_nusd) AS amount_nusd
-    FROM old CROSS JOIN unnest(budget_ids) AS id JOIN transfers t ON t.request_id = old.request_id AND t.kind = 'post'
-    GROUP BY id
+    SELECT id, period, sum(amount_nusd) AS amount_nusd
+    FROM old CROSS JOIN unnest(budget_ids) AS drawn
+    JOIN budgets ON id = drawn AND (kind <> 'month' OR period = month)
+    JOIN transfers t ON t.request_id = old.request_id AND t.kind = 'post'
+    GROUP BY id, period
 ), kept AS (
     UPDATE budgets b SET opening_nusd = b.opening_nusd + p.amount_nusd FROM posted p
-    WHERE b.id = p.id AND b.kind <> 'month'
+    WHERE b.id = p.id AND b.period = p.period
 )
 SELECT count(*) AS forgotten FROM old
 """

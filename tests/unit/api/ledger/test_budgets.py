@@ -198,6 +198,25 @@ async def test_old_usage_goes_and_budgets_stay_right(
     assert len(await usage_months.months(store)) == 4
 
 
+async def test_a_month_that_nobody_drew_on_since_stays_right_when_its_usage_goes(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    for scope in ("proj_1", "key_1"):
+        await budgets.set_budget(store, "proj_1", scope, "month", LIMIT, ())
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    for _ in range(3):
+        a_month_passes(migrated_url)
+    execute(
+        migrated_url,
+        "SET session_replication_role = replica; UPDATE holds SET created_at = started_at;"
+        "UPDATE transfers SET created_at = created_at - interval '120 days'",
+    )
+    assert await usage_months.drop_before(store, (await usage_months.months(store))[-3])
+    assert not await store.fetch("SELECT FROM holds")
+    await verified()
+
+
 @pytest.mark.parametrize("percent", [50, 100])
 async def test_the_largest_budgets_are_counted_too(
     percent: int, ledger: Ledger, store: Database, verified: Verified
