@@ -53,12 +53,11 @@ async def months(database: Database) -> list[dt.date]:
 
 async def drop_before(database: Database, month: dt.date) -> list[dt.date]:
     """Drops raw usage of the months before this one, with the holds it came from; returns what was dropped. Rollups,
-    transfers and prices stay."""
+    transfers and prices stay. Holds that are left of months dropped before go too: a process may end in between."""
     dropped = [old for old in await months(database) if old < month]
     for old in dropped:
         await database.execute(_DROP.format(old))
-    if dropped:
-        until = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC)
-        while (row := await database.fetchrow(_FORGET, until)) is not None and row["forgotten"]:
-            pass
+    until = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC)
+    while (row := await database.fetchrow(_FORGET, until)) is not None and row["forgotten"]:
+        pass
     return dropped

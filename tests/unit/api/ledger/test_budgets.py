@@ -19,6 +19,12 @@ from tests.unit.api.ledger.conftest import A_MONTH_PASSES, COST, principal, reco
 
 Verified = Callable[[], Awaitable[None]]
 LIMIT = 3 * COST
+# After three months have passed: what they have moved was made when they say, too.
+MADE_LONG_AGO = """
+SET session_replication_role = replica;
+UPDATE holds SET created_at = started_at;
+UPDATE transfers SET created_at = created_at - interval '120 days'
+"""
 
 
 @pytest.fixture
@@ -177,11 +183,7 @@ async def test_old_usage_goes_and_budgets_stay_right(
     for _ in range(3):
         a_month_passes(migrated_url, running)
     execute(migrated_url, "UPDATE holds SET created_at = started_at WHERE state = 'open'")
-    execute(
-        migrated_url,
-        "SET session_replication_role = replica; UPDATE holds SET created_at = started_at;"
-        "UPDATE transfers SET created_at = created_at - interval '120 days'",
-    )
+    execute(migrated_url, MADE_LONG_AGO)
     new = await ledger.hold(request(COST))
     await ledger.settle(new, record(new))
     before = await usage_months.months(store)
@@ -207,12 +209,25 @@ async def test_a_month_that_nobody_drew_on_since_stays_right_when_its_usage_goes
     await ledger.settle(hold, record(hold))
     for _ in range(3):
         a_month_passes(migrated_url)
-    execute(
-        migrated_url,
-        "SET session_replication_role = replica; UPDATE holds SET created_at = started_at;"
-        "UPDATE transfers SET created_at = created_at - interval '120 days'",
-    )
+    execute(migrated_url, MADE_LONG_AGO)
     assert await usage_months.drop_before(store, (await usage_months.months(store))[-3])
+    assert not await store.fetch("SELECT FROM holds")
+    await verified()
+
+
+async def test_a_process_that_ends_between_the_usage_and_its_holds_leaves_them_to_the_next(
+    ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    await budgets.add_credits(store, "proj_1", LIMIT, "cred_1", ())
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    for _ in range(3):
+        a_month_passes(migrated_url)
+    execute(migrated_url, MADE_LONG_AGO)
+    *old, first_kept, _, _ = await usage_months.months(store)
+    for month in old:
+        await store.execute(f"DROP TABLE usage_months.usage_{month:%Y_%m}")
+    assert await usage_months.drop_before(store, first_kept) == []
     assert not await store.fetch("SELECT FROM holds")
     await verified()
 
