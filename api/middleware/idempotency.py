@@ -15,6 +15,7 @@ from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers, Ide
 
 PATHS = frozenset(
     {
+        "/admin/v1/credits",
         "/v1/batches",
         "/v1/chat/completions",
         "/v1/completions",

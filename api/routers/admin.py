@@ -154,10 +154,10 @@ class Admin(AdminApi):
         amount_nusd = nusd(body.amount_usd, "amount_usd")
         project = await self._find_project(who, body.project)
         percents = _percents(body.alert_percents)
+        # A retry whose first answer could not be kept, or was none (503), must not be a second credit either.
+        name = _given(body.id) or request.headers.get("idempotency-key")
         return budget_shown(
-            await administration.add_credits(
-                self._database, who.key_id, project, amount_nusd, _given(body.id), percents
-            )
+            await administration.add_credits(self._database, who.key_id, project, amount_nusd, name, percents)
         )
 
     async def _budgets(self, who: Principal, project: str | None, *, credits_only: bool) -> s.BudgetList:

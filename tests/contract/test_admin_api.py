@@ -250,6 +250,23 @@ def test_credits_are_granted_once(admin: httpx.Client, tenant: Tenant, audited: 
     assert [row["details"]["amount"] for row in audited()] == ["$0.000000001", "$12.50"]
 
 
+def test_a_retry_of_a_credit_gets_the_answer_and_no_second_credit(
+    edge: Edge, admin: httpx.Client, tenant: Tenant, audited: Audited
+) -> None:
+    credit, key = {"project": tenant.project, "amount_usd": 10}, {"Idempotency-Key": f"credit {tenant.project}"}
+    first, second = (admin.post("/admin/v1/credits", json=credit, headers=key) for _ in range(2))
+    assert ok(first) == ok(second) and ok(first)["limit_nusd"] == 10 * 10**9
+    assert second.headers["idempotent-replayed"] == "true" and "idempotent-replayed" not in first.headers
+    more = credit | {"amount_usd": 11}
+    refused(admin.post("/admin/v1/credits", json=more, headers=key), 400, "idempotency_key_reused")
+    # As if the process had ended before the answer was kept.
+    edge.sql("DELETE FROM idempotency WHERE key = $1", key["Idempotency-Key"])
+    refused(admin.post("/admin/v1/credits", json=credit, headers=key), 409)
+    [listed] = ok(admin.get("/admin/v1/credits", params={"project": tenant.project}))["data"]
+    assert listed["limit_nusd"] == 10 * 10**9
+    assert [row["action"] for row in audited()] == ["credits.add"]
+
+
 def test_prices_are_versions(admin: httpx.Client, audited: Audited) -> None:
     model = f"priced {time.monotonic_ns()}"
     price = {"model": model, "input_usd_per_mtok": 0.0375, "cached_usd_per_mtok": 0, "output_usd_per_mtok": 3}
