@@ -2,8 +2,9 @@
 
 A process that stops renewing its lease is dead, or as good as dead: what it held is taken over, and the worker that
 ran the request says what it generated. A client that had left pays for that; what our death broke is free and booked as
-our expense. When nobody can say, the hold is given back. Whoever closes a hold first is right: a process that comes
-back and settles too late finds it closed, and an event says so.
+our expense. When nobody can say, the hold is given back. What a worker still runs is left alone: its process lives, and
+has only lost sight of PostgreSQL. Whoever closes a hold first is right: a process that comes back and settles too late
+finds it closed, and an event says so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,10 +47,11 @@ class Receipt:
 
 
 class Heard(NamedTuple):
-    """What the workers of a model say of some requests; those that still run are left out."""
+    """What the workers of a model say of some requests."""
 
     receipts: Mapping[str, Receipt]
-    complete: bool = True  # every worker was heard: who has no receipt now will not get one
+    complete: bool = True  # every worker was heard: who neither has a receipt nor runs will not get one
+    running: Collection[str] = ()  # still, so that their process lives: workers stop what nobody reads
 
 
 # Asks the workers of one model about requests. May raise anything.
@@ -92,9 +94,9 @@ class Sweeper:
         """Takes over what nobody holds a lease of, and closes what can be closed; returns how many it closed. Raises
         LedgerUnavailableError."""
         ledger = self._ledger
-        running = [*ledger.open, *self._taken]
+        known = [*ledger.open, *self._taken]
         now = time.monotonic()
-        for row in await rows.claim(ledger.database, ledger.owner, ledger.lease_s, running, LIMIT):
+        for row in await rows.claim(ledger.database, ledger.owner, ledger.lease_s, known, LIMIT):
             self._taken[row.request_id] = (now, row)
         if not self._taken:
             return 0
@@ -103,9 +105,11 @@ class Sweeper:
             by_model.setdefault(row.model, []).append(name)
         heard = await asyncio.gather(*(self._ask(model, names) for model, names in by_model.items()))
         closings: list[Closing] = []
-        for names, (receipts, complete) in zip(by_model.values(), heard, strict=True):
+        for names, (receipts, complete, running) in zip(by_model.values(), heard, strict=True):
             for name in names:
                 since_s, row = self._taken[name]
+                if name in running:
+                    continue
                 if name in receipts:
                     if (settlement := self._settlement(row, receipts[name])) is not None:
                         closings.append(settlement)

@@ -20,7 +20,8 @@ def receipts_of(hosts: Hosts) -> Receipts:
         sessions = [replica.session for replica in hosts.models().get(model, ())]
         answers = await asyncio.gather(*(_ask_one(session, request_ids) for session in sessions))
         receipts = {name: receipt for answer in answers for name, receipt in answer.receipts.items()}
-        return Heard(receipts, bool(answers) and all(answer.complete for answer in answers))
+        running = {name for answer in answers for name in answer.running}
+        return Heard(receipts, bool(answers) and all(answer.complete for answer in answers), running)
 
     return ask
 
@@ -32,7 +33,8 @@ async def _ask_one(session: Session | None, request_ids: Sequence[str]) -> Heard
         found = await session.receipts(request_ids)
     except ConnectionError:
         return Heard({}, complete=False)
-    return Heard({r.request_id: _receipt(session.target, r) for r in found if r.state != WorkerReceipt.RUNNING})
+    ended = {r.request_id: _receipt(session.target, r) for r in found if r.state != WorkerReceipt.RUNNING}
+    return Heard(ended, running={r.request_id for r in found} - ended.keys())
 
 
 def _receipt(replica: str, receipt: WorkerReceipt) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from api.ledger.holds import Ledger
 from api.ledger.reconcile import verify
+from api.ledger.sweeper import Sweeper
+from api.services.receipts import receipts_of
 from api.storage import budgets, limits, prices
+from api.storage.holds import open_ledger_pool, renew
 from api.storage.limits import Rule
 from tests.edge import Edge, open_edge
 from tests.workers import MODEL
@@ -131,6 +136,29 @@ async def test_a_long_stream_extends_its_hold(edge: Edge, client: httpx.AsyncCli
     assert sum(extension["amount_nusd"] for extension in hold["extensions"]) < hold["amount_nusd"]
     times = [hold["held_at"], *(extension["extended_at"] for extension in hold["extensions"]), hold["closed_at"]]
     assert times == sorted(times)
+
+
+async def test_what_still_runs_is_left_to_its_process_though_its_lease_has_lapsed(
+    edge: Edge, client: httpx.AsyncClient
+) -> None:
+    """As that of a process that does not reach PostgreSQL while the others do."""
+    state = edge.state
+    async with contextlib.aclosing(await open_ledger_pool(edge.settings.database_url)) as pool:
+        async with contextlib.aclosing(Ledger(pool)) as other:
+            await renew(pool, other.owner, other.lease_s)
+            sweeper = Sweeper(other, state.prices, receipts_of(state.hosts), grace_s=0.0)
+            script = [{"say": "one two"}, {"hang": True}]
+            async with client.stream("POST", CHAT, json=chat(script, stream=True)) as answer:
+                lines = answer.aiter_lines()
+                await anext(lines)
+                await state.database.execute("UPDATE holds SET created_at = created_at - interval '1 hour'")
+                await state.database.execute("UPDATE ledger_processes SET since = since - interval '1 hour'")
+                await state.database.execute("DELETE FROM ledger_processes WHERE id <> $1", other.owner)
+                assert await sweeper.sweep() == 0
+                assert await row(edge, "SELECT owner FROM holds") == other.owner
+            await sound(edge)  # the client left
+            assert await row(edge, "SELECT outcome FROM usage") == "client_left" and await spent(edge) > 0
+            assert await row(edge, "SELECT count(*) FROM ledger_events") == 0
 
 
 async def test_what_we_broke_is_free_and_our_expense(edge: Edge, client: httpx.AsyncClient) -> None:
