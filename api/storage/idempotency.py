@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from api.storage.session import Database
 
 # A batch that a request made (`batches.id_of`) will be charged.
-_CHARGED = """(
-    EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled')
-    OR EXISTS (SELECT FROM batches b WHERE b.id = 'batch_' || substr(i.owner, 5))
+_MADE_A_BATCH = "EXISTS (SELECT FROM batches b WHERE b.id = 'batch_' || substr(i.owner, 5))"
+_CHARGED = f"""(
+    EXISTS (SELECT FROM holds h WHERE h.request_id = i.owner AND h.state = 'settled') OR {_MADE_A_BATCH}
 )"""
 _MAY_CHARGE = _CHARGED.replace("= 'settled'", "<> 'released'")
 _CLAIM = f"""
@@ -36,9 +36,11 @@ _FINISH = """
 UPDATE idempotency SET status = $5, headers = $6, body = $7, lease_until = NULL
 WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
 """
-_DROP = """
-DELETE FROM idempotency WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
-"""
+# A batch may be made though its request is answered 503, because a connection broke behind its commit.
+_DROP = f"""
+DELETE FROM idempotency i WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
+    AND NOT {_MADE_A_BATCH}
+"""  # noqa: S608 — constants only
 _RENEW = """
 UPDATE idempotency SET lease_until = now() + $2 * interval '1 second' WHERE owner = ANY($1::text[]) AND status IS NULL
 """
@@ -84,7 +86,7 @@ async def finish(database: Database, place: Place, owner: str, status: int, head
 
 
 async def drop(database: Database, place: Place, owner: str) -> None:
-    """The request did not begin: the key is as if it had never come."""
+    """The request did not begin: the key is as if it had never come. One that made a batch keeps its key."""
     await database.execute(_DROP, place.project_id, place.route, place.key, owner)
 
 

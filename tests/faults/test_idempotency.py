@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -201,6 +203,39 @@ async def test_a_batch_is_made_once_though_its_process_dies_before_it_says_so(
     assert again.headers["x-should-retry"] == "false"  # it stays so
     listed = (await client.get("/v1/batches")).json()["data"]
     assert [batch["id"] for batch in listed] == [made.json()["id"]]
+
+
+async def test_a_batch_is_made_once_though_a_connection_breaks_behind_it(edge: Edge, client: httpx.AsyncClient) -> None:
+    """Its request is answered 503, which says that it may be sent again."""
+
+    async def ask() -> httpx.Response:
+        return await client.post("/v1/batches", json={"inputs": [chat()]}, headers={"Idempotency-Key": "k"})
+
+    async def waiting(table: str) -> int:
+        """The connection that waits for a table."""
+        query = "SELECT pid FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted"
+        while (pid := await jobs.fetchval(query, table)) is None:
+            await asyncio.sleep(0.005)
+        return int(pid)
+
+    async with contextlib.AsyncExitStack() as stack:
+        jobs, batches = [await asyncpg.connect(edge.settings.database_url) for _ in range(2)]
+        for connection in (jobs, batches):
+            stack.push_async_callback(connection.close)
+        async with batches.transaction():
+            async with jobs.transaction():
+                await jobs.execute("LOCK jobs.procrastinate_jobs IN EXCLUSIVE MODE")
+                asked = asyncio.create_task(ask())
+                await waiting("jobs.procrastinate_jobs")  # to commit the batch
+                locking = asyncio.create_task(batches.execute("LOCK batches IN ACCESS EXCLUSIVE MODE"))
+                await waiting("batches")
+            await locking
+            await jobs.execute("SELECT pg_terminate_backend($1)", await waiting("batches"))  # to read it
+        assert (await asked).status_code == 503
+        await jobs.execute("UPDATE idempotency SET lease_until = now() - interval '1 s'")
+    again = await ask()
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_answer_not_kept")
+    assert len((await client.get("/v1/batches")).json()["data"]) == 1
 
 
 async def test_answers_are_forgotten_after_a_day(edge: Edge, client: httpx.AsyncClient) -> None:
