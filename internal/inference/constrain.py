@@ -10,6 +10,7 @@ the thread that makes tokens. Matchers belong to one thread at a time.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Sequence
@@ -124,7 +125,7 @@ class Matcher:
     def _raise_error(self) -> None:
         if self._matcher.is_error():
             self._grammar.spoilt = True
-            reason = _first_line(self._matcher.get_error())
+            reason = _reason(self._matcher.get_error())
             raise InvalidRequestError(
                 f"the output can no longer be held to its constraint: {reason}; use a simpler one"
             )
@@ -181,7 +182,7 @@ def compile_source(source: str, vocabulary: Vocabulary, limits: llguidance.LLPar
         if possible and not trial.is_error():
             return Grammar(matcher, vocabulary.mask_bytes)
         matcher = trial
-    reason = _first_line(matcher.get_error()) or "nothing satisfies it"
+    reason = _reason(matcher.get_error()) or "nothing satisfies it"
     raise SchemaError(next((ours for theirs, ours in _REASONS.items() if reason.startswith(theirs)), reason))
 
 
@@ -209,7 +210,8 @@ def json_grammar(schema: dict[str, Any], name: str, *, lenient: bool = False) ->
 
 
 # Text without a choice is not looked up ahead of time: in `y{1000}` of a long text that would take seconds of a step.
-_STEP_BY_STEP = '%llguidance {"no_forcing": true}\n'
+# It stands behind a grammar, so that the lines the compiler names are those of its author.
+_STEP_BY_STEP = '\n%llguidance {"no_forcing": true}\n'
 
 
 def _json_schema(constraint: pb.Constraint) -> dict[str, Any]:
@@ -223,12 +225,12 @@ def _json_object(_constraint: pb.Constraint) -> dict[str, Any]:
 def _regex(constraint: pb.Constraint) -> dict[str, Any]:
     check_pattern(constraint.regex)
     (grammar,) = json.loads(llguidance.LLMatcher.grammar_from_regex(constraint.regex))["grammars"]
-    return {"lark_grammar": _STEP_BY_STEP + grammar["lark_grammar"]}
+    return {"lark_grammar": grammar["lark_grammar"] + _STEP_BY_STEP}
 
 
 def _lark(constraint: pb.Constraint) -> dict[str, Any]:
     check_grammar(constraint.lark)
-    return {"lark_grammar": _STEP_BY_STEP + constraint.lark}
+    return {"lark_grammar": constraint.lark + _STEP_BY_STEP}
 
 
 _GRAMMARS: dict[str, Callable[[pb.Constraint], dict[str, Any]]] = {
@@ -263,8 +265,17 @@ def reasoning_rules(vocabulary: Vocabulary) -> str:
     return f"{think}\n{reasoning}\nANY: /(.|\\n)*/\nSPACE: /\\n{{0,2}}/\n"
 
 
-def _first_line(error: str) -> str:
-    return error.strip().partition("\n")[0][:300]
+# What the compiler says of an expression: the expression, marks below it, and only then what is wrong.
+_EXPRESSION = re.compile(r"regex parse error:\n\s*(?P<expression>.*)\n[\s\S]*?^error: (?P<cause>.*)", re.MULTILINE)
+
+
+def _reason(error: str) -> str:
+    """What is wrong, in a line."""
+    first = error.strip().partition("\n")[0]
+    if first.endswith("regex parse error:") and (found := _EXPRESSION.search(error)):
+        said = first.removesuffix("regex parse error:") or f'invalid regex "{found["expression"][:100]}": '
+        return (said + found["cause"])[:300]
+    return first[:300]
 
 
 class _Tokens:
