@@ -77,13 +77,15 @@ def nucleus(temperature: float, top_p: float) -> pb.Sampling:
 
 def chat(body: s.ChatCompletionRequest) -> pb.Chat:
     kwargs = given(body.chat_template_kwargs, s.ChatTemplateKwargs())
+    spoken = [made for index, item in enumerate(body.messages) for made in messages(item, f"messages[{index}]")]
     return pb.Chat(
-        messages=[made for index, item in enumerate(body.messages) for made in messages(item, f"messages[{index}]")],
+        messages=spoken,
         tools=[tool(item) for item in given(body.tools, []) if isinstance(item, s.FunctionTool)],
         tool_choice=tool_choice(body.tool_choice),
         parallel_tool_calls=given(body.parallel_tool_calls, True),
         template_kwargs_json=msgspec.json.encode(kwargs).decode() if kwargs.enable_thinking is not UNSET else "",
-        continue_final_message=isinstance(body.messages[-1], s.AssistantMessage),
+        # Not where an assistant's message ends with what the server's tools said: the model has yet to read that.
+        continue_final_message=spoken[-1].role == "assistant",
         reasoning_effort=given(body.reasoning_effort, ""),
     )
 

@@ -250,8 +250,10 @@ def _extra_variables(text: str) -> dict[str, Any]:
 def _mark_end(conversation: Conversation, cut: str) -> None:
     """Puts `cut` behind the last text of the message that is to be continued."""
     last = conversation.messages[-1] if conversation.messages else {"role": ""}
-    if last["role"] != "assistant" or "tool_calls" in last:
+    if last["role"] != "assistant":
         raise InvalidRequestError("continue_final_message needs a last message of the assistant with text", "messages")
+    if "tool_calls" in last:
+        raise InvalidRequestError("the last message calls tools: send their results behind it", "messages")
     last["content"] += cut
 
 

@@ -110,6 +110,16 @@ def test_what_the_server_ran_comes_before_what_was_said_of_it() -> None:
     assert [message.role for message in silent] == ["assistant", "tool", "tool", "user"]
 
 
+@pytest.mark.parametrize(("content", "continued"), [("so", True), ("", False), (None, False)])
+def test_results_of_the_servers_tools_are_answered_and_words_are_continued(
+    content: str | None, continued: bool
+) -> None:
+    """An answer that was cut right behind the results is sent back with nothing to be continued."""
+    ran = {"id": "call_1", "name": "f", "arguments": "{}", "status": "completed", "output": "ok"}
+    made = request(messages=[{"role": "assistant", "content": content, "novai_tool_calls": [ran]}])
+    assert made.chat.continue_final_message is continued
+
+
 def test_the_table_is_complete(fields: dict[str, Any]) -> None:
     assert fields.keys() == {*HONOURED, *OF_THE_ANSWER, *FIXED, *ACCEPTED}
     assert not (fields.keys() | REFUSED.keys()) & NAMED

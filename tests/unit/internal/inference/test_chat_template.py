@@ -151,8 +151,11 @@ def test_the_final_message_can_be_continued(template: ChatTemplate) -> None:
 
 
 def test_what_cannot_be_continued_is_refused() -> None:
-    for last in (message("user", "x"), message("assistant", tool_calls=[call(1)])):
-        with pytest.raises(InvalidRequestError, match="continue_final_message"):
+    for last, said in (
+        (message("user", "x"), "continue_final_message"),
+        (message("assistant", tool_calls=[call(1)]), "send their results"),
+    ):
+        with pytest.raises(InvalidRequestError, match=said):
             TEMPLATES["hermes"].render(chat(message("user", "Hi"), last, continue_final_message=True))
 
 
