@@ -101,9 +101,13 @@ class OutputParser:
 
     @property
     def _has_begun_call(self) -> bool:
-        """Whether a call is marked as one, and not announced."""
-        within = self._state in (self._in_calls, self._in_call)
-        return within and self._family is not None and self._family.opening in self._raw
+        """Whether a call is marked as one, and not announced. All that was said may be the first half of the mark."""
+        if self._family is None:
+            return False
+        if self._state == self._at_start:
+            said = self._buffer.lstrip()
+            return bool(said) and self._family.opening.startswith(said)
+        return self._state in (self._in_calls, self._in_call) and self._family.opening in self._raw
 
     # Each state takes what it can from the buffer, and answers whether to go on at once (False: more text is needed).
 

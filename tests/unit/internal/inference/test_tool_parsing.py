@@ -215,6 +215,17 @@ def test_of_a_call_that_the_limit_cuts_before_its_name_nothing_is_said(said: str
         assert (heard.text, heard.calls) == (text, [])
 
 
+@pytest.mark.parametrize("before", ["", "\n", "<think>Hm</think>\n\n"])
+def test_of_an_output_that_the_limit_cuts_within_the_mark_of_a_call_nothing_is_said(before: str) -> None:
+    """Where a call must be, and its mark is several tokens, the first of them were content."""
+    for said, at_limit, text in (("<tool_", True, ""), ("<tool_", False, "<tool_"), ("<too much", True, "<too much")):
+        parser = parser_for(SOURCES["hermes"] + "</think>", TOOLS)
+        heard = Heard()
+        heard.take(parser.feed(before + said))
+        heard.take(parser.flush(at_limit=at_limit))
+        assert (heard.text.lstrip(), heard.calls) == (text, [])
+
+
 def test_a_bare_call_is_one_only_at_the_start() -> None:
     call = '{"name": "clock", "parameters": {}}'
     assert whole(SOURCES["llama3"], f" \n{call}").calls == [["clock", "{}"]]
