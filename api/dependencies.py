@@ -12,6 +12,7 @@ import msgspec
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.accepted import accepted
 from api.bodies import decoder, expected, parse, refuse
 from api.domain import Principal
 from api.errors import InvalidRequestError, PermissionDeniedError, UnsupportedContentTypeError
@@ -108,9 +109,9 @@ def converted(given: str, name: str, kind: Any) -> Any:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidRequestError(
-            f"Invalid value for '{name}': {expected(str(error))}.", param=name, code="invalid_value"
-        ) from None
+        choices = accepted(kind, given, "")
+        why = f"{given[:60]!r}. Supported values are: {choices}" if choices else expected(str(error))
+        raise InvalidRequestError(f"Invalid value for '{name}': {why}.", param=name, code="invalid_value") from None
 
 
 def principal_of(request: Request) -> Principal:

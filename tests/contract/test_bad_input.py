@@ -241,3 +241,13 @@ def test_a_name_that_does_not_fit_its_pattern_is_told_which_it_is(http: httpx.Cl
     error = error_of(http.post(CHAT, json=chat(tools=tools)))
     assert (error["param"], error["code"]) == ("tools[0].function.name", "invalid_value")
     assert error["message"].endswith("Expected a string that matches ^[a-zA-Z0-9_-]{1,64}$.")
+
+
+def test_a_parameter_of_the_query_is_told_its_choices(http: httpx.Client) -> None:
+    for path, name, choices in (
+        ("/v1/files?order=up", "order", "'up'. Supported values are: 'asc' and 'desc'."),
+        ("/v1/responses/resp_1?stream=true", "stream", "'true'. Supported values are: 'false'."),
+        ("/v1/files?limit=0", "limit", "Expected `int` >= 1."),
+    ):
+        error = error_of(http.get(path))
+        assert (error["message"], error["param"]) == (f"Invalid value for '{name}': {choices}", name)
