@@ -60,6 +60,18 @@ class JsonCodec:
                 f"This key lacks the scope `{scope}`. Use one that has it.", code="missing_scope"
             )
 
+    def only(self, request: Request, *names: str) -> None:
+        """Raises InvalidRequestError for a parameter of the query that is none of `names`: a filter that is misspelt
+        would widen what is read, or cleared."""
+        for name in request.query_params:
+            if name not in names:
+                there_are = ", ".join(map(repr, names)) or "none"
+                raise InvalidRequestError(
+                    f"Unknown query parameter: {name[:60]!r}. Parameters of this path are: {there_are}.",
+                    param=name[:60],
+                    code="unknown_parameter",
+                )
+
     async def body(self, request: Request, kind: type[T]) -> T:
         """The body as the Struct the spec names. Raises UnsupportedContentTypeError, InvalidRequestError."""
         content_type = request.headers.get("content-type", "application/json")

@@ -22,6 +22,8 @@ class Codec(Protocol):
 
     def require(self, request: Request, scope: str) -> None: ...
 
+    def only(self, request: Request, *names: str) -> None: ...
+
     async def body(self, request: Request, kind: type[T]) -> T: ...
 
     def path(self, request: Request, name: str, kind: Any) -> Any: ...
@@ -700,6 +702,7 @@ class UsageApi(ABC):
 def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
     async def list_usage(request: Request) -> Response:
         codec.require(request, "usage")
+        codec.only(request, "after", "end_date", "group_by", "key_id", "limit", "model", "project_id", "start_date")
         return codec.answer(
             request,
             await impl.list_usage(
@@ -748,6 +751,7 @@ def add_usage(router: APIRouter, impl: UsageApi, codec: Codec) -> None:
 
     async def retrieve_request_usage(request: Request) -> Response:
         codec.require(request, "usage")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.retrieve_request_usage(
@@ -908,6 +912,7 @@ class AdminApi(ABC):
 def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
     async def admin_list_projects(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(request, await impl.admin_list_projects(request), 200)
 
     router.add_route(
@@ -920,6 +925,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_create_project(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_create_project(request, await codec.body(request, s.AdminCreateProject)), 200
         )
@@ -934,6 +940,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_archive_project(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_archive_project(
@@ -957,6 +964,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_assign_tier(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_assign_tier(
@@ -981,6 +989,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_keys(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "project")
         return codec.answer(
             request,
             await impl.admin_list_keys(
@@ -1006,6 +1015,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_create_key(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_create_key(request, await codec.body(request, s.AdminCreateKey)), 200
         )
@@ -1020,6 +1030,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_revoke_key(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_revoke_key(
@@ -1041,6 +1052,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_rotate_key(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_rotate_key(
@@ -1063,6 +1075,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_prices(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(request, await impl.admin_list_prices(request), 200)
 
     router.add_route(
@@ -1075,6 +1088,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_price(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_set_price(request, await codec.body(request, s.AdminSetPrice)), 200
         )
@@ -1089,6 +1103,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_budgets(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "project")
         return codec.answer(
             request,
             await impl.admin_list_budgets(
@@ -1114,6 +1129,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_budget(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_set_budget(request, await codec.body(request, s.AdminSetBudget)), 200
         )
@@ -1128,6 +1144,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_clear_budget(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "key_id", "kind", "project")
         return codec.answer(
             request,
             await impl.admin_clear_budget(
@@ -1161,6 +1178,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_credits(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "project")
         return codec.answer(
             request,
             await impl.admin_list_credits(
@@ -1186,6 +1204,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_add_credits(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_add_credits(request, await codec.body(request, s.AdminAddCredits)), 200
         )
@@ -1200,6 +1219,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_show_limits(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "key_id", "project")
         return codec.answer(
             request,
             await impl.admin_show_limits(
@@ -1232,6 +1252,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_limits(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_set_limits(request, await codec.body(request, s.AdminSetLimits)), 200
         )
@@ -1246,6 +1267,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_clear_limits(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "key_id", "model", "name", "project", "scope")
         return codec.answer(
             request,
             await impl.admin_clear_limits(
@@ -1299,6 +1321,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_tiers(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(request, await impl.admin_list_tiers(request), 200)
 
     router.add_route(
@@ -1311,6 +1334,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_set_tier(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_set_tier(
@@ -1335,6 +1359,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_audit(request: Request) -> Response:
         codec.require(request, "admin")
+        codec.only(request, "after", "limit")
         return codec.answer(
             request,
             await impl.admin_list_audit(
@@ -1385,6 +1410,7 @@ class LifecycleApi(ABC):
 def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
     async def admin_list_models(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request)
         return codec.answer(request, await impl.admin_list_models(request), 200)
 
     router.add_route(
@@ -1397,6 +1423,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
 
     async def admin_download_model(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request)
         return codec.answer(
             request, await impl.admin_download_model(request, await codec.body(request, s.AdminDownloadModel)), 202
         )
@@ -1411,6 +1438,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
 
     async def admin_load_model(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_load_model(
@@ -1431,6 +1459,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
 
     async def admin_unload_model(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request, "host")
         return codec.answer(
             request,
             await impl.admin_unload_model(
@@ -1451,6 +1480,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
 
     async def admin_get_model_status(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_get_model_status(
@@ -1469,6 +1499,7 @@ def add_lifecycle(router: APIRouter, impl: LifecycleApi, codec: Codec) -> None:
 
     async def admin_get_model_endpoint(request: Request) -> Response:
         codec.require(request, "models")
+        codec.only(request)
         return codec.answer(
             request,
             await impl.admin_get_model_endpoint(

@@ -24,6 +24,8 @@ METHODS = ("get", "put", "post", "delete", "patch")
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 # Of a parameter's schema, what msgspec checks: its name there.
 BOUNDS = {"minimum": "ge", "maximum": "le", "minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
+# Scopes of operations that no other API has: no client of theirs sends parameters that the spec does not name.
+OURS = ("usage", "models", "admin")
 HEAD = "# Generated from openapi/spec.yaml by openapi/codegen/server.py. Do not edit.\n"
 
 
@@ -155,6 +157,16 @@ def call(operation: dict[str, Any]) -> str:
     return f"await impl.{operation['name']}({', '.join(arguments)})"
 
 
+def checks(operation: dict[str, Any]) -> list[str]:
+    """What is looked at before anything is read or done."""
+    scope = operation["scope"]
+    lines = [f'        codec.require(request, "{scope}")'] if scope else []
+    if scope in OURS:
+        names = sorted(json.dumps(p["name"]) for p in operation["parameters"] if p["in"] == "query")
+        lines.append(f"        codec.only({', '.join(['request', *names])})")
+    return lines
+
+
 def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
     lines = [
         HEAD,
@@ -179,6 +191,8 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
         "    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...",
         "",
         "    def require(self, request: Request, scope: str) -> None: ...",
+        "",
+        "    def only(self, request: Request, *names: str) -> None: ...",
         "",
         "    async def body(self, request: Request, kind: type[T]) -> T: ...",
         "",
@@ -208,7 +222,7 @@ def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
             name = operation["name"]
             lines += [
                 f"    async def {name}(request: Request) -> Response:",
-                *([f'        codec.require(request, "{operation["scope"]}")'] if operation["scope"] else []),
+                *checks(operation),
                 f"        return codec.answer(request, {call(operation)}, {operation['status']})",
                 "",
                 f'    router.add_route("{operation["route"]}", codec.endpoint({name}), '

@@ -321,6 +321,19 @@ def test_limits_override_the_tier_until_they_are_cleared(admin: httpx.Client, te
     assert {row["action"] for row in audited()} == {"limits.set"} and len(audited()) == 6
 
 
+def test_a_filter_that_is_misspelt_clears_nothing(admin: httpx.Client, tenant: Tenant) -> None:
+    where = {"project": tenant.project}
+    limits = [{"name": "requests_per_minute", "limit": 600}, {"name": "tokens_per_minute", "limit": 1000}]
+    ok(admin.put("/admin/v1/limits", json=where | {"limits": limits}))
+    before = ok(admin.get("/admin/v1/limits", params=where))
+    answer = admin.delete("/admin/v1/limits", params=where | {"limit": "requests_per_minute"})
+    error = refused(answer, 400, "unknown_parameter")
+    assert error["param"] == "limit" and "'key_id', 'model', 'name', 'project', 'scope'" in error["message"]
+    assert ok(admin.get("/admin/v1/limits", params=where)) == before
+    created = admin.post("/admin/v1/keys?scopes=inference", json=where | {"name": "k"})
+    assert refused(created, 400, "unknown_parameter")["message"].endswith("Parameters of this path are: none.")
+
+
 def test_a_tier_is_made_and_assigned(admin: httpx.Client, tenant: Tenant, audited: Audited) -> None:
     name = f"tier {time.monotonic_ns()}"
     path = f"/admin/v1/projects/{tenant.project}/tier"

@@ -149,6 +149,7 @@ def test_days_are_inclusive_and_filters_filter(tenant: Tenant) -> None:
         ({"limit": "0"}, "limit"),
         ({"limit": "1001"}, "limit"),
         ({"model": "a\0b"}, "model"),
+        ({"project": "web"}, "project"),  # it is called `project_id` here, and all projects were summed up
         ({"after": "x"}, "after"),
         ({"after": "é"}, "after"),
         ({"after": "W1siZGF5Il0sWyJub25lIl1d"}, "after"),  # [["day"],["none"]]
