@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +17,8 @@ from api.services.generation_stream import GenerationStream
 
 encode = msgspec.json.Encoder().encode
 
+MakeBlock = Callable[[str], s.MessageContentBlock]  # of all that it says
+
 STOP_REASONS: dict[str, s.MessageStopReason] = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -24,43 +28,51 @@ STOP_REASONS: dict[str, s.MessageStopReason] = {
 
 
 class MessageCollector:
-    """A whole message, put together from its deltas."""
+    """A whole message, put together from its deltas: the blocks of the stream, in their order."""
 
     def __init__(self, stream: GenerationStream, body: s.MessageRequest) -> None:
         self._stream = stream
         self._body = body
-        self._thinking: list[str] = []
-        self._text: list[str] = []
-        self._calls: list[tuple[str, str, list[str]]] = []  # id, name, parts of the arguments
+        self._blocks: list[tuple[MakeBlock, list[str]]] = []  # each with the parts of what it says
+        self._calls: list[list[str]] = []  # the parts of those that are calls
         self._last = Delta()  # the one that says why it ended
 
     def add(self, delta: Delta) -> None:
         if delta.reasoning:
-            self._thinking.append(delta.reasoning)
+            self._within(self._thinking).append(delta.reasoning)
         if delta.text:
-            self._text.append(delta.text)
+            self._within(text_block).append(delta.text)
         for part in delta.tool_calls:
             if part.id:
-                self._calls.append((part.id, part.name, []))
-            self._calls[part.index][2].append(part.arguments)
+                self._calls.append(self._within(partial(call_block, part.id, part.name)))
+            self._calls[part.index].append(part.arguments)
         if delta.finish:
             self._last = delta
 
     def message(self) -> s.Message:
         """All is read."""
-        return message_of(self._stream, self._blocks(), ending(self._stream, self._body, self._last))
+        content = [make("".join(parts)) for make, parts in self._blocks]
+        return message_of(self._stream, content, ending(self._stream, self._body, self._last))
 
-    def _blocks(self) -> list[s.MessageContentBlock]:
-        blocks: list[s.MessageContentBlock] = []
-        if self._thinking:
-            thinking = "".join(self._thinking) if shows_thinking(self._body) else ""
-            blocks.append(s.MessageThinkingBlock(thinking=thinking, signature=message_id(self._stream)))
-        if self._text:
-            blocks.append(s.MessageTextBlock(text="".join(self._text)))
-        for call_id, name, parts in self._calls:
-            arguments: Any = msgspec.Raw("".join(parts) or "{}")  # as the model wrote it
-            blocks.append(s.MessageToolUseBlock(id=call_id, name=name, input=arguments))
-        return blocks
+    def _within(self, make: MakeBlock) -> list[str]:
+        """The parts of the last block, which is one of this kind: the one before goes on, or a new one begins."""
+        if not self._blocks or self._blocks[-1][0] != make:
+            self._blocks.append((make, []))
+        return self._blocks[-1][1]
+
+    def _thinking(self, text: str) -> s.MessageContentBlock:
+        return s.MessageThinkingBlock(
+            thinking=text if shows_thinking(self._body) else "", signature=message_id(self._stream)
+        )
+
+
+def text_block(text: str) -> s.MessageContentBlock:
+    return s.MessageTextBlock(text=text)
+
+
+def call_block(call_id: str, name: str, arguments: str) -> s.MessageContentBlock:
+    written: Any = msgspec.Raw(arguments or "{}")  # as the model wrote it
+    return s.MessageToolUseBlock(id=call_id, name=name, input=written)
 
 
 class MessageEncoder:

@@ -125,6 +125,16 @@ def test_a_whole_message_has_the_streams_content(http: httpx.Client) -> None:
     assert call == {"type": "tool_use", "id": call["id"], "name": "f", "input": {"n": 1.5}}
 
 
+def test_a_whole_message_has_its_blocks_in_the_streams_order(http: httpx.Client) -> None:
+    """Models of other APIs think again behind what they said, and say something behind a call."""
+    call: dict[str, Any] = {"call": {"name": "f", "arguments": {}}}
+    body = asked({"say": "Let me"}, {"think": "Hm"}, call, {"say": "see"}, {"think": "So"}, call, call)
+    told = [block["type"] for block in ok(http.post(MESSAGES, json=body))["content"]]
+    begun = [data for name, data in events(http.post(MESSAGES, json=body | {"stream": True}).text) if "start" in name]
+    assert told == ["text", "thinking", "tool_use", "text", "thinking", "tool_use", "tool_use"]
+    assert told == [data["content_block"]["type"] for data in begun if "content_block" in data]
+
+
 def test_an_answer_without_a_word(http: httpx.Client) -> None:
     silent = asked({"stop": "x"})
     assert ok(http.post(MESSAGES, json=silent))["content"] == []
