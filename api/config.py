@@ -94,7 +94,8 @@ class Settings:
     keepalive_s: Seconds = 15.0  # longest silence on a stream before a comment line
     first_token_timeout_s: Seconds = 120.0
     inter_token_timeout_s: Seconds = 15.0
-    drain_s: SecondsOrNone = 30.0
+    lame_duck_s: SecondsOrNone = 3.0  # after SIGTERM: how long requests are still taken while /readyz says no
+    drain_s: SecondsOrNone = 30.0  # and then: how long running ones may take
     max_requests_in_flight: Count = 2048
     cors_origins: str = ""  # comma separated; empty: no cross-origin reading
     db_pool_size: Count = 8

@@ -49,6 +49,7 @@ from api.routers.rerank import Rerank
 from api.routers.responses import Responses, tolerate
 from api.routers.tokens import Tokens
 from api.routers.usage import Usage
+from api.server import STARTUP_FAILURE, Server
 from api.state import AppState, open_state
 
 RATE_LIMITS = [
@@ -86,10 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with open_state(settings) as state:
             mount(app, state)
             app.state.novai = state
-            try:
-                yield
-            finally:
-                state.draining = True
+            yield
 
     app = Edge(title="NovAI", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False  # a path is there or it is not: callers are sent nowhere, least of all by Host
@@ -143,8 +141,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     spare_the_collector()
     with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposing(settings):
-        uvicorn.run(
-            create_app(settings),
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
             host=settings.api_host,
             port=settings.api_port,
             loop="uvloop",
@@ -157,6 +156,16 @@ def main() -> None:
             timeout_graceful_shutdown=int(settings.drain_s),
             log_config=None,
         )
+        server = Server(config, settings.lame_duck_s, lambda: leave(app))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
+
+
+def leave(app: FastAPI) -> None:
+    """Readiness says no from now on."""
+    app.state.novai.draining = True
 
 
 def spare_the_collector() -> None:

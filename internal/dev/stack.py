@@ -150,6 +150,7 @@ def edge_env(
         "AUTH_MODE": "all_except_health",
         "TRUSTED_PROXIES": "",  # nobody is in front
         "DRAIN_S": DRAIN_S,
+        "LAME_DUCK_S": "0",
     }
 
 

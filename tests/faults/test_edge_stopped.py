@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -59,21 +60,44 @@ async def test_nobody_pays_for_what_a_shutdown_cut(fresh_database: str, redis_ur
     await database.aclose()
 
 
+def test_readiness_says_no_before_anybody_is_turned_away(fresh_database: str, redis_url: str) -> None:
+    """SIGTERM: balancers find out in time, and keep no connection that is closed under a request."""
+    with api(fresh_database, redis_url, LAME_DUCK_S="600") as (url, process), httpx.Client(base_url=url) as client:
+        assert client.get("/readyz").json()["checks"]["process"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        while (answer := client.get("/readyz")).json()["checks"]["process"] == "ok":
+            pass
+        assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+        answer = client.get("/healthz")  # over a connection of its own
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        process.send_signal(signal.SIGINT)  # who does not want to wait
+        assert process.wait() == 0
+        with pytest.raises(httpx.ConnectError):
+            client.get("/healthz")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_log_is_whole_when_a_stopped_process_ends(fresh_database: str, redis_url: str, number: int) -> None:
-    port = str(free_port())
-    env = {"DATABASE_URL": fresh_database, "REDIS_URL": redis_url, "KEY_PEPPER": PEPPER, "API_PORT": port}
-    with contextlib.ExitStack() as stack:
-        process = stack.enter_context(
-            subprocess.Popen([sys.executable, "-m", "api.main"], env=os.environ | env, stdout=subprocess.PIPE)
-        )
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        while "Uvicorn running" not in json.loads(process.stdout.readline())["message"]:
-            pass
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+    with api(fresh_database, redis_url, LAME_DUCK_S="0") as (url, process):
+        assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(number)
+        assert process.stdout is not None
         said = [json.loads(line) for line in process.stdout]
         assert process.wait() == 0
     assert [line["path"] for line in said if line["logger"] == "novai.access"] == ["/healthz"]
     assert "Finished server process" in said[-1]["message"]
+
+
+@contextlib.contextmanager
+def api(database_url: str, redis_url: str, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A process of its own that listens, and writes its log to `stdout`."""
+    port = str(free_port())
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "KEY_PEPPER": PEPPER, "API_PORT": port} | settings
+    with subprocess.Popen([sys.executable, "-m", "api.main"], env=os.environ | env, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            while "Uvicorn running" not in json.loads(process.stdout.readline())["message"]:
+                pass
+            yield f"http://127.0.0.1:{port}", process
+        finally:
+            process.kill()

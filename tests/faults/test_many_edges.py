@@ -94,6 +94,7 @@ def api_process(edge: Edge, log: Path) -> Iterator[Api]:
         "AUTH_MODE": "all_except_health",
         "API_PORT": str(port),
         "DRAIN_S": "1",
+        "LAME_DUCK_S": "0",
         "RATE_LIMIT_TIMEOUT_S": "2",  # a busy machine is not an outage
     }
     with log.open("wb") as file:
