@@ -288,7 +288,8 @@ class GenerationStream(AnswerStream[Delta]):
         """What is charged: what the engine says, once it has finished; without its word what came. Who left before
         anything came may have left before the prompt was computed."""
         if self.finished is None:
-            return TokenUsage(self._prompt_tokens if self._tokens or self._let_down else 0, 0, self._tokens)
+            prompt_tokens = self._prompt_tokens if self._tokens or self._let_down else 0
+            return TokenUsage(prompt_tokens, 0, self._delivered if self.exhausted else self._tokens)
         usage = self.finished.usage
         tokens = TokenUsage(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
         if self.exhausted:  # what came after the cut was not delivered
