@@ -820,7 +820,9 @@ class AdminApi(ABC):
         """Give a project another tier."""
 
     @abstractmethod
-    async def admin_list_keys(self, request: Request, project: str | None = None) -> s.AdminKeyList | Response:
+    async def admin_list_keys(
+        self, request: Request, project: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> s.AdminKeyList | Response:
         """List API keys."""
 
     @abstractmethod
@@ -989,7 +991,7 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
 
     async def admin_list_keys(request: Request) -> Response:
         codec.require(request, "admin")
-        codec.only(request, "project")
+        codec.only(request, "after", "limit", "project")
         return codec.answer(
             request,
             await impl.admin_list_keys(
@@ -1001,6 +1003,14 @@ def add_admin(router: APIRouter, impl: AdminApi, codec: Codec) -> None:
                     None,
                     False,
                 ),
+                codec.query(
+                    request,
+                    "after",
+                    Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+\\Z")],
+                    None,
+                    False,
+                ),
+                codec.query(request, "limit", Annotated[int, Meta(ge=1, le=1000)], None, False),
             ),
             200,
         )

@@ -1454,6 +1454,9 @@ class AdminProjectList(Struct, kw_only=True):
 class AdminKeyList(Struct, kw_only=True):
     object: Literal["list"]
     data: list[AdminKey]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class AdminCreateKey(Struct, kw_only=True):

@@ -68,11 +68,15 @@ class Admin(AdminApi):
 
     # ---------------------------------------------------------------- keys
 
-    async def admin_list_keys(self, request: Request, project: str | None = None) -> s.AdminKeyList:
+    async def admin_list_keys(
+        self, request: Request, project: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> s.AdminKeyList:
         who = principal_of(request)
         found = None if project is None else await self._find_project(who, project)
-        records = await administration.list_keys(self._database, who.organisation_id, found)
-        return s.AdminKeyList(object="list", data=[_key(record) for record in records])
+        records, more = await administration.list_keys(self._database, who.organisation_id, found, after, limit)
+        data = [_key(record) for record in records]
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return s.AdminKeyList(object="list", data=data, first_id=first, last_id=last, has_more=more)
 
     async def admin_create_key(self, request: Request, body: s.AdminCreateKey) -> s.AdminNewKey:
         who = principal_of(request)

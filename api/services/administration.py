@@ -66,11 +66,11 @@ async def find_project(database: Database, organisation_id: str | None, id_or_na
     return next((project for project in found if project.id == id_or_name), found[0])
 
 
-async def find_key(database: Database, organisation_id: str | None, key_id: str) -> KeyRecord:
-    """Raises NotFoundError."""
+async def find_key(database: Database, organisation_id: str | None, key_id: str, param: str = "key_id") -> KeyRecord:
+    """Raises NotFoundError; `param` named the key."""
     found = await keys.find(database, key_id)
     if found is None or organisation_id not in (None, found.organisation_id):
-        raise NotFoundError(f"No key {key_id!r} in your organisation. GET /admin/v1/keys lists them.", param="key_id")
+        raise NotFoundError(f"No key {key_id!r} in your organisation. GET /admin/v1/keys lists them.", param=param)
     return found
 
 
@@ -158,9 +158,16 @@ def state(record: KeyRecord) -> KeyState:
     return "rotated" if record.rotated_to else "active"
 
 
-async def list_keys(database: Database, organisation_id: str, project: Project | None) -> list[KeyRecord]:
-    """Of the organisation, or of one project of it; whatever their state."""
-    return await keys.list_keys(database, None if project is None else project.id, organisation_id)
+async def list_keys(
+    database: Database, organisation_id: str, project: Project | None, after: str | None, limit: int | None
+) -> tuple[list[KeyRecord], bool]:
+    """Of the organisation, or of one project of it, whatever their state: those behind the key `after`, and whether
+    there are more than `limit`. Raises NotFoundError (`after`)."""
+    if after is not None:
+        await find_key(database, organisation_id, after, "after")
+    project_id = None if project is None else project.id
+    found = await keys.list_keys(database, project_id, organisation_id, after, None if limit is None else limit + 1)
+    return found[:limit], limit is not None and len(found) > limit
 
 
 async def create_key(

@@ -46,7 +46,8 @@ _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
 _LIST = f"""SELECT {_COLUMNS}
 WHERE ($1::text IS NULL OR k.project_id = $1) AND ($2::text IS NULL OR p.organisation_id = $2)
-ORDER BY k.created_at, k.id"""
+    AND ($3::text IS NULL OR (k.created_at, k.id) > (SELECT created_at, id FROM api_keys WHERE id = $3))
+ORDER BY k.created_at, k.id LIMIT $4"""  # noqa: S608 — constants only
 _ADD = """
 INSERT INTO api_keys (id, project_id, digest, last4, name, scopes, models, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -79,10 +80,15 @@ async def find(database: Database, key_id: str) -> KeyRecord | None:
 
 
 async def list_keys(
-    database: Database, project_id: str | None = None, organisation_id: str | None = None
+    database: Database,
+    project_id: str | None = None,
+    organisation_id: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
 ) -> list[KeyRecord]:
-    """Of a project, of an organisation, or all there are; whatever their state."""
-    return [_record(row) for row in await database.fetch(_LIST, project_id, organisation_id)]
+    """Of a project, of an organisation, or all there are, whatever their state, the oldest first; behind the key
+    `after`, at most `limit`."""
+    return [_record(row) for row in await database.fetch(_LIST, project_id, organisation_id, after, limit)]
 
 
 async def add(database: Database, record: KeyRecord) -> None:

@@ -112,6 +112,21 @@ def test_a_name_has_no_white_space_around_it(admin: httpx.Client, tenant: Tenant
         assert error["param"] == "name", (path, error)
 
 
+def test_keys_are_listed_a_page_at_a_time(admin: httpx.Client, tenant: Tenant) -> None:
+    made = [tenant.key_id]
+    made += [
+        ok(admin.post("/admin/v1/keys", json={"project": tenant.project, "name": name}))["info"]["id"] for name in "ab"
+    ]
+    mine = {"project": tenant.project}
+    page = ok(admin.get("/admin/v1/keys", params=mine))
+    assert [key["id"] for key in page["data"]] == made and page["has_more"] is False
+    first = ok(admin.get("/admin/v1/keys", params=mine | {"limit": 2}))
+    assert (first["first_id"], first["last_id"], first["has_more"]) == (made[0], made[1], True)
+    last = ok(admin.get("/admin/v1/keys", params=mine | {"limit": 2, "after": first["last_id"]}))
+    assert ([key["id"] for key in last["data"]], last["has_more"]) == (made[2:], False)
+    assert refused(admin.get("/admin/v1/keys", params={"after": "nobody"}), 404)["param"] == "after"
+
+
 def test_a_key_cannot_archive_its_own_project(edge: Edge) -> None:
     with tenants.stranger(edge) as owner:
         refused(owner.http.post(f"/admin/v1/projects/{owner.project}/archive"), 409)

@@ -1585,18 +1585,24 @@ class AdminKeys(Resource[SyncClient]):
         self,
         *,
         project: str | Omit = omit,
+        after: str | Omit = omit,
+        limit: int | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> Page[types.AdminKey]:
         """List API keys.
 
         Args:
             project: Id or name.
+            after: The page begins after the key with this id: `last_id` of the page before.
+            limit: Keys at most. Absent: all there are.
         """
         call = Call(
             "GET",
             "/admin/v1/keys",
             query={
                 "project": project,
+                "after": after,
+                "limit": limit,
             },
             **options,
         )
@@ -1714,18 +1720,24 @@ class AsyncAdminKeys(Resource[AsyncClient]):
         self,
         *,
         project: str | Omit = omit,
+        after: str | Omit = omit,
+        limit: int | Omit = omit,
         **options: Unpack[RequestOptions],
     ) -> AsyncPages[types.AdminKey]:
         """List API keys.
 
         Args:
             project: Id or name.
+            after: The page begins after the key with this id: `last_id` of the page before.
+            limit: Keys at most. Absent: all there are.
         """
         call = Call(
             "GET",
             "/admin/v1/keys",
             query={
                 "project": project,
+                "after": after,
+                "limit": limit,
             },
             **options,
         )

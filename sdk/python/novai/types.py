@@ -1270,6 +1270,9 @@ class AdminProject(Object):
 class AdminKeyList(Object):
     object: Literal["list"]
     data: list[AdminKey]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class AdminKey(Object):

@@ -1137,6 +1137,10 @@ export interface ResponsesInputItemsListQuery {
 export interface AdminKeysListQuery {
   /** Id or name. */
   project?: string | undefined;
+  /** The page begins after the key with this id: `last_id` of the page before. */
+  after?: string | undefined;
+  /** Keys at most. Absent: all there are. */
+  limit?: number | undefined;
 }
 
 export interface AdminBudgetsListQuery {

@@ -1277,6 +1277,9 @@ export interface AdminProject {
 export interface AdminKeyList {
   object: 'list';
   data: Array<AdminKey>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
 }
 
 export interface AdminKey {
