@@ -138,7 +138,7 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
         number, above = KINDS[bound["kind"]], bound["op"].startswith("<")
         return InvalidRequestError(
             f"Invalid {where}: {number} {'above maximum' if above else 'below minimum'} value. "
-            f"Expected a value {bound['op']} {bound['bound']}, but got {came} instead.",
+            f"Expected a value {bound['op']} {bound['bound']}{came and f', but got {came} instead'}.",
             param=at or None,
             code=f"{number}_{'above_max' if above else 'below_min'}_value",
         )
@@ -157,7 +157,7 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
     choices = accepted(kind, body, at)
     said = f"Supported values are: {choices}" if choices else expected(text)
     return InvalidRequestError(
-        f"Invalid value for {where}: {came}. {said}.",
+        f"Invalid value for {where}{came and f': {came}'}. {said}.",
         param=at or None,
         code="invalid_value",
     )
@@ -172,11 +172,11 @@ def expected(text: str) -> str:
 
 
 def shown(body: Any, path: str) -> str:
-    """What a body has at a path like `messages[0].role`, as short text."""
+    """What a body has at a path like `messages[0].role`, as short text; empty when no JSON can say it."""
     try:
         text = msgspec.json.encode(reduce(below, steps(path), body)).decode()
     except (ValueError, TypeError, RecursionError):
-        return "this"
+        return ""
     return text if len(text) <= 60 else text[:57] + "..."
 
 

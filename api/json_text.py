@@ -17,6 +17,11 @@ def unreadable(error: Exception, text: bytes | bytearray) -> str:
     """Why `text` is no JSON, in words for whoever wrote it; `error` is what its parser raised."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):  # which counts from the string that it is in
+        try:
+            text.decode()
+        except UnicodeDecodeError as found:
+            return f"byte {found.start} is not part of any UTF-8"
     half = next((found for found in _ESCAPES.finditer(text) if found["half"]), None)
     if half is not None:
         return (

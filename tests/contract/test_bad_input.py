@@ -203,6 +203,21 @@ def test_what_is_not_there_and_not_allowed(http: httpx.Client) -> None:
     assert (large.status_code, error_of(large)["code"]) == (413, "request_too_large")
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (b'"temperature": 1e999', "Invalid value for 'temperature'. Number out of range."),
+        (b'"n": 130, "x": 1e999', "Expected a value <= 8."),
+        (b'"user": "\xff"', "byte 10 is not part of any UTF-8."),
+    ],
+)
+def test_what_no_json_can_say_is_refused_in_whole_sentences(http: httpx.Client, more: bytes, said: str) -> None:
+    body = b"{" + more + b"," + json.dumps(chat()).encode()[1:]
+    answer = http.post(CHAT, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert said in error_of(answer)["message"]
+
+
 def test_half_of_a_character_is_said_to_be_what_it_is(http: httpx.Client) -> None:
     """What `text.slice(0, n)` leaves of an emoji in JavaScript."""
     fine = json.dumps(chat(messages=[{"role": "user", "content": "\\ud83d 😀"}]))
