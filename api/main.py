@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import metrics
@@ -49,7 +50,7 @@ from api.routers.rerank import Rerank
 from api.routers.responses import Responses, tolerate
 from api.routers.tokens import Tokens
 from api.routers.usage import Usage
-from api.server import STARTUP_FAILURE, Server
+from api.server import Server
 from api.state import AppState, open_state
 
 RATE_LIMITS = [

@@ -16,7 +16,6 @@ from types import FrameType
 import uvicorn
 
 TICK_S = 0.1
-STARTUP_FAILURE = 3  # as uvicorn's own exit status
 
 
 class Server(uvicorn.Server):

@@ -203,7 +203,7 @@ async def _owner(database: Database, options: argparse.Namespace) -> Owner:
 
 
 def _name(budget: Budget) -> str:
-    return f"Project {budget.project_id}" if budget.owner_id == budget.project_id else f"Key {budget.owner_id}"
+    return f"Project {budget.project_id}" if budget.key_id is None else f"Key {budget.key_id}"
 
 
 def _price_fields(row: PriceRow, raw: bool) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _budget_fields(budget: Budget, raw: bool) -> dict[str, Any]:
     }
     return {
         "project": budget.project_id,
-        "key": None if budget.owner_id == budget.project_id else budget.owner_id,
+        "key": budget.key_id,
         "kind": budget.kind,
         **{(f"{name}_nusd" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
         "alerts": list(budget.thresholds),

@@ -49,7 +49,7 @@ def budget_shown(budget: Budget) -> s.Budget:
     return s.Budget(
         object="budget",
         project_id=budget.project_id,
-        key_id=None if budget.owner_id == budget.project_id else budget.owner_id,
+        key_id=budget.key_id,
         kind=cast(Literal["credits", "month", "total"], budget.kind),
         limit_nusd=budget.limit_nusd,
         spent_nusd=budget.spent_nusd,

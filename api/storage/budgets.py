@@ -31,6 +31,11 @@ class Budget:
     thresholds: tuple[int, ...]  # percent
 
     @property
+    def key_id(self) -> str | None:
+        """The key that it is of; None: the project's own."""
+        return None if self.owner_id == self.project_id else self.owner_id
+
+    @property
     def left_nusd(self) -> int:
         return self.limit_nusd - self.spent_nusd - self.held_nusd
 
