@@ -30,12 +30,13 @@ class TcpProxy:
     async def cut(self) -> None:
         assert self._server is not None
         self._server.close()
+        self._server = None
+        for _ in range(4):  # turns of the loop from a socket's accept to its `_accept`, which refuses it now
+            await asyncio.sleep(0)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
 
     def silence(self, answers_only: bool = False) -> None:
         self._answering.clear()
@@ -57,23 +58,21 @@ class TcpProxy:
         if self._server is None:
             await self.start()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            writer.transport.abort()
+            return
         self.accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.create_task(self._forward(reader, writer))
         self._tasks.add(task)
-        try:
-            await self._forward(reader, writer)
-        except asyncio.CancelledError:
-            pass  # `cut`: the server's own callback must not see a cancelled task
-        finally:
-            self._tasks.discard(task)
+        task.add_done_callback(self._tasks.discard)
+        # Also when it is cancelled before its first step, which its own `finally` would not see.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection(*self.target)
-        except (OSError, asyncio.CancelledError):
-            writer.transport.abort()
+        except OSError:
             return
         directions = [
             asyncio.create_task(self._pump(reader, up_writer, self._asking)),
@@ -84,8 +83,8 @@ class TcpProxy:
         finally:
             for direction in directions:
                 direction.cancel()
-            for end in (writer, up_writer):
-                end.transport.abort()  # before anything is awaited: `cut` may cancel this again
+            up_writer.transport.abort()  # before anything is awaited: `cut` may cancel this again
+            writer.transport.abort()
             await asyncio.gather(*directions, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
