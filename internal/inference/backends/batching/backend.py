@@ -2,8 +2,8 @@
 
 A request is checked and tokenised on a thread of its own, so that neither the event loop nor running streams wait for
 a long prompt; then the engine has it. Requests with grammars have such a thread of their own: compiling can take longer
-than others would like to wait. So have pictures, which are looked at before anything else. Events come back in one call
-per engine step.
+than others would like to wait. So have pictures, which are looked at before anything else, and what is only asked
+about texts: that is free, and no prompt should wait for it. Events come back in one call per engine step.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class BatchingBackend(ABC):
         self._intake = ThreadPoolExecutor(1, "novai-intake")
         self._compiling = ThreadPoolExecutor(1, "novai-grammars")
         self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way, (SLIGHTLY,))
+        self._counting = ThreadPoolExecutor(1, "novai-counting", give_way, (SLIGHTLY,))
         self._requests: dict[Generation, Request] = {}
         self._arrivals = itertools.count()
         self._prompts: Prompts | None = None
@@ -137,8 +138,8 @@ class BatchingBackend(ABC):
             self._engine.cancelled()
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        intake = self._looking if images_of(request) else self._intake
-        return await self._read(lambda prompts: prompts.count(request), intake)
+        thread = self._looking if images_of(request) else self._counting
+        return await self._read(lambda prompts: prompts.count(request), thread)
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
         return await self._read(lambda prompts: prompts.tokens(request))
@@ -154,11 +155,11 @@ class BatchingBackend(ABC):
 
     # ------------------------------------------------------------------ the intake threads
 
-    async def _read(self, ask: Callable[[Prompts], T], intake: ThreadPoolExecutor | None = None) -> T:
-        """Asks on an intake thread. Raises UnavailableError, and what `ask` raises."""
+    async def _read(self, ask: Callable[[Prompts], T], thread: ThreadPoolExecutor | None = None) -> T:
+        """Asks on the thread for that, or another one. Raises UnavailableError, and what `ask` raises."""
         if self._prompts is None or self._closed:
             raise UnavailableError("the model is not loaded; try again")
-        return await self._loop.run_in_executor(intake or self._intake, ask, self._prompts)
+        return await self._loop.run_in_executor(thread or self._counting, ask, self._prompts)
 
     def _look(self, request: Request, intake: ThreadPoolExecutor) -> None:
         """Looks at the images of a request, unless nobody waits for it any more; the rest is another thread's."""
@@ -273,8 +274,8 @@ class BatchingBackend(ABC):
             log.warning("%s", error.message)
 
     def _unload(self) -> None:
-        for intake in (self._looking, self._intake, self._compiling):
-            intake.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
+        for thread in (self._looking, self._counting, self._intake, self._compiling):
+            thread.shutdown(cancel_futures=False)  # what it holds is cancelled by the engine
         if self._engine is not None:
             self._engine.stop()
         self._resources.close()

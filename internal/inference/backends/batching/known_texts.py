@@ -44,12 +44,17 @@ class KnownTexts:
         self._kept: Kept[array[int]] = Kept(MOST_BYTES)
 
     def tokenize(self, text: str, *, add_special: bool, salt: str | None) -> list[int]:
-        """As `Model.tokenize`. What is kept is only for those with the same `salt`; with none, nothing is."""
-        if salt is None:
-            return self._model.tokenize(text, add_special=add_special)
+        """As `Model.tokenize`. What is kept is only for those with the same `salt`; with none, nothing is.
+
+        The text is cut even then: behind each special token llama.cpp looks through the rest of what it is given, so
+        that 2 MB with one in every ten characters would take it minutes, and nobody could stop it."""
         tokens: list[int] = []
         for number, part in enumerate(self.parts(text)):
-            tokens += self._tokens(_Part(salt, part, add_special and not number))
+            first = add_special and not number
+            if salt is None:
+                tokens += self._model.tokenize(part, add_special=first)
+            else:
+                tokens += self._tokens(_Part(salt, part, first))
         return tokens
 
     def parts(self, text: str) -> Iterator[str]:

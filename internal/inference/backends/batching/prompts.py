@@ -112,7 +112,7 @@ class Prompts:
                 raise UnsupportedError("images have no token ids: count the tokens instead", "messages")
             return self._chat_tokens(self._rendered(request.chat), (), salt=None)
         self._check_size(pb.GenerateRequest(), len(request.text))
-        return self._model.tokenize(request.text, add_special=request.add_special)
+        return self._texts.tokenize(request.text, add_special=request.add_special, salt=None)
 
     def pieces(self, tokens: Sequence[int]) -> list[bytes]:
         """What each token stands for. Raises InvalidRequestError."""

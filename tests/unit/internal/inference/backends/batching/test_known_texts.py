@@ -82,6 +82,15 @@ def test_one_does_not_learn_what_another_one_sent() -> None:
     assert len(long_asked(model)) == 4
 
 
+@pytest.mark.parametrize("salt", ["a", None])
+def test_a_text_full_of_special_tokens_is_never_read_as_a_whole(salt: str | None) -> None:
+    model = Spelled(["<user>"])
+    text = "a<user>" * 1000
+    tokens = KnownTexts(model).tokenize(text, add_special=True, salt=salt)
+    assert max(map(len, model.asked)) < 20
+    assert tokens == model.tokenize(text, add_special=True)
+
+
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_texts, "MOST_BYTES", 20_000)
     model = Spelled(["<user>"])

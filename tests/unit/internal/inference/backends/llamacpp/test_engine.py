@@ -14,7 +14,7 @@ from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Start
-from tests.unit.internal.inference.backends.running import Engine, plain, same_but_for_ties
+from tests.unit.internal.inference.backends.running import Engine, plain, request, same_but_for_ties
 
 RANDOM = random.Random(7)
 PROMPT = "def hello(name):\n    return"
@@ -48,6 +48,18 @@ async def test_the_life_of_a_generation(start: Start) -> None:
     timings = answer.events[-1].finished.timings
     assert timings.prefill_ms > 0
     assert timings.decode_ms > 0
+
+
+async def test_no_prompt_waits_for_what_is_only_asked_about_texts(start: Start) -> None:
+    engine = await start()
+    spelled = asyncio.create_task(engine.backend.pieces([300] * 1_000_000))
+    counted = asyncio.create_task(engine.backend.count_tokens(request(PROMPT)))
+    await asyncio.sleep(0)  # both have asked
+    await engine.run(PROMPT)
+    assert not spelled.done()
+    assert not counted.done()  # takes its turn behind the other question
+    assert len(await spelled) == 1_000_000
+    assert await counted > 0
 
 
 async def test_what_is_published_about_the_model(start: Start) -> None:
