@@ -230,14 +230,14 @@ def check_parts(content: s.ResponseContent, at: str) -> None:
 
 
 def check_response_tools(body: s.ResponsePrompt) -> None:
-    names: list[str] = []
+    names: set[str] = set()  # thousands, of servers with many tools: a list would be looked through for each
     for index, tool in enumerate(body.tools or []):
         if isinstance(tool, s.ResponseServerTools):
             check_server_tools(tool, f"tools[{index}]")
         for name, param in names_of(tool, f"tools[{index}]"):
             if name in names:
                 raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", param)
-            names.append(name)
+            names.add(name)
     choice = body.tool_choice
     if isinstance(choice, s.ResponseNamedTool):
         chosen = {"tool_choice.name": choice.name}
