@@ -160,7 +160,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
             idempotency,
             responses,
             files,
-            Batches(database, files, settings.batch_queue_tokens),
+            Batches(database, files, settings.batch_queue_tokens, settings.file_max_bytes),
             limiter,
             ledger,
             prices,

@@ -32,12 +32,14 @@ class Page:
 
 
 class Batches:
-    """`quota_tokens`: that a project's batches which are not over may have together, estimated."""
+    """`quota_tokens`: that a project's batches which are not over may have together, estimated. `unseen_bytes`: of
+    files whose lines are still to be looked at, after which a project waits."""
 
-    def __init__(self, database: Database, files: Files, quota_tokens: int) -> None:
+    def __init__(self, database: Database, files: Files, quota_tokens: int, unseen_bytes: int) -> None:
         self._database = database
         self._files = files
         self._quota_tokens = quota_tokens
+        self._unseen_bytes = unseen_bytes
 
     async def create(
         self,
@@ -49,12 +51,19 @@ class Batches:
         request_id: str,
     ) -> Batch:
         """`given`: the id of a file, or the inputs. Raises InvalidRequestError, NotFoundError, QueueFullError,
-        StorageUnavailableError, LedgerUnavailableError."""
+        StorageQuotaError, StorageUnavailableError, LedgerUnavailableError."""
         if await rows.queued_tokens(self._database, principal.project_id) >= self._quota_tokens:
             raise QueueFullError(
                 f"The batches of this project that are not over have {self._quota_tokens} tokens or more already. "
                 "Wait until one of them is over.",
                 retryable=False,
+            )
+        # Looking at a file takes a worker seconds, and asking for it nothing: others would wait behind thousands.
+        if await rows.unseen_bytes(self._database, principal.project_id) >= self._unseen_bytes:
+            raise QueueFullError(
+                f"The batches of this project whose lines are still to be looked at have {self._unseen_bytes} bytes or "
+                "more already. Please try again in 2s.",
+                retry_after_ms=2000,
             )
         batch_id = rows.id_of(request_id)
         file_id = await self._file(principal, batch_id, endpoint, given)
@@ -102,7 +111,8 @@ class Batches:
         if not isinstance(given, str):
             lines = lines_of(given, endpoint)
             whose = principal.organisation_id, principal.project_id
-            file = await self._files.write(*whose, f"{batch_id}_input.jsonl", BATCH, lines, BATCH_KEPT_S, len(given))
+            name = f"{batch_id}_input.jsonl"
+            file = await self._files.write(*whose, name, BATCH, lines, BATCH_KEPT_S, len(given), within_quota=True)
             return file.id
         file = await self._files.get(principal.project_id, given, "input_file_id")
         if file.purpose != BATCH:

@@ -134,12 +134,15 @@ class Files:
         chunks: AsyncIterable[bytes],
         expires_after_s: int | None,
         lines: int | None = None,
+        within_quota: bool = False,
     ) -> File:
-        """A file of our own making, whatever the quota: it is there whole, or not at all.
+        """A file of our own making: it is there whole, or not at all. `within_quota`: not for a project that is beyond
+        its quota already; what has been worked for is given whatever the quota.
 
-        Raises what `chunks` raises, StorageUnavailableError, LedgerUnavailableError.
+        Raises what `chunks` raises, StorageQuotaError, StorageUnavailableError, LedgerUnavailableError.
         """
-        async with self._stored(organisation_id, project_id, chunks) as arrived:
+        quota = self._settings.files_quota_bytes if within_quota else None
+        async with self._stored(organisation_id, project_id, chunks, quota=quota) as arrived:
             return await self._finish(replace(arrived, lines=lines), filename, purpose, expires_after_s)
 
     async def get(self, project_id: str, file_id: str, param: str = "file_id") -> File:

@@ -69,6 +69,10 @@ _QUEUED = f"""
 SELECT coalesce(sum(queued_tokens), 0)::int8 FROM batches
 WHERE project_id = $1 AND status NOT IN ({", ".join(f"'{status}'" for status in OVER)})
 """  # noqa: S608 — constants only
+_UNSEEN = """
+SELECT coalesce(sum(f.bytes), 0)::int8 FROM batches b JOIN files f ON f.id = b.input_file_id
+WHERE b.project_id = $1 AND b.status = 'validating'
+"""
 _COUNTED = "UPDATE batches SET total = $2, model = $3, queued_tokens = $4 WHERE id = $1"
 _FAIL = "UPDATE batches SET errors = $2 WHERE id = $1"
 _ADD_SHARDS = """
@@ -215,6 +219,13 @@ async def page(database: Database, project_id: str, before_position: int | None,
 async def queued_tokens(database: Database, project_id: str) -> int:
     """Of all its batches that are not over."""
     row = await database.fetchrow(_QUEUED, project_id)
+    assert row is not None
+    return int(row[0])
+
+
+async def unseen_bytes(database: Database, project_id: str) -> int:
+    """Of the files of all its batches whose lines are still to be looked at."""
+    row = await database.fetchrow(_UNSEEN, project_id)
     assert row is not None
     return int(row[0])
 

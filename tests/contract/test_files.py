@@ -328,6 +328,22 @@ def test_a_project_has_a_quota(room: Tenant) -> None:
     ok(upload(room.http, b"x" * 100_000, "user_data"))
 
 
+def test_inputs_of_batches_are_files_too(room: Tenant) -> None:
+    """Neither the quota nor what may wait to be looked at is got round by them. No worker looks at anything here."""
+    files = [ok(upload(room.http, b"x" * 150_000, "user_data"))["id"] for _ in range(3)]
+    body = {"inputs": [{"model": "m", "input": "x" * 100_000}], "endpoint": "/v1/embeddings"}
+    assert room.http.post("/v1/batches", json=body).status_code == 202  # it was not beyond it yet
+    refused(room.http.post("/v1/batches", json=body), 429, "storage_quota_exceeded")
+    for file in files:
+        ok(room.http.delete(f"{PATH}/{file}"))
+    assert room.http.post("/v1/batches", json=body).status_code == 202
+    answer = room.http.post("/v1/batches", json=body)
+    assert "looked at" in refused(answer, 429, "token_limit_exceeded")["message"]
+    assert int(answer.headers["retry-after"]) > 0
+    ok(room.http.post(f"/v1/batches/{ok(room.http.get('/v1/batches'))['data'][0]['id']}/cancel"))
+    assert room.http.post("/v1/batches", json=body).status_code == 202
+
+
 def raw(small: Edge, room: Tenant, *headers: str) -> socket.socket:
     host, _, port = small.url.removeprefix("http://").partition(":")
     connection = socket.create_connection((host, int(port)), timeout=20)

@@ -97,6 +97,8 @@ async def test_a_file_of_our_own_is_there_whole_or_not_at_all(files: Files, tmp_
     assert (await files.get(PROJECT, file.id)).size == 5000 and file.expires_at is not None
     with pytest.raises(StorageQuotaError):
         await keep(files, Coming(b"x"))
+    with pytest.raises(StorageQuotaError):
+        await files.write(ORG, PROJECT, "in.jsonl", "batch", pieces(b"x"), None, within_quota=True)
 
 
 async def test_a_quota_holds_for_files_that_come_together(files: Files, store: Database) -> None:

@@ -127,6 +127,17 @@ async def test_together_they_stay_within_the_quota(store: Database) -> None:
     assert await batches.queued_tokens(store, "proj_1") == 90
 
 
+async def test_what_is_still_to_be_looked_at(store: Database) -> None:
+    for number in range(3):
+        await made(store, f"batch_{number}")
+    await batches.begin(store, await made(store, "batch_3"), SHARDS[:1], "tiny", 1, 100)
+    assert await batches.unseen_bytes(store, "proj_1") == 3
+    await batches.fail(store, "batch_0", [])
+    await batches.cancel(store, "batch_1")
+    assert await batches.unseen_bytes(store, "proj_1") == 1
+    assert await batches.unseen_bytes(store, "proj_2") == 0
+
+
 async def test_pages_and_projects(store: Database) -> None:
     for number in range(5):
         await made(store, f"batch_{number}")
