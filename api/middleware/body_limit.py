@@ -1,20 +1,31 @@
-"""Bounds on request bodies: how large, how slow, and never compressed."""
+"""Bounds on request bodies: how large, how slow, how many at once, and never compressed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import InvalidRequestError, RequestTimeoutError, RequestTooLargeError, UnsupportedContentTypeError
+from api.errors import (
+    InvalidRequestError,
+    OverloadedError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+    UnsupportedContentTypeError,
+)
 from api.middleware import reject
 
 # A client that is told 413 while it still sends should get to read it: up to this many times the limit the rest of
 # the body is let in (and dropped by the server); beyond, the connection is closed.
 _LET_IN = 8
 _CLOSE = {"connection": "close"}
+# Of the largest bodies, that one project may have in this process before they are whole. Other bodies of it wait with
+# their clients: a key would else be enough to fill the memory, before anything counts against its limits.
+LARGEST_AT_ONCE = 16
+SMALL_BYTES = 64 << 10  # a body that waits takes as much here, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class BodyLimitMiddleware:
         self._app = app
         self._limit = limit
         self._limits = limits
+        self._rooms: WeakValueDictionary[str, _Room] = WeakValueDictionary()  # of projects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,9 +80,19 @@ class BodyLimitMiddleware:
             if int(announced) > limit.max_bytes:
                 await reject(scope, send, limit.too_large(int(announced)))
                 return
-        if chunked or announced not in (None, b"0"):
-            receive = _Body(receive, limit).receive
-        await self._app(scope, receive, send)
+        if not (chunked or announced not in (None, b"0")):
+            await self._app(scope, receive, send)
+            return
+        coming = _Body(receive, limit)
+        most_bytes = limit.max_bytes if announced is None else int(announced)
+        if most_bytes <= SMALL_BYTES or limit.bytes_per_s is not None:  # uploads are stored while they come
+            await self._app(scope, coming.receive, send)
+            return
+        place = _Place(coming, scope, self._rooms, most_bytes)
+        try:
+            await self._app(scope, place.receive, send)
+        finally:
+            place.leave()
 
 
 class _Body:
@@ -105,11 +127,91 @@ class _Body:
         self._whole = not message.get("more_body", False)
         return message
 
+    @property
+    def whole(self) -> bool:
+        """Nothing more of it will come."""
+        return self._whole
+
+    @property
+    def limit(self) -> BodyLimit:
+        return self._limit
+
+    def begin(self) -> None:
+        """Its time begins now: it was kept from coming."""
+        self._began_s = self._loop.time()
+
     def _deadline_s(self) -> float:
         limit = self._limit
         if limit.bytes_per_s is None:
             return self._began_s + limit.timeout_s
         return limit.timeout_s + min(self._loop.time(), self._began_s + self.size / limit.bytes_per_s)
+
+
+class _Room:
+    """For the bodies of one project that are not whole yet."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def take(self, size: int) -> None:
+        while self._free < size:
+            freed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(freed)
+            await freed
+        self._free -= size
+
+    def give_back(self, size: int) -> None:
+        self._free += size
+        waiting, self._waiting = self._waiting, []
+        for freed in waiting:
+            if not freed.done():
+                freed.set_result(None)
+
+
+class _Place:
+    """`receive` of a large body, which has to have room for all of it before its first bytes are taken: so those that
+    have begun can end. Whose it is, is known by then: the key is looked at before."""
+
+    __slots__ = ("_body", "_room", "_rooms", "_scope", "_size")
+
+    def __init__(self, body: _Body, scope: Scope, rooms: WeakValueDictionary[str, _Room], size: int) -> None:
+        self._body = body
+        self._scope = scope
+        self._rooms = rooms
+        self._size = size
+        self._room: _Room | None = None
+
+    async def receive(self) -> Message:
+        if self._room is None and not self._body.whole:
+            await self._enter()
+        message = await self._body.receive()
+        if self._body.whole:
+            self.leave()
+        return message
+
+    def leave(self) -> None:
+        """Idempotent."""
+        if self._room is not None:
+            self._room.give_back(self._size)
+            self._room = None
+
+    async def _enter(self) -> None:
+        """Raises OverloadedError."""
+        principal, limit = self._scope.get("state", {}).get("principal"), self._body.limit
+        project_id = "" if principal is None else principal.project_id
+        room = self._rooms.setdefault(project_id, _Room(LARGEST_AT_ONCE * limit.max_bytes))
+        try:
+            async with asyncio.timeout(limit.timeout_s):
+                await room.take(self._size)
+        except TimeoutError:
+            raise OverloadedError(
+                "Too many large requests of this project arrive at once. Please try again.",
+                retry_after_ms=5000,
+                headers=_CLOSE,
+            ) from None
+        self._room = room
+        self._body.begin()
 
 
 def _encoded(value: bytes) -> UnsupportedContentTypeError:

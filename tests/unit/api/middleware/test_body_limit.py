@@ -4,10 +4,12 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.config import Settings
+from api.domain import Principal
 from api.errors import RequestTimeoutError, RequestTooLargeError
+from api.middleware import body_limit
 from api.middleware.access_log import AccessLogMiddleware
 from api.middleware.body_limit import BodyLimit, BodyLimitMiddleware
 from tests.edge import serving
@@ -75,6 +77,46 @@ async def test_a_slow_body_is_a_408() -> None:
         await app(post(("Transfer-Encoding", "chunked")), dripping, send)
     assert 0.15 < asyncio.get_running_loop().time() - started < 2
     assert caught.value.status == 408 and caught.value.headers()["connection"] == "close"
+
+
+class Client:
+    """Sends a body in two halves, the second one when it is told to."""
+
+    def __init__(self, app: ASGIApp, project: str, size: int) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self._halves = [b"x" * (size // 2)] * 2
+        scope = post(("Content-Length", str(size)))
+        scope["state"] = {"principal": Principal("org", project, "key", frozenset())}
+        self.call = asyncio.create_task(app(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        if self.begun.is_set():
+            await self.go_on.wait()
+        self.begun.set()
+        return {"type": "http.request", "body": self._halves.pop(), "more_body": bool(self._halves)}
+
+    async def _send(self, message: Message) -> None:
+        pass
+
+
+async def test_a_project_has_room_for_so_many_bodies_that_are_not_whole() -> None:
+    """Others stay with their clients until one is whole or has left; small ones pass, and those of other projects."""
+    size = 2 * body_limit.SMALL_BYTES
+    app = limited(echo, max_bytes=size, timeout_s=30)
+    first = [Client(app, "ours", size) for _ in range(body_limit.LARGEST_AT_ONCE)]
+    await asyncio.gather(*(client.begun.wait() for client in first))
+    late = [Client(app, "ours", size) for _ in range(2)]
+    for passing in (Client(app, "ours", body_limit.SMALL_BYTES), Client(app, "theirs", size)):
+        passing.go_on.set()
+        await passing.call
+    assert not any(client.begun.is_set() for client in late)
+    first[0].go_on.set()
+    await first[0].call
+    first[1].call.cancel()
+    await asyncio.gather(*(client.begun.wait() for client in late))
+    for client in [*first, *late]:
+        client.go_on.set()
+    await asyncio.gather(*(client.call for client in [*first[2:], *late]))
 
 
 def upload(piece: bytes, pause_s: float, pieces: int) -> Receive:
