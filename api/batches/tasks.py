@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
@@ -77,12 +77,12 @@ class BatchWorker:
         for name, job in run.items():
             self._queue.task(name=name, queue=jobs.QUEUE, retry=Again())(job)
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Whatever becomes of PostgreSQL, it goes on when that is back. When it is cancelled, jobs have the drain's
         seconds to end; others take what is left."""
         looking = asyncio.create_task(self._look_after())
         try:
-            while True:
+            while not was_cancelled():
                 await self._work()
                 await asyncio.sleep(RECONNECT_S)
         finally:
@@ -104,7 +104,7 @@ class BatchWorker:
                     shutdown_graceful_timeout=self._app.settings.drain_s,
                     install_signal_handlers=False,
                 )
-                await worker.run()  # type: ignore[no-untyped-call]
+                await run_until_cancelled(worker)
         except (ConnectorException, OperationalError) as error:
             log.warning("the queue is away: %s", error)
 
@@ -168,6 +168,26 @@ class BatchWorker:
                 log.exception("the queue cannot be looked after; trying again")
             self._slots.look()
             await asyncio.sleep(LOOK_S)
+
+
+async def run_until_cancelled(worker: QueueWorker) -> None:
+    """What opens and reads connections below may swallow a cancellation that meets its answer: `asyncio.wait_for` does,
+    before Python 3.12. So this looks whether there was one, and tells the worker in words that cannot be lost."""
+    if was_cancelled():
+        return
+    running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        worker.stop()  # type: ignore[no-untyped-call]
+        await running
+        raise
+
+
+def was_cancelled() -> bool:
+    """Whether the task that asks is to end, be it that the error which said so got lost."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def queue(settings: Settings) -> App:
