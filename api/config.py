@@ -56,6 +56,7 @@ class Settings:
     # Prometheus metrics; 0: none.
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Within(0, 65_535)] = 0
+    worker_metrics_port: Annotated[int, Within(0, 65_535)] = 0  # api and worker are set by one environment
     auth_mode: AuthMode = "auto"
     trusted_proxies: str = ""  # addresses and networks, comma separated, whose X-Forwarded-For is believed
     # Secret for the digests of API keys; lives outside the database.

@@ -9,9 +9,8 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import prometheus_client
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -51,7 +50,7 @@ from api.routers.responses import Responses, tolerate
 from api.routers.tokens import Tokens
 from api.routers.usage import Usage
 from api.server import Server
-from api.state import AppState, open_state
+from api.state import AppState, check, open_state
 
 RATE_LIMITS = [
     *(f"x-ratelimit-{told}-{unit}" for told in ("limit", "remaining", "reset") for unit in ("requests", "tokens")),
@@ -135,13 +134,15 @@ def mount(app: FastAPI, state: AppState) -> None:
 def main() -> None:
     try:
         settings = Settings.from_env()
-    except SettingsError as error:
+        check(settings)
+        exposed = metrics.exposed(settings.metrics_host, settings.metrics_port)
+    except (SettingsError, OSError) as error:
         sys.exit(f"error: {error}")
     # uvicorn raises again the signal that it has heeded. By default that ends the process where it stands, with the
     # last log lines unwritten; this goes the way out through the blocks below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     spare_the_collector()
-    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposing(settings):
+    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposed:
         app = create_app(settings)
         config = uvicorn.Config(
             app,
@@ -175,20 +176,6 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-@contextlib.contextmanager
-def exposing(settings: Settings) -> Iterator[None]:
-    """Metrics on a port of their own, never on the one that callers reach. Port 0: none."""
-    if not settings.metrics_port:
-        yield
-        return
-    server, thread = prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host, metrics.REGISTRY)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 if __name__ == "__main__":

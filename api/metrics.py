@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cache
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
 from api.domain import UsageRecord
@@ -45,6 +50,28 @@ RESPONSES_NOT_STORED = Counter(
 )
 TOOL_CALLS = Counter("novai_tool_calls", "Calls of the server's tools", ["tool", "outcome"], registry=REGISTRY)
 LOG_LINES_DROPPED = Counter("novai_log_lines_dropped", "Log lines that found no room", registry=REGISTRY)
+
+
+def exposed(host: str, port: int) -> AbstractContextManager[None]:
+    """Metrics on a port of their own, never on the one that callers reach, from now to the end of the block. Port 0:
+    none. Raises OSError when it cannot be listened on."""
+    if not port:
+        return contextlib.nullcontext()
+    try:
+        server, thread = start_http_server(port, host, REGISTRY)
+    except OSError as error:
+        raise OSError(f"metrics cannot be offered on {host}:{port}: {error.strerror}") from None
+    return _listening(server, thread)
+
+
+@contextlib.contextmanager
+def _listening(server: WSGIServer, thread: Thread) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def count_request(route: str, method: str, status: int) -> None:

@@ -14,12 +14,13 @@ from api.clients.hosts import Hosts
 from api.clients.images import Images
 from api.clients.lifecycle import HostCommands
 from api.clients.tools import ToolServer
-from api.config import Settings
+from api.config import Settings, SettingsError
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.reconcile import Reconciler
 from api.ledger.retention import Retention
 from api.ledger.sweeper import Sweeper
+from api.limits import connection as redis
 from api.limits.limiter import Limiter
 from api.limits.processes import LiveProcesses
 from api.services.admission import Admission
@@ -37,7 +38,7 @@ from api.services.tokens import TokenService
 from api.services.tools import ToolService
 from api.storage.holds import open_ledger_pool
 from api.storage.objects import Objects
-from api.storage.session import Database, open_pool
+from api.storage.session import Database, check_url, open_pool
 from outbound.guard import Guard
 
 
@@ -77,6 +78,19 @@ class AppState:
         except Exception as error:  # noqa: BLE001 (whatever it is, it is why we are not ready)
             return f"does not answer ({type(error).__name__})"
         return "ok"
+
+
+def check(settings: Settings) -> None:
+    """Before anything is opened. Raises SettingsError for a URL that can never work, so that whoever starts the process
+    reads one line, and not where in the midst of opening it was found out."""
+    try:
+        check_url(settings.database_url)
+        redis.check_url(settings.redis_url)
+        Objects(settings.files_url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    except OSError as error:
+        raise SettingsError(f"FILES_URL={settings.files_url!r} cannot be used: {error}") from None
 
 
 class Part(Protocol):

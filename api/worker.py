@@ -18,7 +18,7 @@ from api import metrics
 from api.batches.tasks import BatchWorker
 from api.config import Settings, SettingsError
 from api.logs import json_lines
-from api.state import open_state
+from api.state import check, open_state
 
 # A line may wait for its turn as long as others keep the model busy: a worker that hangs is noticed by its connection.
 PATIENCE_S = 3600.0
@@ -27,10 +27,12 @@ PATIENCE_S = 3600.0
 def main() -> None:
     try:
         settings = Settings.from_env()
-    except SettingsError as error:
+        check(settings)
+        exposed = metrics.exposed(settings.metrics_host, settings.worker_metrics_port)
+    except (SettingsError, OSError) as error:
         sys.exit(f"error: {error}")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every job
-    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc):
+    with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposed:
         uvloop.run(run(settings))
 
 

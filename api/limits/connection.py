@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, NoReturn, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import hiredis
 
@@ -228,15 +228,20 @@ class Redis:
             self._on_change(error)
 
 
+def check_url(url: str) -> None:
+    """Raises ValueError for a URL that can never work."""
+    _parse(url)
+
+
 def _parse(url: str) -> tuple[Callable[[Callable[[], Connection]], Awaitable[Connection]], list[tuple[str, ...]]]:
     """How to connect, and what to say first. Raises ValueError for a URL that can never work."""
     parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
+    query = parse_qs(parts.query)
+    number = query.get("db", [""])[0] or ("" if parts.scheme == "unix" else parts.path.strip("/"))
+    if parts.scheme not in ("redis", "rediss", "unix") or not (number or "0").isdecimal() or not _has_port(parts):
         raise ValueError(
             "REDIS_URL cannot be used: expected redis://[USER:PASSWORD@]HOST:PORT/NUMBER, rediss: or unix:"
         )
-    query = parse_qs(parts.query)
-    number = query.get("db", [""])[0] or ("" if parts.scheme == "unix" else parts.path.strip("/"))
     greeting: list[tuple[str, ...]] = []
     if parts.password:
         greeting.append(("AUTH", *filter(None, (unquote(parts.username or ""), unquote(parts.password)))))
@@ -252,6 +257,14 @@ def _parse(url: str) -> tuple[Callable[[Callable[[], Connection]], Awaitable[Con
         return (await loop.create_connection(factory, parts.hostname or "127.0.0.1", port, ssl=tls))[1]
 
     return connect, greeting
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """One that can be connected to, or none, which is the usual one."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:

@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -37,6 +39,7 @@ _RETRY_S = (
 )  # at most, before a statement that met others is tried again
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
+_PORT = re.compile("[0-9]{0,5}")
 _LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 # What says that the server, not the statement, is the trouble. The statement may or may not have been committed.
@@ -245,7 +248,9 @@ class _Transaction(Database):
 
 def check_url(database_url: str) -> None:
     """Raises ValueError for what asyncpg would not take for a URL."""
-    if not database_url.startswith(("postgresql://", "postgres://")):
+    hosts = urlsplit(database_url).netloc.rpartition("@")[2].split(",")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+    if not database_url.startswith(("postgresql://", "postgres://")) or not all(map(_PORT.fullmatch, ports)):
         raise ValueError("DATABASE_URL cannot be used: expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
 
 

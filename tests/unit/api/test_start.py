@@ -1,0 +1,78 @@
+"""The processes of the edge, from their environment to what an operator reads of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from api.config import Settings, SettingsError
+from api.state import check
+from internal.dev.processes import free_port
+from tests.processes import program
+
+PROGRAMS = ["api.main", "api.worker"]
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql://novai@127.0.0.1:port/novai"),
+        ("REDIS_URL", "localhost"),
+        ("REDIS_URL", "redis://127.0.0.1:port"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/zero"),
+        ("FILES_URL", "ftp://files"),
+        ("FILES_URL", "/proc/files"),
+    ],
+)
+def test_a_url_that_can_never_work_is_named(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}.* cannot be used: "):
+        check(Settings(**{"files_url": "memory:///", name.lower(): url}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:p@a:1,b:2,c/n", "postgres://u@[::1]/n", "postgresql:///n?host=/run/postgresql"],
+)
+def test_a_url_that_may_work_is_left_alone(url: str) -> None:
+    check(Settings(database_url=url, redis_url="unix:///run/redis.sock?db=1", files_url="memory:///"))
+
+
+@pytest.mark.parametrize("module", PROGRAMS)
+@pytest.mark.parametrize("taken", [False, True], ids=["url", "port"])
+def test_what_keeps_a_process_from_starting_is_its_only_line(module: str, taken: bool, redis_url: str) -> None:
+    port = redis_url.rpartition(":")[2].partition("/")[0]
+    wrong = {"METRICS_PORT": port, "WORKER_METRICS_PORT": port} if taken else {"DATABASE_URL": "nonsense"}
+    env = os.environ | {"KEY_PEPPER": "p", "FILES_URL": "memory:///"} | wrong
+    command = [sys.executable, "-m", module]
+    ended = subprocess.run(command, check=False, env=env, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert ended.stderr.startswith("error: metrics" if taken else "error: DATABASE_URL")
+
+
+def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_database: str, redis_url: str) -> None:
+    port = free_port()
+    env = {
+        "KEY_PEPPER": "p",
+        "DATABASE_URL": fresh_database,
+        "REDIS_URL": redis_url,
+        "FILES_URL": "memory:///",
+        "METRICS_PORT": redis_url.rpartition(":")[2].partition("/")[0],  # taken, as the api's is
+        "WORKER_METRICS_PORT": str(port),
+    }
+    with program("api.worker", env) as worker:
+        told = ""
+        while not told and worker.poll() is None:
+            try:
+                told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            except httpx.ConnectError:
+                time.sleep(0.05)
+        assert "novai_usage_lost_total 0.0" in told and "novai_usage_waiting 0.0" in told
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
