@@ -99,15 +99,17 @@ def _wanted(options: argparse.Namespace, before: PriceRow | None) -> tuple[int, 
     if before is not None and (before.input_nusd_per_mtok or before.output_nusd_per_mtok):
         full = before.input_nusd_per_mtok if full is None else full
         output = before.output_nusd_per_mtok if output is None else output
-    if full is None or not (full or output):
+    if full is None or output is None:
         raise AdminError(
-            "Say --input, and --output unless the model gives none. A model without cost is set by --free."
+            "Say --input and --output: no price yet says the other one. A model that gives none: --output 0."
         )
+    if not (full or output):
+        raise AdminError("Say --free for a model that costs nothing.")
     cached = options.cached
     if cached is None:
         cheaper = before is not None and before.cached_nusd_per_mtok < before.input_nusd_per_mtok
         cached = min(full, before.cached_nusd_per_mtok) if before and cheaper else full
-    return full, cached, output or 0, batch
+    return full, cached, output, batch
 
 
 def _in_force(found: Sequence[PriceRow]) -> dict[str, PriceRow]:

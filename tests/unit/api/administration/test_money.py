@@ -26,7 +26,7 @@ def test_prices_are_versions(novai: Novai) -> None:
     )
     assert "version 2" in novai("prices set tiny --input 0.0375 --output 0.15")
     assert "version 3" in novai("prices set tiny --free --from 2100-01-01")
-    assert "version 1" in novai("prices set embedder --input 0.02")
+    assert "version 1" in novai("prices set embedder --input 0.02 --output 0")
     [embedder, tiny] = novai("prices list --json")
     assert tiny.pop("valid_from") and tiny == {
         "model": "tiny",
@@ -57,10 +57,11 @@ def test_what_a_new_price_does_not_say_stays(novai: Novai) -> None:
     assert in_force() == [10**9, 10**9, 4 * 10**9, 20]
     novai("prices set tiny --free")
     assert "--input" in novai("prices set tiny --output 1", fails=True)
+    assert "--output" in novai("prices set tiny --input 1", fails=True)
 
 
 def test_a_price_that_is_not_in_force_is_not_said_to_be(novai: Novai) -> None:
-    novai("prices set tiny --input 5")
+    novai("prices set tiny --input 5 --output 9")
     assert "but version 1 has been in force since" in novai("prices set tiny --input 1 --from 2020-01-01")
     assert "but version" not in novai("prices set tiny --input 2")
     assert "but version" not in novai("prices set tiny --input 3 --from 2100-01-01")
@@ -72,6 +73,7 @@ def test_a_price_that_is_not_in_force_is_not_said_to_be(novai: Novai) -> None:
         ("prices set tiny", "--free"),
         ("prices set tiny --free --input 1", "--free"),
         ("prices set tiny --output 1", "--input"),
+        ("prices set tiny --input 1", "--output"),  # or its output would be given away
         ("prices set tiny --input 0 --output 0", "--free"),
         ("prices set tiny --input 1 --cached 2 --output 1", "Cached"),
         ("credits add 0", "above 0"),
