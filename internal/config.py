@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 # The setting MODEL_BACKEND → the backend of chat models that name none; "": by the format of their files.
 BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
+MAX_PORT = 65_535
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]  # the states of models have no room for others
@@ -27,6 +28,21 @@ def is_loopback(listen: str) -> bool:
     """Whether only this machine reaches a server that listens there (host:port)."""
     host = listen.rpartition(":")[0].strip("[]")
     return host in ("127.0.0.1", "localhost", "::1")
+
+
+def check_listen(name: str, listen: str, token: str) -> None:
+    """Raises ConfigError for what cannot be listened on, or would be open to other machines."""
+    _, colon, port = listen.rpartition(":")
+    # The kernel would take the last 16 bits of a greater one.
+    if not (colon and port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
+        raise ConfigError(
+            f"{name}={listen!r}: expected HOST:PORT, with a port from 0 to {MAX_PORT}; 0: any that is free"
+        )
+    if not token and not is_loopback(listen):
+        raise ConfigError(
+            f"{name}={listen} is reachable from other machines and NOVAI_GRPC_TOKEN is not set: give both sides the "
+            "same secret, e.g. `openssl rand -hex 32`"
+        )
 
 
 class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

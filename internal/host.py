@@ -50,7 +50,12 @@ async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) ->
 def receipts_folder(settings: HostSettings) -> Iterator[Path]:
     """The folder that is set, or one that is gone afterwards."""
     if settings.receipts_folder is not None:
-        settings.receipts_folder.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.receipts_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"NOVAI_RECEIPTS_FOLDER={settings.receipts_folder}: cannot be made: {error.strerror}"
+            ) from None
         yield settings.receipts_folder
         return
     with tempfile.TemporaryDirectory(prefix="novai-receipts-") as folder:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from internal.config import ConfigError, is_loopback
+from internal.config import ConfigError, check_listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,7 @@ class HostSettings:
         if given.get("preload_model", "").lower() in ("1", "true", "yes", "on"):
             given["preload_model"] = given.get("default_model", "")
         settings = HostSettings(**given)
-        if not settings.grpc_token and not is_loopback(settings.listen):
-            raise ConfigError(
-                f"NOVAI_LISTEN={settings.listen} is reachable from other machines and NOVAI_GRPC_TOKEN is not set: "
-                "give both sides the same secret, e.g. `openssl rand -hex 32`"
-            )
+        check_listen("NOVAI_LISTEN", settings.listen, settings.grpc_token)
         return settings
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from internal.config import ConfigError, is_loopback
+from internal.config import ConfigError, check_listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class ToolServerSettings:
         try:
             drain_s = float(drain or default.drain_s)
         except ValueError:
+            drain_s = math.nan
+        if not 0 <= drain_s < math.inf:
             raise ConfigError(f"NOVAI_TOOLS_DRAIN_S={drain!r}: expected a number of seconds") from None
         settings = ToolServerSettings(
             file=Path(env.get("NOVAI_TOOLS_FILE", "") or default.file),
@@ -35,9 +38,5 @@ class ToolServerSettings:
             drain_s=drain_s,
             grpc_token=env.get("NOVAI_GRPC_TOKEN", ""),
         )
-        if not settings.grpc_token and not is_loopback(settings.listen):
-            raise ConfigError(
-                f"NOVAI_TOOLS_LISTEN={settings.listen} is reachable from other machines and NOVAI_GRPC_TOKEN is not "
-                "set: give both sides the same secret, e.g. `openssl rand -hex 32`"
-            )
+        check_listen("NOVAI_TOOLS_LISTEN", settings.listen, settings.grpc_token)
         return settings

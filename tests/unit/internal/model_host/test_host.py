@@ -191,6 +191,8 @@ def free_range(count: int) -> int:
     ("env", "named"),
     [
         ({"NOVAI_LISTEN": "0.0.0.0:50051"}, "NOVAI_GRPC_TOKEN"),
+        ({"NOVAI_LISTEN": "127.0.0.1:99999"}, "NOVAI_LISTEN"),  # the kernel would listen on another one, 34463
+        ({"NOVAI_LISTEN": "localhost"}, "NOVAI_LISTEN"),
         ({"NOVAI_WORKER_PORTS": "9-1"}, "NOVAI_WORKER_PORTS"),
         ({"NOVAI_WORKER_PORTS": "many"}, "NOVAI_WORKER_PORTS"),
         ({"NOVAI_DRAIN_S": "soon"}, "NOVAI_DRAIN_S"),
@@ -249,6 +251,7 @@ def test_workers_end_with_the_host_however_it_ends(tmp_path: Path, ending: signa
         (f"{ROWS}\naliases: {{gpt-4o: n}}", {}, "there is no model 'n'"),
         (ROWS, {"NOVAI_MODELS": "/nowhere/models.yaml"}, "no such file"),
         (ROWS, {"NOVAI_LISTEN": "203.0.113.1:1", "NOVAI_GRPC_TOKEN": "t"}, "NOVAI_LISTEN"),
+        (ROWS, {"NOVAI_RECEIPTS_FOLDER": "/proc/receipts"}, "NOVAI_RECEIPTS_FOLDER"),
     ],
 )
 def test_a_broken_configuration_is_one_clear_line(tmp_path: Path, rows: str, env: dict[str, str], said: str) -> None:
