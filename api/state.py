@@ -38,7 +38,7 @@ from api.services.tokens import TokenService
 from api.services.tools import ToolService
 from api.storage.holds import open_ledger_pool
 from api.storage.objects import Objects
-from api.storage.session import Database, check_url, open_pool
+from api.storage.session import Database, NotMigratedError, check_url, open_pool
 from outbound.guard import Guard
 
 
@@ -75,6 +75,8 @@ class AppState:
         try:
             async with asyncio.timeout(1.0):
                 await self.database.ping()
+        except NotMigratedError:
+            return "has not the tables of this version: run `novai migrate`"
         except Exception as error:  # noqa: BLE001 (whatever it is, it is why we are not ready)
             return f"does not answer ({type(error).__name__})"
         return "ok"

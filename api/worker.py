@@ -32,6 +32,7 @@ def main() -> None:
     except (SettingsError, OSError) as error:
         sys.exit(f"error: {error}")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every job
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # of every attempt to connect
     with json_lines(on_drop=metrics.LOG_LINES_DROPPED.inc), exposed:
         uvloop.run(run(settings))
 

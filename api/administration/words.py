@@ -12,7 +12,7 @@ from typing import Any
 
 from api.config import Settings
 from api.errors import LedgerUnavailableError
-from api.storage.session import Database, describe, open_pool
+from api.storage.session import Database, NotMigratedError, describe, open_pool
 
 Run = Callable[[Settings, argparse.Namespace], Awaitable[None]]
 
@@ -43,6 +43,8 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     database = await open_pool(settings.database_url, 1, settings.db_timeout_s)
     try:
         yield database
+    except NotMigratedError as error:
+        raise error.__cause__ or error from None  # as the server said it: what to do about it is told with it
     except LedgerUnavailableError as error:
         raise AdminError(
             f"PostgreSQL cannot be reached: {describe(error.__cause__ or error)}. Check DATABASE_URL."

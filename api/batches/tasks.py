@@ -32,6 +32,7 @@ from api.state import AppState
 from api.storage import batches as rows
 from api.storage import jobs
 from api.storage.batches import EXPIRE, FINALIZE, RUN, VALIDATE, Batch
+from api.storage.session import describe
 
 log = logging.getLogger("novai.batches")
 
@@ -65,6 +66,7 @@ class BatchWorker:
     def __init__(self, app: AppState) -> None:
         self._app = app
         self._processes = 1
+        self._told = ""  # of the queue, since it was there
         self._slots = Slots(lambda model: most_lines(app.hosts, model, self._processes))
         self._shards = Shards(app, self._slots)
         self._queue = queue(app.settings)
@@ -106,7 +108,12 @@ class BatchWorker:
                 )
                 await run_until_cancelled(worker)
         except (ConnectorException, OperationalError) as error:
-            log.warning("the queue is away: %s", error)
+            self._tell_once(f"the queue is away: {describe(error.__cause__ or error).splitlines()[0]}")
+
+    def _tell_once(self, line: str) -> None:
+        if line != self._told:
+            self._told = line
+            log.error(line)
 
     # ------------------------------------------------------------------ jobs
 
@@ -162,6 +169,7 @@ class BatchWorker:
                 if taken := await jobs.take_back(self._app.database, SILENT_S):
                     log.warning("%d jobs of workers that are gone are due again", taken)
                 self._processes = max(1, await jobs.workers(self._app.database, SILENT_S))
+                self._told = ""
             except LedgerUnavailableError:
                 pass  # said by the database itself
             except Exception:

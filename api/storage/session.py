@@ -39,6 +39,7 @@ _RETRY_S = (
 )  # at most, before a statement that met others is tried again
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
+_TELL_OF_TABLES_S = 60.0
 _PORT = re.compile("[0-9]{0,5}")
 _LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -52,6 +53,14 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InternalClientError,  # the server has said that it ends the connection, whose end is still to come
     asyncpg.ReadOnlySQLTransactionError,  # a standby, before its promotion, or what was the primary
 )
+
+
+# What says that the tables are not those of this program. An unknown column may as well be a mistake of ours.
+NOT_OURS = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)
+
+
+class NotMigratedError(LedgerUnavailableError):
+    """PostgreSQL is there, and has no tables, or older ones. Its cause is what the server said."""
 
 
 class NotSentError(LedgerUnavailableError):
@@ -91,6 +100,7 @@ class Database:
         self._suspect = False
         self._ask_again_at = 0.0
         self._was_listening = False
+        self._tell_of_tables_at = 0.0
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -112,6 +122,9 @@ class Database:
             if isinstance(error, AWAY) and not (isinstance(error, asyncpg.InterfaceError) and _lives(connection)):
                 logger.warning("A statement was cut off: %s", describe(error))
                 raise unavailable() from error
+            if isinstance(error, NOT_OURS):
+                self._tell_of_tables(error)
+                raise NotMigratedError(_AWAY, retry_after_ms=RETRY_AFTER_MS) from error
             raise
         finally:
             await self._release(connection)
@@ -151,8 +164,8 @@ class Database:
             return tag
 
     async def ping(self, timeout_s: float = 1.0) -> None:
-        """Returns when PostgreSQL answers, has our tables and takes what is written. Raises asyncpg.UndefinedTableError
-        when it has none."""
+        """Returns when PostgreSQL answers, has our tables and takes what is written. Raises NotMigratedError when
+        it has none."""
         ask = "SELECT current_setting('transaction_read_only') FROM alembic_version"
         async with self.connection(timeout_s) as connection:
             if await connection.fetchval(ask, timeout=timeout_s) == "on":
@@ -227,6 +240,12 @@ class Database:
     def _suspect_now(self) -> None:
         self._suspect = True
         self._ask_again_at = time.monotonic() + _PAUSE_S
+
+    def _tell_of_tables(self, error: Exception) -> None:
+        """Once in a while: everything that is done regularly meets it."""
+        if (now := time.monotonic()) >= self._tell_of_tables_at:
+            self._tell_of_tables_at = now + _TELL_OF_TABLES_S
+            logger.error("The database has not the tables of this version (%s). Run `novai migrate`.", error)
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         # A connection that cannot be given back in order is closed by the pool; the statement's outcome stands.

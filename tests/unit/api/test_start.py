@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import time
 import httpx
 import pytest
 
+from api.batches.tasks import BatchWorker
 from api.config import Settings, SettingsError
-from api.state import check
+from api.state import check, open_state
 from internal.dev.processes import free_port
 from tests.processes import program
 
@@ -76,3 +78,20 @@ def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_da
         assert "novai_usage_lost_total 0.0" in told and "novai_usage_waiting 0.0" in told
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=PROGRAMS)
+async def test_a_database_without_tables_is_told_with_what_to_do_about_it(
+    batch: bool, empty_database: str, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(database_url=empty_database, redis_url=redis_url, files_url="memory:///", key_pepper="p")
+    async with open_state(settings, batch) as app, asyncio.timeout(30):
+        working = asyncio.create_task(BatchWorker(app).run() if batch else asyncio.sleep(0))
+        while "novai migrate" not in (await app.checks())["database"] or "novai migrate" not in caplog.text:
+            await asyncio.sleep(0.01)
+        while batch and "the queue is away" not in caplog.text:
+            await asyncio.sleep(0.01)
+        working.cancel()
+        await asyncio.wait((working,))
+    assert not [record for record in caplog.records if record.exc_info]
+    assert caplog.text.count("novai migrate") == 2  # of both pools, once

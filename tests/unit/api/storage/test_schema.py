@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from api.storage import schema
-from api.storage.session import open_pool
+from api.storage.session import NotMigratedError, open_pool
 from api.storage.tables import metadata
 
 SHAPE = {
@@ -49,7 +49,7 @@ async def test_processes_that_migrate_at_once_do_not_collide(empty_database: str
 async def test_ping_tells_a_database_without_tables(empty_database: str) -> None:
     database = await open_pool(empty_database)
     try:
-        with pytest.raises(asyncpg.UndefinedTableError):
+        with pytest.raises(NotMigratedError):
             await database.ping()
         await schema.upgrade(empty_database)
         await database.ping()
