@@ -37,6 +37,12 @@ LEDGER_SWEPT = Counter("novai_ledger_swept", "Holds closed for processes that di
 LEDGER_DRIFT = Gauge(
     "novai_ledger_drift", "Rows that break an invariant of the ledger", ["invariant"], registry=REGISTRY
 )
+BUDGET_ALERTS = Counter(
+    "novai_budget_alerts",
+    "Thresholds (percent) of budgets and credits that were passed",
+    ["kind", "threshold"],
+    registry=REGISTRY,
+)
 RATE_LIMIT_REFUSALS = Counter(
     "novai_rate_limit_refusals", "Requests that did not fit a limit", ["scope", "limit", "why"], registry=REGISTRY
 )

@@ -14,7 +14,7 @@ from api.ledger.pricing import parse_usd, usd
 from api.services import administration
 from api.services.administration import ALERT_PERCENTS, CLI, Owner, owner_of
 from api.storage import budgets
-from api.storage.budgets import Budget, Kind
+from api.storage.budgets import Alert, Budget, Kind
 from api.storage.prices import PriceRow
 from api.storage.session import Database
 
@@ -55,6 +55,9 @@ def add_words(words: Words) -> None:
     listing = verbs.word("list", list_budgets, "all budgets, with what is left of them")
     listing.add_argument("--project", help="id or name")
     listing.add_argument("--organisation", help="id or name")
+    told = verbs.word("alerts", list_alerts, "which thresholds of budgets and credits were passed, oldest first")
+    told.add_argument("--project", help="id or name")
+    told.add_argument("--organisation", help="id or name, where project names are not unique")
     clear = verbs.word("clear", clear_budgets, "take budgets away")
     _add_kind(clear, required=False)
     _add_project(clear)
@@ -162,6 +165,13 @@ async def list_budgets(settings: Settings, options: argparse.Namespace) -> None:
     show(options, [_budget_fields(budget, options.json) for budget in found])
 
 
+async def list_alerts(settings: Settings, options: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        project = await the_project(database, options.project, options.organisation) if options.project else None
+        found = await budgets.alerts(database, project.id if project else None)
+    show(options, [_alert_fields(alert, options.json) for alert in found])
+
+
 async def clear_budgets(settings: Settings, options: argparse.Namespace) -> None:
     kinds: tuple[Kind, ...] = (options.kind,) if options.kind else ("month", "total")
     async with opened(settings) as database:
@@ -236,6 +246,18 @@ def _budget_fields(budget: Budget, raw: bool) -> dict[str, Any]:
         "kind": budget.kind,
         **{(f"{name}_nusd" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
         "alerts": list(budget.thresholds),
+    }
+
+
+def _alert_fields(alert: Alert, raw: bool) -> dict[str, Any]:
+    amounts = {"limit": alert.limit_nusd, "spent": alert.spent_nusd}
+    return {
+        "at": alert.created_at,
+        "project": alert.project_id,
+        "key": None if alert.owner_id == alert.project_id else alert.owner_id,
+        "kind": alert.kind,
+        "percent": alert.threshold,
+        **{(f"{name}_nusd" if raw else name): nusd if raw else usd(nusd) for name, nusd in amounts.items()},
     }
 
 

@@ -17,8 +17,10 @@ import msgspec
 from api import metrics
 from api.errors import LedgerUnavailableError
 from api.ledger.group_commit import MAX_BATCH, GroupCommit
+from api.ledger.pricing import usd
 from api.storage import holds as hold_rows
 from api.storage import settlements as rows
+from api.storage.budgets import Alert
 from api.storage.holds import HoldRow
 from api.storage.session import Database
 from api.storage.settlements import Settlement
@@ -104,9 +106,12 @@ class Settlements:
         if released:
             await hold_rows.release(self._database, self._owner, released)
         if settled:
-            for settled_id, outcome in (await rows.settle(self._database, self._owner, settled)).items():
+            outcomes, alerts = await rows.settle(self._database, self._owner, settled)
+            for settled_id, outcome in outcomes.items():
                 metrics.LEDGER_EVENTS.labels(outcome).inc()
                 logger.error("settlement of %s: %s; see ledger_events", settled_id, outcome)
+            for alert in alerts:
+                _tell_alert(alert)
         return [None] * len(closings)
 
     def _check(self, closing: Closing, written: asyncio.Future[None]) -> None:
@@ -158,6 +163,19 @@ def request_id(closing: Closing) -> str:
 def _give_up(closing: Closing, reason: str) -> None:
     metrics.USAGE_LOST.inc()
     logger.error("not settled (%s): %s", reason, msgspec.json.encode(closing, enc_hook=list).decode())
+
+
+def _tell_alert(alert: Alert) -> None:
+    metrics.BUDGET_ALERTS.labels(alert.kind, str(alert.threshold)).inc()
+    logger.warning(
+        "budget alert: %s of %s passed %d %% of %s (%s): %s are spent",
+        alert.owner_id,
+        alert.project_id,
+        alert.threshold,
+        usd(alert.limit_nusd),
+        alert.kind,
+        usd(alert.spent_nusd),
+    )
 
 
 def _tell(told: asyncio.Future[None]) -> None:

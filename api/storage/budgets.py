@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import asyncpg
@@ -48,6 +49,7 @@ class Alert:
     threshold: int  # percent
     limit_nusd: int
     spent_nusd: int
+    created_at: datetime
 
 
 _MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
@@ -70,17 +72,17 @@ ON CONFLICT (scope_id, kind) DO UPDATE SET limit_nusd = EXCLUDED.limit_nusd, thr
 """  # noqa: S608 — constants only
 _CLEAR = "DELETE FROM budgets WHERE scope_id = $1 AND kind = ANY ($2::text[]) AND kind <> 'credits' RETURNING id"
 # Whom to name where a budget is told of: the project, or the newest key of the line.
-_OWNER = """coalesce(
+OWNER = """coalesce(
     (SELECT k.id FROM api_keys k WHERE k.first_id = b.scope_id AND k.rotated_to IS NULL), b.scope_id
 ) AS owner_id"""
 _LIST = f"""
-SELECT project_id, scope_id, {_OWNER}, kind, limit_nusd, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
+SELECT project_id, scope_id, {OWNER}, kind, limit_nusd, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
     CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd, thresholds
 FROM (SELECT *, kind = 'month' AND period < {_MONTH} AS stale FROM budgets) b
 WHERE ($1::text IS NULL OR project_id = $1) ORDER BY project_id, scope_id <> project_id, scope_id, kind
 """  # noqa: S608 — constants only
 _ALERTS = f"""
-SELECT project_id, {_OWNER}, kind, threshold, limit_nusd, spent_nusd FROM budget_alerts b
+SELECT project_id, {OWNER}, kind, threshold, limit_nusd, spent_nusd, created_at FROM budget_alerts b
 WHERE ($1::text IS NULL OR project_id = $1) ORDER BY created_at, threshold
 """  # noqa: S608 — constants only
 # $1 project, $2 amount, $3 the credit's own id: adding it again adds nothing.
@@ -117,7 +119,7 @@ async def budgets(database: Database, project_id: str | None = None) -> list[Bud
 
 
 async def alerts(database: Database, project_id: str | None = None) -> list[Alert]:
-    """Thresholds that were passed, oldest first: each once in a period."""
+    """Thresholds that were passed, oldest first: each once in a period, of each limit that there was in it."""
     return [Alert(**row) for row in await database.fetch(_ALERTS, project_id)]
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from api.domain import LineAnswer, UsageRecord
 from api.storage import line_answers, usage_months
+from api.storage.budgets import OWNER, Alert
 from api.storage.session import Database
 
 
@@ -132,11 +133,11 @@ WITH {given}, closed AS (
     WHERE b.id = s.id AND b.id = ANY (ARRAY (SELECT id FROM drawn))
     RETURNING b.*, s.charge_nusd
 ), alerted AS (
-    INSERT INTO budget_alerts (budget_id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd)
+    INSERT INTO budget_alerts AS b (budget_id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd)
     SELECT id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd
     FROM moved, unnest(thresholds) AS threshold
     WHERE spent_nusd >= threshold * 0.01 * limit_nusd AND spent_nusd - charge_nusd < threshold * 0.01 * limit_nusd
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING project_id, {OWNER}, kind, threshold, limit_nusd, spent_nusd, created_at
 ), overrun AS (
     INSERT INTO ledger_events (request_id, kind, project_id, amount_nusd, detail)
     SELECT request_id, 'overrun', project_id, cost_nusd - charge_nusd, '{{}}' FROM due
@@ -151,8 +152,9 @@ WITH {given}, closed AS (
     ) h USING (request_id)
     WHERE closed_by IS DISTINCT FROM $1
 )
-SELECT request_id, CASE WHEN state = 'open' THEN 'again' ELSE 'late' END AS outcome FROM late
-UNION ALL SELECT request_id, 'overrun' FROM overrun
+SELECT request_id, CASE WHEN state = 'open' THEN 'again' ELSE 'late' END AS outcome, NULL::jsonb AS alert FROM late
+UNION ALL SELECT request_id, 'overrun', NULL FROM overrun
+UNION ALL SELECT NULL, NULL, to_jsonb(alerted) FROM alerted
 """  # noqa: S608 — constants only
 
 
@@ -180,18 +182,23 @@ SELECT *, 'late_settlement' FROM unnest($1::text[], $2::text[], $3::int8[], $4::
 _NO_PARTITION = "no partition of relation"
 
 
-async def settle(database: Database, owner: str, settlements: Sequence[Settlement]) -> dict[str, Outcome]:
-    """Writes all of them in one durable commit. What did not go as it should, by request_id; others are not in it.
-    Request ids must differ. Idempotent."""
+async def settle(
+    database: Database, owner: str, settlements: Sequence[Settlement]
+) -> tuple[dict[str, Outcome], list[Alert]]:
+    """Writes all of them in one durable commit. What did not go as it should, by request_id; others are not in it. And
+    the thresholds of budgets that are passed by it. Request ids must differ. Idempotent."""
     outcomes: dict[str, Outcome] = {}
+    alerts: list[Alert] = []
     waiting = list(settlements)
     while waiting:
-        found = {row["request_id"]: row["outcome"] for row in await _settle(database, owner, waiting)}
+        rows = await _settle(database, owner, waiting)
+        alerts += [msgspec.json.decode(row["alert"], type=Alert) for row in rows if row["alert"]]
+        found = {row["request_id"]: row["outcome"] for row in rows if row["request_id"]}
         waiting = [s for s in waiting if found.get(s.record.request_id) == "again"]
         outcomes |= {request_id: outcome for request_id, outcome in found.items() if outcome != "again"}
     if late := [s for s in settlements if outcomes.get(s.record.request_id) == "late"]:
         await _tell_late(database, late)
-    return outcomes
+    return outcomes, alerts
 
 
 async def _settle(database: Database, owner: str, settlements: Sequence[Settlement]) -> list[asyncpg.Record]:

@@ -224,7 +224,7 @@ budgets = Table(
     postgresql_with={"fillfactor": 50},
 )
 
-# A threshold of a budget that was passed: once in a period.
+# A threshold of a budget that was passed: once in a period, and again of a limit that was changed meanwhile.
 budget_alerts = Table(
     "budget_alerts",
     metadata,
@@ -234,7 +234,7 @@ budget_alerts = Table(
     Column("project_id", Text, nullable=False),
     Column("scope_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("limit_nusd", BigInteger, nullable=False),
+    Column("limit_nusd", BigInteger, primary_key=True, autoincrement=False),
     Column("spent_nusd", BigInteger, nullable=False),
     _clock("created_at"),
 )

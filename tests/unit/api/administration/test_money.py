@@ -131,6 +131,18 @@ def test_credits_are_added_once(novai: Novai, project: str) -> None:
     assert "$12.50 left" in novai("credits add 12.50 --id payment-1 --project other")
 
 
+def test_alerts_are_listed(novai: Novai, project: str, key: str, migrated_url: str) -> None:
+    assert novai("budgets alerts").strip() == "None."
+    for budget_id, scope in enumerate((project, key)):
+        row = f"{budget_id}, 'epoch', 80, '{project}', '{scope}', 'total', 1000000000, 850000000"
+        execute(migrated_url, f"INSERT INTO budget_alerts VALUES ({row}, now())")
+    of_project, of_key = novai(f"budgets alerts --project {project} --json")
+    assert of_project.pop("at") <= of_key.pop("at")
+    same = {"project": project, "kind": "total", "percent": 80, "limit_nusd": 10**9, "spent_nusd": 85 * 10**7}
+    assert (of_project, of_key) == (same | {"key": None}, same | {"key": key})
+    assert "$0.85" in novai("budgets alerts")
+
+
 def test_budgets_are_set_changed_and_cleared(novai: Novai, project: str, key: str) -> None:
     assert "may spend $10.00 a month" in novai("budgets set 10 --month")
     assert f"Key {key} may spend $1.00 in total" in novai(f"budgets set 1 --total --key {key} --alerts 90,100")

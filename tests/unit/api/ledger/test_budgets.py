@@ -9,9 +9,10 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from api import metrics
 from api.errors import InsufficientQuotaError
 from api.ledger.holds import Hold, Ledger
-from api.ledger.pricing import MAX_NUSD
+from api.ledger.pricing import MAX_NUSD, usd
 from api.storage import budgets, usage_months
 from api.storage.session import Database
 from tests.conftest import execute
@@ -110,6 +111,32 @@ async def test_a_threshold_alerts_once_a_month(
     assert [await spend() for _ in range(3)] == [[], [50], [50, 80, 100]]
     a_month_passes(migrated_url)
     assert [await spend() for _ in range(3)] == [[50, 80, 100], [50, 80, 100, 50], [50, 80, 100, 50, 80, 100]]
+    await verified()
+
+
+async def test_credits_alert_again_when_more_were_added_and_each_alert_is_told(
+    ledger: Ledger, store: Database, verified: Verified, caplog: pytest.LogCaptureFixture
+) -> None:
+    def counted() -> float:
+        labels = {"kind": "credits", "threshold": "50"}
+        return metrics.REGISTRY.get_sample_value("novai_budget_alerts_total", labels) or 0.0
+
+    async def spend(amount_nusd: int) -> list[int]:
+        await budgets.add_credits(store, "proj_1", amount_nusd, f"cred_{amount_nusd}", (50, 100))
+        hold = await ledger.hold(request(COST))
+        await ledger.settle(hold, record(hold))
+        return [alert.threshold for alert in await budgets.alerts(store)]
+
+    before = counted()
+    assert await spend(2 * COST) == [50]  # 1 of 2
+    assert await spend(COST + 1) == [50, 50]  # 2 of a little more than 3
+    assert await spend(5 * COST) == [50, 50]  # 3 of 8
+    assert counted() == before + 2
+    told = [line for line in caplog.messages if line.startswith("budget alert: ")]
+    assert told == [
+        f"budget alert: proj_1 of proj_1 passed 50 % of {usd(limit)} (credits): {usd(spent)} are spent"
+        for limit, spent in ((2 * COST, COST), (3 * COST + 1, 2 * COST))
+    ]
     await verified()
 
 
