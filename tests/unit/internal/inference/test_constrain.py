@@ -322,6 +322,41 @@ def test_patterns_of_everyday_life_are_not_too_much() -> None:
         constrain.compile(schema_constraint({"type": "string", "pattern": pattern}), VOCABULARY)
 
 
+LETTERS = Vocabulary([*BYTES, b"<eos>"], {256}, [256])  # one way to write a text
+
+
+def takes(grammar: Grammar, text: str) -> bool:
+    matcher = grammar.matcher()
+    for byte in text.encode():
+        if byte not in allowed(matcher, LETTERS):
+            return False
+        matcher.accept(byte)
+    return matcher.may_end
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        (r'^[^"]+$', ["x\\", "\n", "[", "ü", "\u0001"], ['"', 'x"']),
+        (r"^[^\\]+$", ['"', "x]", "\n"], ["\\", "x\\"]),
+        (r'^[^"\\]{1,3}$', ["a", "\nü"], ['"', "\\", "abcd"]),
+        (r'^\[[^\]"]\]$', ["[a]", "[\\]"], ["a", "[]]", '["]']),
+        (r'^[]a"]+$', [']a"'], ["b", "\\"]),
+        (r'^[\x00-!#-\u00ff]+$', ["x\\", "ü"], ['"']),
+        (r"^\P{P}+$", ["a"], ['"', "\\", "!"]),
+        (r"^\\[a]$", [], ["a"]),
+    ],
+)  # fmt: skip
+def test_patterns_without_quotes_or_backslashes(pattern: str, yes: list[str], no: list[str]) -> None:
+    """In values, and in names of properties."""
+    value = constrain.compile(schema_constraint({"type": "string", "pattern": pattern}), LETTERS)
+    names = {"type": "object", "patternProperties": {pattern: {"const": 1}}, "additionalProperties": False}
+    name = constrain.compile(schema_constraint(names), LETTERS)
+    for text in yes + no:
+        assert takes(value, json.dumps(text, ensure_ascii=False)) == (text in yes), text
+        assert takes(name, json.dumps({text: 1}, ensure_ascii=False)) == (text in yes), text
+
+
 def test_oneof_is_refused_in_our_words() -> None:
     with pytest.raises(InvalidRequestError, match=r"use anyOf$"):
         constrain.compile(schema_constraint({"oneOf": [INT, {"minimum": 2}]}), VOCABULARY)
