@@ -48,6 +48,8 @@ class ChatTemplate:
             self._template = _ENVIRONMENT.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise InternalError(f"the chat template does not compile: line {error.lineno}: {error.message}") from None
+        except (SyntaxError, RecursionError) as error:  # Python's own limits, of what jinja has made of it
+            raise InternalError(f"the chat template does not compile: {error}") from None
         self.source = source
         self.family = family_of(source)
         self._tokens = {"bos_token": bos, "eos_token": eos}

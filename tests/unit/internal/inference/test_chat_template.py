@@ -331,6 +331,16 @@ def test_templates_that_cannot_be_used_are_refused_at_load() -> None:
         ChatTemplate("{{ 'a' * 10**9 }}", "", "", [])
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["{{ " + "[" * 3000 + "]" * 3000 + " }}", "{% for a in [] %}" * 25 + "{% endfor %}" * 25],
+    ids=["brackets", "loops"],
+)
+def test_templates_nested_too_deep_are_refused_at_load(source: str) -> None:
+    with pytest.raises(InternalError, match="does not compile"):
+        ChatTemplate(source, "", "", [])
+
+
 def test_what_templates_of_others_use() -> None:
     source = (
         "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}"
