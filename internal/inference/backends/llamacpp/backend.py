@@ -20,6 +20,7 @@ from internal.inference.backends.llamacpp.model import Model
 from internal.inference.backends.llamacpp.options import (
     Layout,
     Options,
+    cell_bytes,
     keeps_prompts,
     layout_of,
     options_of,
@@ -46,7 +47,7 @@ class LlamaCppBackend(BatchingBackend):
         model = self._model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
         resources.callback(model.free)
         context_length = context_length_of(options.context_length, model.trained_context)
-        layout = layout_of(options, context_length, 4 * model.kv_values_per_cell)
+        layout = layout_of(options, context_length, cell_bytes(options, model.kv_values_per_cell))
         settings = _context_settings(options, layout)
         whole = Context(model, settings)
         resources.callback(whole.free)

@@ -26,6 +26,10 @@ Natural = Annotated[int, msgspec.Meta(ge=0)]
 Slots = Annotated[int, msgspec.Meta(ge=1, le=MOST_SEQUENCES - 1)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 WHOLE_TYPES = ("f32", "f16", "bf16")  # others are quantised
+# What a number takes: 32 that are quantised have a scale of 16 bits together, of the types `_1` a least value, too.
+CACHE_BITS: dict[CacheType, float] = {
+    "f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q5_1": 6, "q5_0": 5.5, "q4_1": 5, "q4_0": 4.5,
+}  # fmt: skip
 
 
 class Options(BatchingOptions, frozen=True, kw_only=True):
@@ -60,6 +64,11 @@ def options_of(config: ModelConfig) -> Options:
     if options.flash_attn == "off" and options.cache_type_v not in WHOLE_TYPES:
         raise ConfigError(f"model {config.name!r}: options: `cache_type_v: {options.cache_type_v}` needs `flash_attn`")
     return options
+
+
+def cell_bytes(options: Options, values: int) -> int:
+    """What one token takes that keeps so many numbers in the K cache, and in the V cache."""
+    return int(values * (CACHE_BITS[options.cache_type_k] + CACHE_BITS[options.cache_type_v]) / 8)
 
 
 @dataclass(frozen=True, slots=True)

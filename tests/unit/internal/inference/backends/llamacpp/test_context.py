@@ -12,6 +12,7 @@ from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.inference.backends.batching.library import Chunk
 from internal.inference.backends.llamacpp.context import Context
 from internal.inference.backends.llamacpp.model import Model
+from internal.inference.backends.llamacpp.options import CACHE_BITS, CacheType, Options, cell_bytes
 from tests.unit.internal.inference.backends.llamacpp.conftest import TINY
 from tests.unit.internal.inference.backends.llamacpp.house import ROUNDING, STREAMS, house
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
@@ -31,13 +32,17 @@ def test_a_copy_that_needs_more_room_is_not_of_what_was_copied_before(tiny_gguf:
         np.testing.assert_allclose(found, here.next_logits(2, 499, 5), rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("head_length", [0, 128])
-def test_cells_take_what_was_reckoned(head_length: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("head_length", "types"),
+    [(0, ("f16", "f16")), (128, ("f16", "f16")), *((0, (kind, "q8_0")) for kind in CACHE_BITS)],
+)
+def test_cells_take_what_was_reckoned(head_length: int, types: tuple[CacheType, CacheType], tmp_path: Path) -> None:
     """Memory is shared out by it. Heads may be longer than their part of the model's width."""
+    options = Options(cache_type_k=types[0], cache_type_v=types[1])
     path = tmp_path / "model.gguf"
     write_gguf(path, replace(TINY, head_length=head_length), byte_vocabulary())
     model = Model(str(path))
-    context = Context(model, replace(STREAMS, cache_type_k="f16", cache_type_v="f16"))
+    context = Context(model, replace(STREAMS, cache_type_k=types[0], cache_type_v=types[1]))
     try:
         sizes = []
         for length in (100, 200):
@@ -45,7 +50,7 @@ def test_cells_take_what_was_reckoned(head_length: int, tmp_path: Path) -> None:
             sizes.append(len(context.save(0)))
             assert context.length(0) == length
         told_apart = 12  # of a cell, beside its numbers: its position and whose it is
-        assert (sizes[1] - sizes[0]) // 100 == 4 * model.kv_values_per_cell + told_apart
+        assert (sizes[1] - sizes[0]) // 100 == cell_bytes(options, model.kv_values_per_cell) + told_apart
     finally:
         context.free()
         model.free()
