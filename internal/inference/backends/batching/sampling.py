@@ -27,6 +27,7 @@ COLUMN = 32
 BLOCKS = 256  # of the vocabulary, when drawing from all of it
 LEAST_FINITE = np.finfo(np.float32).min
 LEAST_TEMPERATURE = np.finfo(np.float32).tiny  # what is divided by less overflows
+LEAST_REPETITION = 1e-30  # as are logits, by less than this
 _MASK_64 = (1 << 64) - 1
 _NONE: Ids = np.empty(0, np.int64)
 
@@ -77,7 +78,7 @@ class Sampler:
         self._biases = np.fromiter(sampling.logit_bias.values(), np.float32)
         self._presence = sampling.presence_penalty
         self._frequency = sampling.frequency_penalty
-        self._repetition = sampling.repetition_penalty or 1.0
+        self._repetition = max(sampling.repetition_penalty or 1.0, LEAST_REPETITION)
         self._counts: dict[int, int] = {}
         self._seen = set(prompt) if self._repetition != 1.0 else set()
         self._counting = bool(self._presence or self._frequency or self._repetition != 1.0)

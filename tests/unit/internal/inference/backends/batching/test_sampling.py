@@ -77,6 +77,16 @@ def test_next_to_no_temperature_is_none(temperature: float, cut: dict[str, float
     assert sample(logits, [sampler(seed, temperature=temperature, **cut) for seed in range(4)]) == best
 
 
+@pytest.mark.parametrize("cut", [{"temperature": 0.0}, {"top_k": 5}, {"top_p": 0.5}, {}], ids=str)
+@pytest.mark.parametrize("penalty", [1e-45, 1e-39, 1e-37, 1e-6])
+def test_next_to_no_repetition_penalty_is_a_number(penalty: float, cut: dict[str, float]) -> None:
+    """What was said is said again: the likeliest of it."""
+    logits = logits_of(3)
+    sampling = pb.Sampling(**{"temperature": 1.0, "repetition_penalty": penalty, "seed": 1} | cut)  # type: ignore[arg-type]
+    likely = np.argsort(-logits[0])[:3].tolist()
+    assert sample(logits, [Sampler(sampling, prompt=likely)]) == likely[:1]
+
+
 @settings(max_examples=300)
 @given(
     seed=st.integers(0, 1000),
