@@ -94,10 +94,10 @@ class Sampler:
             logits[self._bias_ids] += self._biases
         if self._banned.size:
             logits[self._banned] = -np.inf
-        if self._position < self._min_tokens and not self.over:
-            logits[self._end_ids] = -np.inf
         if self.mask is not None:
             self.mask.apply(logits)
+        if self._position < self._min_tokens and not self.over:
+            self._ban_ends(logits)
 
     def accept(self, token: int) -> None:
         """The token was chosen; the next one is at the next position. Raises WorkerError as the mask does."""
@@ -116,6 +116,13 @@ class Sampler:
     def uniform(self) -> float:
         """A number in [0, 1): the draw of this position."""
         return (_mixed(self._key + self._position) >> 11) * 2.0**-53
+
+    def _ban_ends(self, logits: Floats) -> None:
+        """Unless the mask leaves nothing else (`stop_token_ids` may name all it allows): then min_tokens gives way."""
+        ends = logits[self._end_ids]
+        logits[self._end_ids] = -np.inf
+        if self.mask is not None and logits.max() == -np.inf:
+            logits[self._end_ids] = ends
 
     def _penalise(self, logits: Floats) -> None:
         if self._repetition != 1.0:

@@ -190,6 +190,15 @@ async def test_min_tokens_cannot_make_more_of_what_is_complete(demo: Engine) -> 
         assert (answer.text(), answer.finish()) == (regex, pb.STOP)
 
 
+async def test_min_tokens_does_not_ban_a_stop_token_where_nothing_else_may_come(demo: Engine) -> None:
+    (token,) = await demo.backend.tokenize(pb.TokenizeRequest(text="a"))
+    one, many = pb.Constraint(regex="a"), pb.Constraint(regex="[ab]{9}")
+    answer = await run(demo, user("?"), constraint=one, stop_token_ids=[token], min_tokens=3)
+    assert (answer.text(), answer.finish()) == ("", pb.STOP)
+    answer = await run(demo, user("?"), constraint=many, stop_token_ids=[token], min_tokens=8)
+    assert answer.text().startswith("b" * 8)
+
+
 async def test_logprobs_are_of_the_raw_model(demo: Engine) -> None:
     """A mask changes what is chosen, not how likely the model finds it."""
     free = await run(demo, user("Hello"), max_tokens=1, logprobs=True, top_logprobs=3)
