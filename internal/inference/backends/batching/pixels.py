@@ -75,7 +75,10 @@ def main() -> None:
         if image.width * image.height > MOST_PIXELS:
             sys.exit("too many pixels")
         image.draft("RGB", (SIDE, SIDE))  # a JPEG need not be decoded at its full size
-        picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        if image.mode.startswith("I;16"):  # gray of 16 bits, which is cut off at 255 otherwise, and not scaled
+            picture = image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+        else:
+            picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
     picture.thumbnail((SIDE, SIDE))
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode == "RGBA":

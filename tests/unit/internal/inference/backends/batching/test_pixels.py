@@ -57,6 +57,11 @@ def test_every_kind_of_pixels_becomes_colors(mode: str) -> None:
     assert len(decode(saved(Image.new(mode, (8, 8)), "JPEG" if mode == "CMYK" else "PNG")).rgb) == 8 * 8 * 3
 
 
+@pytest.mark.parametrize(("level", "gray"), [(0, 0), (0x40FF, 0x40), (0xFFFF, 0xFF)])
+def test_gray_of_sixteen_bits_is_scaled(level: int, gray: int) -> None:
+    assert first(decode(saved(Image.new("I;16", (8, 8), level), "PNG"))) == (gray,) * 3
+
+
 def test_a_picture_is_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
