@@ -71,11 +71,12 @@ def computes_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def attention_of(name: str, device: torch.device) -> str:
+def attention_of(name: str, device: torch.device) -> str | None:
+    """None: what the model has, of PyTorch's own or, where that cannot do it (Gemma 2, GPT-OSS), eager."""
     if name != "auto":
         return name
     if device.type == "cuda" and is_flash_attn_3_available():
         return "flash_attention_3"
     if device.type == "cuda" and is_flash_attn_2_available():
         return "flash_attention_2"
-    return "sdpa"
+    return None

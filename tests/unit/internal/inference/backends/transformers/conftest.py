@@ -48,8 +48,6 @@ async def tiny(starting: Start) -> Engine:
 @pytest.fixture(scope="session")
 def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with random weights whose layers look at all, and at the last 24 tokens, in turn."""
-    folder: Path = tmp_path_factory.mktemp("models") / "windowed"
-    torch.manual_seed(7)
     config = transformers.Qwen2Config(
         vocab_size=6144,
         hidden_size=64,
@@ -65,6 +63,33 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=2,
         bos_token_id=0,
     )
+    return saved(config, tmp_path_factory.mktemp("models") / "windowed")
+
+
+@pytest.fixture(scope="session")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `windowed`, but with attention that PyTorch's own cannot do: it keeps scores small."""
+    config = transformers.Gemma2Config(
+        vocab_size=6144,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=512,
+        sliding_window=24,
+        attn_logit_softcapping=5.0,
+        initializer_range=0.2,
+        eos_token_id=2,
+        bos_token_id=0,
+    )
+    return saved(config, tmp_path_factory.mktemp("models") / "capped")
+
+
+def saved(config: Any, folder: Path) -> Path:
+    """A model with random weights and the tokenizer of the demo model."""
+    torch.manual_seed(7)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(NOVAI_TINY / "hf" / name, folder)

@@ -78,13 +78,13 @@ async def test_the_shipped_files_say_the_same(tiny: Engine, starting: Start) -> 
         same_but_for_ties(mine, other, Q8_ROUNDING)
 
 
-@pytest.mark.parametrize("model", ["tiny", "windowed"])
+@pytest.mark.parametrize("model", ["tiny", "windowed", "capped"])
 async def test_the_same_output_as_the_library_alone_in_a_crowd(
-    model: str, tiny: Engine, starting: Start, windowed: Path
+    model: str, tiny: Engine, starting: Start, windowed: Path, capped: Path
 ) -> None:
     """Prompts of many lengths, computed in pieces beside each other."""
-    folder = windowed if model == "windowed" else NOVAI_TINY / "hf"
-    engine = await starting(windowed, n_batch=16, **EXACT) if model == "windowed" else tiny
+    folder = {"tiny": NOVAI_TINY / "hf", "windowed": windowed, "capped": capped}[model]
+    engine = tiny if model == "tiny" else await starting(folder, n_batch=16, **EXACT)
     prompts = [prompt(length, seed) for seed, length in enumerate((1, 15, 16, 17, 40, LONG))]
     answers = await asyncio.gather(*(engine.run(tokens, max_tokens=40, **TOLD) for tokens in prompts))
     for tokens, answer in zip(prompts, answers, strict=True):
