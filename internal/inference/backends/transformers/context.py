@@ -41,6 +41,10 @@ class Context:
     unified = True
 
     def __init__(self, model: Any, *, cells: int, sequences: int, batch: int) -> None:
+        # Some older ones (GPT-J, GPT-Neo) would take all texts of a step for one, and say nothing.
+        if not model._supports_attention_backend:
+            name = type(model).__name__
+            raise WorkerError(f"{name} has attention of its own, which cannot tell the texts of a batch apart")
         settings = ContinuousBatchingConfig(
             page_size=PAGE,
             num_blocks=-(-cells // PAGE) + SPARE_PAGES * sequences,

@@ -200,6 +200,14 @@ async def test_layers_that_keep_no_pages_are_refused(tmp_path: Path) -> None:
     await fails(tmp_path, WorkerError, "attention in all layers", attention="eager")
 
 
+async def test_attention_that_would_mix_the_texts_of_a_batch_is_refused(tmp_path: Path) -> None:
+    config = transformers.GPTNeoConfig(
+        vocab_size=64, hidden_size=16, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]]
+    )
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    await fails(tmp_path, WorkerError, "attention of its own", attention="eager", device="cpu")
+
+
 async def test_options_that_cannot_work() -> None:
     folder = NOVAI_TINY / "hf"
     await fails(folder, ConfigError, "n_batch", n_batch=4, slots=8)
