@@ -27,6 +27,7 @@ POOLINGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 DEFAULT_POSITIONS = 512
+CHILDREN_OF_ROBERTA = ("camembert", "data2vec-text", "longformer", "mpnet", "xmod")  # those whose names do not say it
 
 
 class SentenceFolder(msgspec.Struct, frozen=True):
@@ -61,7 +62,8 @@ class SentenceFolder(msgspec.Struct, frozen=True):
     @property
     def first_position(self) -> int:
         """RoBERTa and its children count positions from behind the padding id."""
-        is_roberta = "roberta" in self.config["model_type"] or self.config["model_type"] == "camembert"
+        kind = self.config["model_type"]
+        is_roberta = "roberta" in kind or kind in CHILDREN_OF_ROBERTA
         return int(self.config["pad_token_id"]) + 1 if is_roberta else 0
 
 

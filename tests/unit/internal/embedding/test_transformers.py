@@ -23,6 +23,8 @@ from transformers import (
     DistilBertModel,
     LlamaConfig,
     LlamaModel,
+    MPNetConfig,
+    MPNetModel,
     RobertaConfig,
     RobertaModel,
     T5Config,
@@ -52,6 +54,7 @@ MAKERS: dict[str, Any] = {
     "bert-relu": lambda: BertModel(BertConfig(**BERT, hidden_act="relu")),
     "bert-gelu_new": lambda: BertModel(BertConfig(**BERT, hidden_act="gelu_new")),
     "roberta": lambda: RobertaModel(RobertaConfig(**BERT, max_position_embeddings=514, pad_token_id=1)),
+    "mpnet": lambda: MPNetModel(MPNetConfig(**BERT, max_position_embeddings=514)),
     "llama": lambda: LlamaModel(LlamaConfig(**BERT, num_key_value_heads=1)),
     "t5": lambda: T5EncoderModel(T5Config(vocab_size=30522, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2)),
     "distilbert": lambda: DistilBertModel(DistilBertConfig(n_layers=2, n_heads=2, dim=32, hidden_dim=64)),
@@ -200,6 +203,17 @@ def test_limits_and_facts(tmp_path: Path, minilm: Backend) -> None:
     roberta = folder(tmp_path, "roberta", {"pooling_mode_mean_tokens": True})
     assert loaded(roberta).info.context_length == 512
     assert loaded(roberta).info.dimensions == 32
+
+
+@pytest.mark.parametrize("maker", ["roberta", "mpnet"])
+def test_the_longest_text_has_a_position_for_every_token(maker: str, tmp_path: Path) -> None:
+    """Though the tokenizer names no limit."""
+    path = folder(tmp_path, maker, {"pooling_mode_mean_tokens": True})
+    settings = json.loads((path / "tokenizer_config.json").read_text())
+    write(path / "tokenizer_config.json", {name: value for name, value in settings.items() if name != "model_max_length"})
+    backend = loaded(path)
+    assert backend.info.context_length == 512
+    assert backend.embed([[5] * 512]).shape == (1, 32)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 16])
