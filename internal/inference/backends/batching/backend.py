@@ -162,12 +162,17 @@ class BatchingBackend(ABC):
         return await self._loop.run_in_executor(thread or self._counting, ask, self._prompts)
 
     def _look(self, request: Request, intake: ThreadPoolExecutor) -> None:
-        """Looks at the images of a request, unless nobody waits for it any more; the rest is another thread's."""
-        if self._is_over(request):
-            return
+        """Looks at the images of a request, for as long as anybody waits for it; the rest is another thread's."""
         assert self._prompts is not None
+        seeing = self._prompts.see(request.generation.request)
+        pictures: list[Picture] = []
         with self._refusing(request):
-            intake.submit(self._admit, request, self._prompts.see(request.generation.request))
+            while not self._is_over(request):
+                picture = next(seeing, None)
+                if picture is None:
+                    intake.submit(self._admit, request, pictures)
+                    return
+                pictures.append(picture)
 
     def _admit(self, request: Request, pictures: Sequence[Picture] = ()) -> None:
         """Reads the prompt and hands the request to the engine, unless nobody waits for it any more, as those behind it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -52,14 +52,19 @@ class Prompts:
             for tokens, reasoning_open in self._tokens(request, pictures)
         ]
 
-    def see(self, request: pb.GenerateRequest) -> list[Picture]:
-        """The images of a request as the model sees them. Takes as long as the projector does, one thread at a time.
+    def see(self, request: pb.GenerateRequest) -> Iterator[Picture]:
+        """The images of a request as the model sees them, one after another. Each takes as long as the projector does,
+        one thread at a time; what cannot fit is not looked at.
 
-        Raises UnsupportedError, InvalidImageError, InternalError.
+        Raises UnsupportedError, InvalidImageError, InternalError, ContextLengthExceededError.
         """
-        return [
-            self._look(image, lambda eyes, file: eyes.see(file, request.cache_salt)) for image in images_of(request)
-        ]
+        tokens = 0
+        for image in images_of(request):
+            if tokens >= self._context_length:
+                raise self._too_long(f"more than {tokens}", request)
+            picture = self._look(image, lambda eyes, file: eyes.see(file, request.cache_salt))
+            tokens += len(picture.tokens)
+            yield picture
 
     def count(self, request: pb.GenerateRequest) -> int:
         """Tokens of the prompts. Raises as `see` and `read`, but for the length."""

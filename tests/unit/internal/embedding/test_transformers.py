@@ -210,7 +210,9 @@ def test_the_longest_text_has_a_position_for_every_token(maker: str, tmp_path: P
     """Though the tokenizer names no limit."""
     path = folder(tmp_path, maker, {"pooling_mode_mean_tokens": True})
     settings = json.loads((path / "tokenizer_config.json").read_text())
-    write(path / "tokenizer_config.json", {name: value for name, value in settings.items() if name != "model_max_length"})
+    write(
+        path / "tokenizer_config.json", {name: value for name, value in settings.items() if name != "model_max_length"}
+    )
     backend = loaded(path)
     assert backend.info.context_length == 512
     assert backend.embed([[5] * 512]).shape == (1, 32)

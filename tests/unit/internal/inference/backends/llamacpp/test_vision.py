@@ -21,6 +21,7 @@ from internal.errors import WorkerError
 from internal.gently import SLIGHTLY
 from internal.inference.backends.batching.library import Chunk
 from internal.inference.backends.batching.pictures import Picture, Pictures, drawn
+from internal.inference.backends.llamacpp.projector import Projector
 from tests.pictures import picture
 from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Start
 from tests.unit.internal.inference.backends.running import TOLD, Answer, Engine, plain, same_but_for_ties
@@ -199,6 +200,34 @@ async def test_a_cancelled_request_is_not_looked_at(start: Start, mmproj: Path) 
     assert gone.events[-1].finished.cancelled
     for answer in busy:
         assert (await answer.end()).kinds[-1] == "finished"
+
+
+def album(size: int) -> list[Said]:
+    return [*(picture("red", (n, n)) for n in range(10, 10 + size)), "b"]
+
+
+def looked_at(engine: Engine) -> int:
+    eyes = engine.backend._prompts._eyes  # type: ignore[union-attr]
+    assert isinstance(eyes, Projector)
+    return len(eyes._kept._values)
+
+
+async def test_who_leaves_while_his_pictures_are_looked_at_keeps_nobody_waiting(start: Start, mmproj: Path) -> None:
+    engine = await start(mmproj=mmproj)
+    gone = engine.submit(chat(*album(16)))
+    async with asyncio.timeout(30):
+        while not looked_at(engine):
+            await asyncio.sleep(0)
+    engine.cancel(gone)
+    assert (await gone.end()).events[-1].finished.cancelled
+    assert looked_at(engine) < 16
+
+
+async def test_pictures_that_cannot_fit_are_not_looked_at(start: Start, mmproj: Path) -> None:
+    engine = await start(mmproj=mmproj, context_length=3 * TOKENS)
+    answer = await engine.run(chat(*album(6)))
+    assert "context_length_exceeded" in answer.failure.message
+    assert looked_at(engine) == 3
 
 
 async def test_closing_ends_those_that_wait_to_be_looked_at(start: Start, mmproj: Path) -> None:
