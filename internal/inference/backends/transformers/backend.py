@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import torch
 from transformers import PreTrainedModel
 
-from internal.config import ModelConfig
+from internal.config import ConfigError, ModelConfig
 from internal.cores import usable_cores
 from internal.errors import WorkerError
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
@@ -46,7 +47,10 @@ class TransformersBackend(BatchingBackend):
             cells_at_most = affordable(model)
         except AttributeError as error:
             raise WorkerError(f"{self._config.path}: not a model with attention in all layers: {error}") from None
-        context_length = context_length_of(options.context_length, trained)
+        most = most_positions(model)
+        context_length = context_length_of(options.context_length, int(min(trained, most)))
+        if context_length > most:
+            raise ConfigError(f"model {self._config.name!r}: options: `context_length`: {most} at most with this model")
         cells = pool_cells(options.cells, options.slots, context_length, cells_at_most)
         sequences = options.slots + 1 + options.prefix_sequences
         context = Context(model, cells=cells, sequences=sequences, batch=options.n_batch)
@@ -66,6 +70,20 @@ class UnsharedCache(PrefixCache):
 
     def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
         super().close(lease, keep=False)
+
+
+def most_positions(model: PreTrainedModel) -> float:
+    """How far texts of one batch can reach without one changing another: angles that are turned by the longest of them
+    (RoPE that is dynamic, or with factors for short and for long texts) stay as they are up to here. A position that is
+    looked up must be in its table; others have no end."""
+    config = model.config.get_text_config()
+    ropes = getattr(config, "rope_parameters", None)
+    if not ropes:
+        return int(config.max_position_embeddings)
+    for rope in [ropes] if "rope_type" in ropes else ropes.values():
+        if rope["rope_type"] in ("dynamic", "longrope"):
+            return int(rope.get("original_max_position_embeddings") or config.max_position_embeddings)
+    return math.inf
 
 
 def affordable(model: PreTrainedModel) -> int:

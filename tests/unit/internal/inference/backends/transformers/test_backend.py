@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 from pathlib import Path
 from random import Random
@@ -16,6 +17,7 @@ from gen import inference_pb2 as pb
 from internal.config import ConfigError, ModelConfig
 from internal.errors import WorkerError
 from internal.inference.backends import load_backend
+from internal.inference.backends.transformers.backend import most_positions
 from tests.unit.internal.inference.backends.running import TOLD, Engine, same_but_for_ties
 from tests.unit.internal.inference.backends.transformers.conftest import EXACT, NOVAI_TINY, Start, torch, transformers
 
@@ -206,6 +208,34 @@ async def test_attention_that_would_mix_the_texts_of_a_batch_is_refused(tmp_path
     )
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     await fails(tmp_path, WorkerError, "attention of its own", attention="eager", device="cpu")
+
+
+SMALL = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
+TWO_FACTORS = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "short_factor": [1.0] * 4,
+    "long_factor": [9.0] * 4,
+    "original_max_position_embeddings": 64,
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        transformers.LlamaConfig(**SMALL, max_position_embeddings=64, rope_parameters=DYNAMIC),
+        transformers.LlamaConfig(**SMALL, max_position_embeddings=256, rope_parameters=TWO_FACTORS),
+        transformers.GPT2Config(vocab_size=64, n_positions=64, n_embd=16, n_layer=1, n_head=2),
+    ],
+    ids=["dynamic", "two factors", "looked up"],
+)
+async def test_no_text_is_so_long_that_it_changes_the_others_of_its_batch(config: Any, tmp_path: Path) -> None:
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(tmp_path)
+    assert most_positions(model) == 64
+    await fails(tmp_path, ConfigError, "`context_length`: 64 at most", context_length=65, device="cpu")
+    assert most_positions(transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**SMALL))) == math.inf
 
 
 async def test_options_that_cannot_work() -> None:
