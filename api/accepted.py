@@ -11,6 +11,8 @@ import msgspec
 from msgspec import inspect
 
 type_info = cache(inspect.type_info)
+encode = msgspec.json.encode
+_object, _array = msgspec.json.Decoder(dict[str, msgspec.Raw]), msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def steps(path: str) -> list[str]:
@@ -18,9 +20,9 @@ def steps(path: str) -> list[str]:
     return re.findall(r"[^.\[\]]+", path)
 
 
-def accepted(kind: type, body: Any, path: str) -> str | None:
-    """The choices at a path of a body that is a `kind`, e.g. `'auto', 'none' or an object of type 'function'`. None
-    where the schema leaves more than a choice."""
+def accepted(kind: type, body: bytes, path: str) -> str | None:
+    """The choices at a path of a body that should be a `kind`, e.g. `'auto', 'none' or an object of type 'function'`.
+    None where the schema leaves more than a choice."""
     types: list[inspect.Type] = [type_info(cast(Hashable, kind))]
     tags: list[str] = []
     for step in steps(path):
@@ -49,18 +51,19 @@ def _items(types: Iterable[inspect.Type]) -> list[inspect.Type]:
     return [found.item_type for found in _alternatives(types) if isinstance(found, inspect.ListType)]
 
 
-def _fields(structs: Sequence[inspect.StructType], body: Any, name: str) -> list[inspect.Type]:
+def _fields(structs: Sequence[inspect.StructType], body: bytes, name: str) -> list[inspect.Type]:
     """Of the one that the body is by its tag, or of all."""
-    meant = [found for found in structs if found.tag_field and below(body, found.tag_field) == found.tag]
+    meant = [found for found in structs if found.tag_field and below(body, found.tag_field) == encode(found.tag)]
     return [field.type for found in meant or structs for field in found.fields if field.encode_name == name]
 
 
-def below(body: Any, step: str) -> Any:
-    """What a body has at a step; UNSET: nothing."""
+def below(body: bytes, step: str) -> bytes:
+    """What a body has at a step; empty: nothing, or no JSON. Of what is beside it, no values are made: there may be
+    millions."""
     try:
-        return body[int(step)] if isinstance(body, list) else body[step]
-    except (LookupError, ValueError, TypeError):
-        return msgspec.UNSET
+        return bytes(_array.decode(body)[int(step)] if step.isdecimal() else _object.decode(body)[step])
+    except (LookupError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return b""
 
 
 def _listed(values: Iterable[Any], conjunction: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable
 from functools import cache, reduce
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -53,6 +54,9 @@ def decoder(kind: Hashable) -> tuple[msgspec.json.Decoder[Any], frozenset[str]]:
     return msgspec.json.Decoder(struct), names
 
 
+MOST_ITEMS = 10_000  # more than any schema has room for
+MOST_UNKNOWN = 1000  # names that are looked at
+MOST_SHOWN_BYTES = 10_000  # of a value that is made to be shown; of longer ones, the beginning is shown as it came
 keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NULL = b"null"
 
@@ -68,9 +72,7 @@ def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None
     try:
         if tolerance is None:
             value: T = struct.decode(raw)
-            unknown = {
-                name for name, value in keys_of.decode(raw).items() if name not in names and bytes(value) != NULL
-            }
+            unknown = _unknown(raw, names)
         else:
             plain = msgspec.json.decode(raw)
             left_out = tolerance(plain)
@@ -79,6 +81,15 @@ def parse(raw: bytes, kind: type[T], tolerance: Callable[[Any], set[str]] | None
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise explain(error, raw, kind) from None
     return value, unknown
+
+
+def _unknown(raw: bytes, names: frozenset[str]) -> set[str]:
+    """Of thousands that somebody made up, those that count and a few others."""
+    given = keys_of.decode(raw)
+    found = given.keys() - names
+    if len(found) > MOST_UNKNOWN:
+        found = found & REFUSED.keys() | set(islice(found, MOST_UNKNOWN))
+    return {name for name in found if bytes(given[name]) != NULL}
 
 
 def refuse(unknown: set[str]) -> None:
@@ -92,7 +103,7 @@ def refuse(unknown: set[str]) -> None:
 def typed_items(body: Any) -> set[str]:
     """Fills in the `type` that items of a response's input may leave out, and leaves out nothing."""
     if isinstance(body, dict) and isinstance(body.get("input"), list):
-        for item in body["input"]:
+        for item in islice(body["input"], MOST_ITEMS):
             if isinstance(item, dict) and item.get("type") is None:
                 item["type"] = "message" if "role" in item or "content" in item else "item_reference"
     return set()
@@ -132,16 +143,6 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
             f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
         )
     where = f"'{at}'" if at else "the body"
-    body = _plain(raw)
-    came = shown(body, at)
-    if bound := BOUND.match(text):
-        number, above = KINDS[bound["kind"]], bound["op"].startswith("<")
-        return InvalidRequestError(
-            f"Invalid {where}: {number} {'above maximum' if above else 'below minimum'} value. "
-            f"Expected a value {bound['op']} {bound['bound']}{came and f', but got {came} instead'}.",
-            param=at or None,
-            code=f"{number}_{'above_max' if above else 'below_min'}_value",
-        )
     if length := LENGTH.match(text):
         what, above = KINDS.get(length["kind"], length["kind"]), length["op"].startswith("<")
         return InvalidRequestError(
@@ -150,11 +151,20 @@ def explain(error: Exception, raw: bytes, kind: type) -> ApiError:
             param=at or None,
             code=f"{what}_{'above_max' if above else 'below_min'}_length",
         )
+    came = shown(raw, at)
+    if bound := BOUND.match(text):
+        number, above = KINDS[bound["kind"]], bound["op"].startswith("<")
+        return InvalidRequestError(
+            f"Invalid {where}: {number} {'above maximum' if above else 'below minimum'} value. "
+            f"Expected a value {bound['op']} {bound['bound']}{came and f', but got {came} instead'}.",
+            param=at or None,
+            code=f"{number}_{'above_max' if above else 'below_min'}_value",
+        )
     if text.startswith("Expected") and ", got " in text:
         return InvalidRequestError(
             f"Invalid type for {where}: {text[0].lower()}{text[1:]} instead.", param=at or None, code="invalid_type"
         )
-    choices = accepted(kind, body, at)
+    choices = accepted(kind, raw, at)
     said = f"Supported values are: {choices}" if choices else expected(text)
     return InvalidRequestError(
         f"Invalid value for {where}{came and f': {came}'}. {said}.",
@@ -171,18 +181,14 @@ def expected(text: str) -> str:
     return f"Expected a string that matches {pattern}" + ("$" if found[1].endswith("\\Z") else "")
 
 
-def shown(body: Any, path: str) -> str:
-    """What a body has at a path like `messages[0].role`, as short text; empty when no JSON can say it."""
+def shown(body: bytes, path: str) -> str:
+    """What a body has at a path like `messages[0].role`, as short text; empty when it has nothing there, or is no JSON
+    behind the place where it was found wrong."""
+    found = reduce(below, steps(path), body)
+    if len(found) > MOST_SHOWN_BYTES:
+        return found[:57].decode(errors="ignore") + "..."
     try:
-        text = msgspec.json.encode(reduce(below, steps(path), body)).decode()
-    except (ValueError, TypeError, RecursionError):
+        text = msgspec.json.encode(msgspec.json.decode(found)).decode()
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return ""
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _plain(raw: bytes) -> Any:
-    """UNSET for what is no JSON after all, behind the place where it was found wrong."""
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return msgspec.UNSET

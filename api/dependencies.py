@@ -121,7 +121,7 @@ def converted(given: str, name: str, kind: Any) -> Any:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        choices = accepted(kind, given, "")
+        choices = accepted(kind, b"", "")
         why = f"{given[:60]!r}. Supported values are: {choices}" if choices else expected(str(error))
         raise InvalidRequestError(f"Invalid value for '{name}': {why}.", param=name, code="invalid_value") from None
 

@@ -6,11 +6,13 @@ import re
 
 BOM = b"\xef\xbb\xbf"  # a parser may pass over it (RFC 8259, 8.1)
 
-# Escapes one after another, so that a backslash that is escaped itself begins none; whole pairs before halves.
-_ESCAPES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
+# `\\ud83d`, with the other half if that follows, and all backslashes before it: it is an escape behind an odd number of
+# them, and what follows it is one always. One step of Python's for each, however many backslashes there are.
+_HALVES = re.compile(
+    rb"(?<!\\)(?P<slashes>\\+)u[dD]"
+    rb"(?:[89abAB][0-9a-fA-F]{2}(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
+_HALF_BYTES = len(rb"\ud83d")
 
 
 def unreadable(error: Exception, text: bytes | bytearray) -> str:
@@ -22,10 +24,11 @@ def unreadable(error: Exception, text: bytes | bytearray) -> str:
             text.decode()
         except UnicodeDecodeError as found:
             return f"byte {found.start} is not part of any UTF-8"
-    half = next((found for found in _ESCAPES.finditer(text) if found["half"]), None)
-    if half is not None:
+    alone = (found for found in _HALVES.finditer(text) if len(found["slashes"]) % 2 != (found["low"] is not None))
+    if (half := next(alone, None)) is not None:
+        at = half.end() - _HALF_BYTES
         return (
-            f"half of a character at byte {half.start()} ({half['half'].decode()} without its other half: a text was "
+            f"half of a character at byte {at} ({text[at : half.end()].decode()} without its other half: a text was "
             "cut inside an emoji or the like; cut between characters)"
         )
     return str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import compress
 from typing import Any, Literal, NoReturn
 
 from fastapi import Request, Response
@@ -107,16 +108,17 @@ def tolerate(request: Request, body: Any) -> set[str]:
         return set()
     codex = of_codex(request)
     kinds = ["function"] if codex else ["function", "mcp"]
-    others = [tool for tool in body["tools"] if isinstance(tool, dict) and tool.get("type", "function") not in kinds]
+    is_other = [isinstance(tool, dict) and tool.get("type", "function") not in kinds for tool in body["tools"]]
+    others = list(compress(body["tools"], is_other))
     if others and not codex:
-        index = body["tools"].index(others[0])
+        index = is_other.index(True)
         raise InvalidRequestError(
             f"Unsupported value for 'tools[{index}].type': {str(others[0]['type'])[:60]!r}. Give functions, and run "
             'them yourself, or name tools of this server: {"type": "mcp", "server_label": …, "allowed_tools": […]}.',
             param=f"tools[{index}].type",
             code="unsupported_value",
         )
-    body["tools"] = [tool for tool in body["tools"] if tool not in others]
+    body["tools"] = [tool for tool, other in zip(body["tools"], is_other, strict=True) if not other]
     return {f"tools.{tool['type']}" for tool in others}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.accepted import accepted
@@ -33,4 +34,4 @@ USER = {"role": "user", "content": [{"type": "video_url"}]}
     ],
 )  # fmt: skip
 def test_what_a_schema_accepts(kind: type, body: Any, path: str, expected: str | None) -> None:
-    assert accepted(kind, body, path) == expected
+    assert accepted(kind, msgspec.json.encode(body), path) == expected

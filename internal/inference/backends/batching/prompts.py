@@ -165,6 +165,8 @@ class Prompts:
             )
         size = sum(len(part.text) for message in chat.messages for part in message.parts)
         self._check_size(pb.GenerateRequest(chat=chat), size)
+        if len(chat.messages) > self._context_length:  # each has a token at least
+            raise self._too_long(f"more than {self._context_length}", pb.GenerateRequest(chat=chat))
         return self._template.render(chat)
 
     def _given_tokens(self, ids: object) -> list[int]:

@@ -312,6 +312,14 @@ async def test_context_overflow(start: Start) -> None:
     assert "(context_length_exceeded: prompt is too long)" in failure.message
 
 
+async def test_more_messages_than_tokens_are_not_even_rendered(start: Start) -> None:
+    engine = await start(context_length=64)
+    messages = [pb.Message(role="user", parts=[pb.Part(text="x")])] * 100_000
+    failure = (await engine.run(pb.Chat(messages=messages))).failure
+    assert failure.code == pb.CONTEXT_LENGTH_EXCEEDED
+    assert "more than 64" in failure.message
+
+
 async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(start: Start) -> None:
     engine = await start(context_length=64)
     failure = (await engine.run("x" * 20_000_000)).failure
