@@ -32,7 +32,9 @@ class Within:
     most: float
 
 
-Port = Annotated[int, Within(1, 65_535)]
+_MOST_PORT = 65_535
+Port = Annotated[int, Within(1, _MOST_PORT)]
+PortOrNone = Annotated[int, Within(0, _MOST_PORT)]
 Count = Annotated[int, Within(1, 1 << 53)]
 CountOrNone = Annotated[int, Within(0, 1 << 53)]
 Seconds = Annotated[float, Within(0.001, 1e9)]
@@ -55,8 +57,8 @@ class Settings:
     api_port: Port = 8000
     # Prometheus metrics; 0: none.
     metrics_host: str = "127.0.0.1"
-    metrics_port: Annotated[int, Within(0, 65_535)] = 0
-    worker_metrics_port: Annotated[int, Within(0, 65_535)] = 0  # api and worker are set by one environment
+    metrics_port: PortOrNone = 0
+    worker_metrics_port: PortOrNone = 0  # api and worker are set by one environment
     auth_mode: AuthMode = "auto"
     trusted_proxies: str = ""  # addresses and networks, comma separated, whose X-Forwarded-For is believed
     # Secret for the digests of API keys; lives outside the database.
@@ -113,6 +115,9 @@ class Settings:
             if f.name.upper() in env
         }
         settings = Settings(**given)
+        for name in ("inference_grpc_host", "embedding_grpc_host", "tools_grpc_host"):
+            for address in _listed(getattr(settings, name)):
+                _check_address(name.upper(), address)
         for proxy in settings.proxies:
             _check_network(proxy)
         for origin in settings.origins:
@@ -140,13 +145,27 @@ class Settings:
         return self.body_timeout_s + self.max_upload_bytes / UPLOAD_BYTES_PER_S
 
     @property
+    def model_hosts(self) -> list[str]:
+        return _listed(self.inference_grpc_host) + _listed(self.embedding_grpc_host)
+
+    @property
     def proxies(self) -> list[str]:
-        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
+        return _listed(self.trusted_proxies)
 
     @property
     def origins(self) -> list[str]:
         """Whose pages may read answers."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return _listed(self.cors_origins)
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _check_address(name: str, text: str) -> None:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) <= _MOST_PORT):
+        raise SettingsError(f"{name}: {text!r} is no address. Expected HOST:PORT, with a port from 1 to {_MOST_PORT}")
 
 
 def _check_network(text: str) -> None:

@@ -24,4 +24,4 @@ def answers(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not answers(int(os.environ["API_PORT"])))
+    sys.exit(not answers(int(os.environ.get("API_PORT") or 8000)))

@@ -109,12 +109,6 @@ T = TypeVar("T", bound=Part)
 async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[AppState]:
     """Opens everything, closes it in reverse: streams settle before the ledger's connection goes. `batch`: what runs
     are lines of batches, at their price, and others go first."""
-    addresses = [
-        name
-        for names in (settings.inference_grpc_host, settings.embedding_grpc_host)
-        for name in names.split(",")
-        if name.strip()
-    ]
     async with AsyncExitStack() as stack:
 
         async def start(part: T) -> T:
@@ -140,7 +134,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
                 recount=processes.recount,
             )
         )
-        hosts = await start(Hosts(dict.fromkeys(addresses), settings.novai_grpc_token))
+        hosts = await start(Hosts(dict.fromkeys(settings.model_hosts), settings.novai_grpc_token))
         if settings.ledger_sweep_s:
             await start(Sweeper(ledger, prices, receipts_of(hosts), sweep_s=settings.ledger_sweep_s))
         await start(Reconciler(database))

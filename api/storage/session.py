@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from api.errors import LedgerUnavailableError
+from api.storage.revisions import NEWEST
 
 logger = logging.getLogger(__name__)
 
@@ -165,10 +166,15 @@ class Database:
 
     async def ping(self, timeout_s: float = 1.0) -> None:
         """Returns when PostgreSQL answers, has our tables and takes what is written. Raises NotMigratedError when
-        it has none."""
-        ask = "SELECT current_setting('transaction_read_only') FROM alembic_version"
+        it has none, or those of an older program."""
+        ask = "SELECT version_num, current_setting('transaction_read_only') AS read_only FROM alembic_version"
         async with self.connection(timeout_s) as connection:
-            if await connection.fetchval(ask, timeout=timeout_s) == "on":
+            row = await connection.fetchrow(ask, timeout=timeout_s)
+            if row is None or row["version_num"] < NEWEST:
+                told = f"revision {row['version_num'] if row else 'none'}, not {NEWEST}"
+                self._tell_of_tables(told)
+                raise NotMigratedError(told, retry_after_ms=RETRY_AFTER_MS)
+            if row["read_only"] == "on":
                 raise asyncpg.ReadOnlySQLTransactionError("it can only be read")
 
     async def listen(
@@ -241,11 +247,11 @@ class Database:
         self._suspect = True
         self._ask_again_at = time.monotonic() + _PAUSE_S
 
-    def _tell_of_tables(self, error: Exception) -> None:
+    def _tell_of_tables(self, why: object) -> None:
         """Once in a while: everything that is done regularly meets it."""
         if (now := time.monotonic()) >= self._tell_of_tables_at:
             self._tell_of_tables_at = now + _TELL_OF_TABLES_S
-            logger.error("The database has not the tables of this version (%s). Run `novai migrate`.", error)
+            logger.error("The database has not the tables of this version (%s). Run `novai migrate`.", why)
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         # A connection that cannot be given back in order is closed by the pool; the statement's outcome stands.

@@ -6,10 +6,13 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from internal.config import ConfigError, check_listen
+
+MOST = 1 << 53  # of what is counted here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,12 @@ def _seconds(text: str) -> float:
     return found
 
 
+def _whole(text: str, least: int = 0) -> int:
+    if not least <= (found := int(text)) <= MOST:
+        raise ValueError(text)
+    return found
+
+
 def _port_range(text: str) -> range:
     first, _, last = text.partition("-")
     ports = range(int(first), int(last) + 1)
@@ -84,17 +93,20 @@ PARSERS: dict[str, Any] = {
     "worker_ports": _port_range,
     "drain_s": _seconds,
     "load_timeout_s": _seconds,
-    "load_attempts": int,
+    "load_attempts": _whole,
     "download_patience_s": _seconds,
-    "memory_bytes": int,
+    "memory_bytes": _whole,
     "model_dir": Path,
     "preload_model": _preload,
-    "context_size": int,
-    "gpu_layers": int,
+    "context_size": _whole,
+    "gpu_layers": partial(_whole, least=-1),
 }
 PLAIN = ("hf_token", "model_backend", "model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
-WHOLE = dict.fromkeys(("load_attempts", "memory_bytes", "context_size", "gpu_layers"), "a whole number")
-EXAMPLES = {"worker_ports": "a range such as 50061-50160"} | WHOLE
+EXAMPLES = {
+    "worker_ports": "a range such as 50061-50160",
+    "gpu_layers": "a whole number from -1, which is all",
+    **dict.fromkeys(("load_attempts", "memory_bytes", "context_size"), "a whole number from 0"),
+}
 
 
 def _parse(name: str, text: str, parser: Any) -> Any:

@@ -26,6 +26,18 @@ def test_a_proxy_that_is_none_is_named(text: str) -> None:
         read(TRUSTED_PROXIES=text)
 
 
+def test_model_hosts_are_addresses() -> None:
+    assert read(INFERENCE_GRPC_HOST="a:1, [::1]:65535,").model_hosts == ["a:1", "[::1]:65535"]
+    assert read(INFERENCE_GRPC_HOST="a:1", EMBEDDING_GRPC_HOST="b:2").model_hosts == ["a:1", "b:2"]
+
+
+@pytest.mark.parametrize("name", ["INFERENCE_GRPC_HOST", "EMBEDDING_GRPC_HOST", "TOOLS_GRPC_HOST"])
+@pytest.mark.parametrize("text", ["host", "host:", ":50051", "host:0", "host:65536", "host:-1", "a:1,host:x"])
+def test_an_address_that_is_none_is_named(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .* is no address"):
+        read(**{name: text})
+
+
 def test_origins_are_as_browsers_write_them() -> None:
     assert read().origins == []
     assert read(CORS_ORIGINS="*").origins == ["*"]

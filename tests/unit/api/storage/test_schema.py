@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from api.storage import schema
+from api.storage.revisions import NEWEST
 from api.storage.session import NotMigratedError, open_pool
 from api.storage.tables import metadata
 
@@ -46,12 +47,19 @@ async def test_processes_that_migrate_at_once_do_not_collide(empty_database: str
     assert sorted(before or "" for before, _ in results) == ["", *[schema.head()] * 3]
 
 
-async def test_ping_tells_a_database_without_tables(empty_database: str) -> None:
+async def test_ping_tells_a_database_without_tables_and_one_of_an_older_program(empty_database: str) -> None:
     database = await open_pool(empty_database)
     try:
         with pytest.raises(NotMigratedError):
             await database.ping()
         await schema.upgrade(empty_database)
         await database.ping()
+        assert schema.head() == NEWEST
+        await schema.downgrade(empty_database, "-1")
+        with pytest.raises(NotMigratedError, match=f"not {NEWEST}"):
+            await database.ping()
+        await schema.downgrade(empty_database, "base")
+        with pytest.raises(NotMigratedError, match=f"none, not {NEWEST}"):
+            await database.ping()
     finally:
         await database.aclose()

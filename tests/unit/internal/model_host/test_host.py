@@ -197,6 +197,10 @@ def free_range(count: int) -> int:
         ({"NOVAI_WORKER_PORTS": "many"}, "NOVAI_WORKER_PORTS"),
         ({"NOVAI_DRAIN_S": "soon"}, "NOVAI_DRAIN_S"),
         ({"NOVAI_LOAD_ATTEMPTS": "1.5"}, "NOVAI_LOAD_ATTEMPTS"),
+        ({"NOVAI_LOAD_ATTEMPTS": "-1"}, "NOVAI_LOAD_ATTEMPTS.*from 0"),
+        ({"NOVAI_MEMORY_BYTES": str(1 << 70)}, "NOVAI_MEMORY_BYTES"),
+        ({"CONTEXT_SIZE": "-1"}, "CONTEXT_SIZE.*from 0"),
+        ({"GPU_LAYERS": "-2"}, "GPU_LAYERS.*from -1"),
     ],
 )
 def test_a_setting_that_cannot_work_is_named(env: dict[str, str], named: str) -> None:
