@@ -68,6 +68,7 @@ class Context:
         self._cache = self._processor.cache
         self._picks_rows: bool = model._supports_logits_to_keep()
         self._states: dict[int, RequestState] = {}
+        self._try()
 
     @property
     def shares(self) -> bool:
@@ -132,6 +133,15 @@ class Context:
         self._cache.pool.free_blocks(pages.index, [page for page in held if pages.ledger.release(page)])
 
     # ------------------------------------------------------------------ the step
+
+    def _try(self) -> None:
+        """One token, before anybody asks: of some models (DeepSeek-V3) the pages have another shape than the keys.
+        Raises WorkerError."""
+        try:
+            self.decode([Chunk(sequence=0, start=0, tokens=[0], wants_logits=True)])
+        except DecodeError as error:
+            raise WorkerError(f"transformers cannot run this model in batches: {error}") from None
+        self.remove(0, 0)
 
     def _part(self, chunk: Chunk) -> FutureRequestState:
         """The chunk as the library takes it, with pages for its tokens. Raises DecodeError."""

@@ -210,6 +210,16 @@ async def test_attention_that_would_mix_the_texts_of_a_batch_is_refused(tmp_path
     await fails(tmp_path, WorkerError, "attention of its own", attention="eager", device="cpu")
 
 
+async def test_a_model_whose_first_step_fails_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    config = transformers.DeepseekV2Config(
+        vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=16, first_k_dense_replace=1, q_lora_rank=8, kv_lora_rank=8, qk_rope_head_dim=4,
+        qk_nope_head_dim=8, v_head_dim=8,
+    )  # fmt: skip
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    await fails(tmp_path, WorkerError, "cannot run this model in batches", attention="eager", device="cpu")
+
+
 SMALL = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
 TWO_FACTORS = {
