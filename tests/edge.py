@@ -128,7 +128,12 @@ async def open_edge(
             redis_url=redis_url,
             inference_grpc_host=host_address,
             key_pepper=PEPPER,
-            **{"auth_mode": "all_except_health", "files_url": "memory:///"} | overrides,
+            **{
+                "auth_mode": "all_except_health",
+                "files_url": "memory:///",
+                "rate_limit_timeout_s": 0.5,  # where tests run, a Redis that lets one wait is busy, and not away
+            }
+            | overrides,
         )
         app = create_app(settings)
         url = await stack.enter_async_context(serving(app, settings))
