@@ -59,6 +59,18 @@ class QueueWorker(Worker):
     async def _periodic_deferrer(self) -> None:
         await asyncio.Event().wait()
 
+    async def _persist_job_status(self, *args: Any, **outcome: Any) -> None:
+        """Said again when the connection breaks: a job whose end nobody has heard of is this worker's for as long as it
+        lives, and no other of the same lock begins. A worker that ends leaves its jobs to others anyway."""
+        while True:
+            try:
+                await super()._persist_job_status(*args, **outcome)
+                return
+            except ConnectorException as error:
+                if self._stop_event.is_set() or not isinstance(error.__cause__, OperationalError):
+                    raise  # the latter when it was heard, or others have the job by now
+            await asyncio.sleep(RECONNECT_S)
+
 
 class BatchWorker:
     """One per process. `run` works until it is cancelled."""

@@ -39,6 +39,13 @@ NO_HEARTBEATS = (
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'",
     "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.procrastinate_workers EXECUTE FUNCTION refuse()",
 )
+# Whoever ends a job that looks at lines waits for who has the lock.
+ENDS_WAIT = (
+    "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN PERFORM pg_advisory_xact_lock(18); RETURN OLD; END'",
+    "CREATE TRIGGER wait BEFORE DELETE ON jobs.procrastinate_jobs"
+    " FOR EACH ROW WHEN (OLD.task_name = 'validate') EXECUTE FUNCTION wait()",
+)
 
 
 class Batch:
@@ -160,6 +167,24 @@ async def test_procrastinate_ends_by_itself(batch: tuple[Batch, PostgresServer])
         await begun.store.execute("DROP TRIGGER refuse ON jobs.procrastinate_workers")
         seen = await begun.over()
         assert (seen["status"], seen["completed"], process.poll()) == ("completed", 60, None)
+
+
+async def test_a_connection_breaks_at_the_end_of_a_job(batch: tuple[Batch, PostgresServer]) -> None:
+    """The job had done what it was for; as long as nobody is told so, none of the same batch can follow it."""
+    begun, server = batch
+    for statement in ENDS_WAIT:
+        await begun.store.execute(statement)
+    await begun.begin(["short"] * 3)
+    async with contextlib.aclosing(await open_pool(server.url, 1)) as other:
+        with batch_worker(begun.edge) as process:
+            async with other.transaction() as holding:
+                await holding.execute("SELECT pg_advisory_xact_lock(18)")
+                waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                async with asyncio.timeout(60):
+                    while not await begun.store.fetch(waiting):
+                        await asyncio.sleep(0.02)
+            seen = await begun.over()
+            assert (seen["status"], seen["completed"], process.poll()) == ("completed", 3, None)
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
