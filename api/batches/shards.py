@@ -87,10 +87,10 @@ class Shards:
     async def _pass(self, batch: Batch, shard: Shard) -> bool:
         """Runs the lines that have no answer yet. False when the batch stopped meanwhile."""
         whose = await self._principal(batch)
+        unanswered = [line async for line in self._lines(batch, shard)]
+        # Nothing that may fail comes between these and the end that they are given.
         over = asyncio.create_task(self._over(batch.id))
-        lines = {
-            asyncio.create_task(self._answer(batch, shard, line, whose)) async for line in self._lines(batch, shard)
-        }
+        lines = {asyncio.create_task(self._answer(batch, shard, line, whose)) for line in unanswered}
         try:
             waiting: set[asyncio.Task[None]] = {*lines}
             while waiting and not over.done():

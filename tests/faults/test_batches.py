@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from api.batches.tasks import BatchWorker
+from api.errors import StorageUnavailableError
 from api.ledger.reconcile import verify
 from api.storage.session import Database, open_pool
 from internal.dev.postgres_server import PostgresServer
@@ -185,6 +187,25 @@ async def test_a_connection_breaks_at_the_end_of_a_job(batch: tuple[Batch, Postg
                         await asyncio.sleep(0.02)
             seen = await begun.over()
             assert (seen["status"], seen["completed"], process.poll()) == ("completed", 3, None)
+
+
+async def test_while_the_storage_is_away_nothing_piles_up(batch: tuple[Batch, PostgresServer], tmp_path: Path) -> None:
+    """A shard whose lines cannot be read is tried again for hours: each try leaves nothing behind."""
+    begun, _ = batch
+    app, files = begun.edge.state, tmp_path / "files"
+    await begun.begin(["short"] * 3)
+    worker = BatchWorker(app)
+    await worker.validate(begun.id)
+    files.rename(tmp_path / "away")
+    before = {task.get_coro() for task in asyncio.all_tasks()}
+    with pytest.raises(StorageUnavailableError):
+        await worker.run_shard(begun.id, 0)
+    left = [str(task.get_coro()) for task in asyncio.all_tasks() if task.get_coro() not in before]
+    assert not [name for name in left if "Shards." in name]
+    (tmp_path / "away").rename(files)
+    await worker.run_shard(begun.id, 0)
+    await worker.finalize(begun.id)
+    assert (await begun.seen())["completed"] == 3
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
