@@ -82,6 +82,7 @@ class BatchWorker:
         self._slots = Slots(lambda model: most_lines(app.hosts, model, self._processes))
         self._shards = Shards(app, self._slots)
         self._queue = queue(app.settings)
+        self._worker: QueueWorker | None = None  # that takes from it now
         run: dict[str, Callable[..., Awaitable[None]]] = {
             VALIDATE: self.validate,
             RUN: self.run_shard,
@@ -108,7 +109,7 @@ class BatchWorker:
         """Returns when PostgreSQL goes away: procrastinate ends by itself then, with or without an error."""
         try:
             async with self._queue.open_async():
-                worker = QueueWorker(
+                self._worker = QueueWorker(
                     self._queue,
                     queues=[jobs.QUEUE],
                     concurrency=JOBS_AT_ONCE,
@@ -118,7 +119,7 @@ class BatchWorker:
                     shutdown_graceful_timeout=self._app.settings.drain_s,
                     install_signal_handlers=False,
                 )
-                await run_until_cancelled(worker)
+                await run_until_cancelled(self._worker)
         except (ConnectorException, OperationalError) as error:
             self._tell_once(f"the queue is away: {describe(error.__cause__ or error).splitlines()[0]}")
 
@@ -178,7 +179,8 @@ class BatchWorker:
         """Takes back what dead workers were at, and counts the living."""
         while True:
             try:
-                if taken := await jobs.take_back(self._app.database, SILENT_S):
+                worker_id = self._worker.worker_id if self._worker is not None else None
+                if taken := await jobs.take_back(self._app.database, SILENT_S, worker_id):
                     log.warning("%d jobs of workers that are gone are due again", taken)
                 self._processes = max(1, await jobs.workers(self._app.database, SILENT_S))
                 self._told = ""

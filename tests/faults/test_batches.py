@@ -41,6 +41,10 @@ NO_HEARTBEATS = (
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'",
     "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.procrastinate_workers EXECUTE FUNCTION refuse()",
 )
+UNHEARD = (
+    "CREATE FUNCTION unheard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER unheard BEFORE UPDATE ON jobs.procrastinate_workers FOR EACH ROW EXECUTE FUNCTION unheard()",
+)
 # Whoever ends a job that looks at lines waits for who has the lock.
 ENDS_WAIT = (
     "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
@@ -169,6 +173,21 @@ async def test_procrastinate_ends_by_itself(batch: tuple[Batch, PostgresServer])
         await begun.store.execute("DROP TRIGGER refuse ON jobs.procrastinate_workers")
         seen = await begun.over()
         assert (seen["status"], seen["completed"], process.poll()) == ("completed", 60, None)
+
+
+async def test_a_worker_that_was_not_heard_of_runs_nothing_twice(batch: tuple[Batch, PostgresServer]) -> None:
+    """As after a pause of its machine: it must not take itself for dead, and its jobs for somebody else's."""
+    begun, _ = batch
+    lines = 140
+    await begun.begin([SLOW.replace("150", "1500")] * lines)  # longer than the queue is not looked at
+    with batch_worker(begun.edge):
+        await begun.until(lambda seen: seen["completed"] >= 20)
+        await begun.store.execute(DEAD[0])
+        for statement in UNHEARD:
+            await begun.store.execute(statement)
+        seen = await begun.over()
+    assert (seen["status"], seen["completed"], await begun.charges()) == ("completed", lines, lines)
+    assert await begun.store.fetch("SELECT request_id FROM transfers WHERE kind = 'outage'") == []
 
 
 async def test_a_connection_breaks_at_the_end_of_a_job(batch: tuple[Batch, PostgresServer]) -> None:

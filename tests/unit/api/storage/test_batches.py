@@ -115,7 +115,10 @@ async def test_what_dead_workers_were_at_is_due_again(store: Database) -> None:
     for task, silent_s in (("validate", 0), ("expire", 60)):
         await store.execute(TAKEN, task, silent_s)
     assert await jobs.workers(store, 10.0) == 1
-    assert await jobs.take_back(store, 10.0) == 1
+    living, dead = [row["id"] for row in await store.fetch("SELECT id FROM jobs.procrastinate_workers ORDER BY id")]
+    assert await jobs.take_back(store, 10.0, dead) == 0  # who was not heard of does not judge
+    assert await jobs.take_back(store, 10.0, None) == 0
+    assert await jobs.take_back(store, 10.0, living) == 1
     assert await queued(store) == [("expire", "batch_1 expires")]
 
 
