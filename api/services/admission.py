@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from api.domain import LineAnswer, Principal, UsageRecord
-from api.errors import InsufficientQuotaError, LedgerUnavailableError, ModelNotFoundError, OverloadedError
+from api.errors import InsufficientQuotaError, ModelNotFoundError, OverloadedError
 from api.ledger.holds import Hold, HoldRequest, Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import Price, bound_nusd, completion_tokens_within, free_price
@@ -96,19 +96,17 @@ class Ticket:
 
     async def extend(self, prompt_tokens: int) -> bool:
         """Holds for a further step of output, or for what is left of the request, or of the money. False when that
-        is not worth a step: the answer ends within what is covered."""
+        is not worth a step: the answer ends within what is covered. Raises LedgerUnavailableError."""
         assert self.hold is not None
         covered = self.covered_tokens(prompt_tokens)
-        self._step = min(2 * self._step, MOST_STEP_TOKENS)
-        while self._step >= LEAST_STEP_TOKENS:
-            wanted = min(self.quote.completion_tokens, covered + self._step)
+        step = min(2 * self._step, MOST_STEP_TOKENS)
+        while step >= LEAST_STEP_TOKENS:
+            wanted = min(self.quote.completion_tokens, covered + step)
             more_nusd = bound_nusd(self.price, prompt_tokens, wanted) - self.hold.amount_nusd
-            try:
-                if more_nusd <= 0 or await self._admission.ledger.extend(self.hold, more_nusd):
-                    return True
-            except LedgerUnavailableError:
-                return False
-            self._step //= 2
+            if more_nusd <= 0 or await self._admission.ledger.extend(self.hold, more_nusd):
+                self._step = step
+                return True
+            step //= 2
         return False
 
     def settle(self, record: UsageRecord) -> asyncio.Future[None]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+from api.errors import LedgerUnavailableError
 from api.services.admission import UNBOUNDED, Ticket
+
+RETRY_S = 0.5  # when PostgreSQL is away
+PATIENCE_S = 10.0  # that it may be away at least, though nothing that is held is left
 
 
 class Coverage:
@@ -24,7 +29,9 @@ class Coverage:
         self._look()
 
     async def reaches(self, used: int) -> bool:
-        """Whether so many tokens are paid for. More is held on the way; waited for only when it is needed."""
+        """Whether so many tokens are paid for. More is held on the way; waited for only when it is needed.
+
+        Raises LedgerUnavailableError when nobody could say so in time: then it is not the money that is used up."""
         self._used = used
         if self._extension is None:
             self._extension = asyncio.create_task(self._extend())
@@ -45,8 +52,19 @@ class Coverage:
         self.certain = (self._used + self.tokens) // 2 if missing else UNBOUNDED
 
     async def _extend(self) -> None:
-        while await self._ticket.extend(self._prompt_tokens):
+        while await self._more():
             self._look()
             if self._used <= self.certain:
                 self._extension = None  # otherwise there is no more to be had
                 return
+
+    async def _more(self) -> bool:
+        """Whether more could be held. As long as what is held lasts, PostgreSQL may be away and come back."""
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._ticket.extend(self._prompt_tokens)
+            except LedgerUnavailableError:
+                if self._used > self.tokens and time.monotonic() >= until_s:
+                    raise
+            await asyncio.sleep(RETRY_S)

@@ -16,7 +16,14 @@ from api.clients.generate_request import choices_of
 from api.clients.grpc_errors import from_failed, worker_died
 from api.clients.session import FINISH_NAMES, PROVENANCES, Call, Delta, Failed, Finished, GenerateRequest, length
 from api.domain import LineAnswer, Outcome, Provenance, TokenUsage, UsageRecord
-from api.errors import ApiError, InsufficientQuotaError, OverloadedError, UpstreamError, UpstreamTimeoutError
+from api.errors import (
+    ApiError,
+    InsufficientQuotaError,
+    LedgerUnavailableError,
+    OverloadedError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
 from api.services.admission import Ticket
 from api.services.answering import AnswerStream, Endings
 from api.services.attempts import Attempts
@@ -111,7 +118,9 @@ class GenerationStream(AnswerStream[Delta]):
         else:
             deltas = await self._read()
         if self._tokens > self._coverage.certain:
+            self._early = deltas  # whoever gives up waiting asks for them again
             deltas = await self._within(deltas)
+            self._early = []
         return deltas
 
     async def _read(self) -> list[Delta]:
@@ -191,10 +200,18 @@ class GenerationStream(AnswerStream[Delta]):
             await self._ticket.take_hold(prompt_tokens)
 
     async def _within(self, deltas: list[Delta]) -> list[Delta]:
-        """What of the deltas is covered by the hold."""
+        """What of the deltas is covered by the hold. Raises LedgerUnavailableError, to a client that is there: one that
+        has left pays for what was held."""
         if self.exhausted:
             return []
-        return deltas if await self._coverage.reaches(self._tokens) else self._cut(deltas)
+        try:
+            covered = await self._coverage.reaches(self._tokens)
+        except LedgerUnavailableError as error:
+            if not self._left:
+                self._attempts.cancel()
+                raise self._broken_by(error) from None
+            covered = False
+        return deltas if covered else self._cut(deltas)
 
     def _cut(self, deltas: list[Delta]) -> list[Delta]:
         """The answer ends here: what is not covered is neither delivered nor charged."""

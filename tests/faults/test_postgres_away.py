@@ -32,6 +32,11 @@ END $$;
 CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON holds EXECUTE FUNCTION full_disk()
 """
 
+SLOW_HOLDS = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
 
 class Behind:
     """An edge behind a wire to its database, and the database itself."""
@@ -131,6 +136,56 @@ async def test_what_runs_ends_well_and_nothing_new_begins(behind: Behind, how: s
     await behind.wire.restore()
     assert await behind.back() < 8
     await behind.settled(finished=2)
+
+
+async def outlived(behind: Behind) -> AsyncIterator[str]:
+    """The events of a stream that loses the database with its first token. Its hold is half used up when it says "two",
+    and all of it is some seconds later."""
+    steps = '{"say": "one "}, {"wait_ms": 200}, {"count": 600}, {"say": "two"}, {"wait_ms": 3000}, {"count": 900}'
+    body = chat(f"script:[{steps}]", stream=True, stream_options={"include_usage": True})
+    async with behind.client.stream("POST", CHAT, json=body) as answer:
+        async for line in answer.aiter_lines():
+            if "one" in line:
+                await behind.wire.cut()
+            if line:
+                yield line
+
+
+async def test_a_stream_that_outlasts_an_outage_is_answered_to_its_end(behind: Behind) -> None:
+    events = []
+    async for event in outlived(behind):
+        events.append(event)
+        if "two" in event:
+            assert await behind.refused() < 2.5  # as whatever is asked to be held
+            await behind.wire.restore()
+    assert events[-1] == "data: [DONE]"
+    assert '"completion_tokens":1502' in events[-2] and "budget_exhausted" not in events[-2]
+    assert '"finish_reason":"stop"' in events[-3]
+    await behind.settled(finished=1)
+
+
+async def test_a_stream_whose_hold_an_outage_outlasts_is_not_told_that_its_budget_is_used_up(behind: Behind) -> None:
+    events = [event async for event in outlived(behind)]
+    assert '"code":"ledger_unavailable"' in events[-1]
+    assert not any('finish_reason":"' in event or "budget_exhausted" in event for event in events)
+    await behind.wire.restore()
+    await behind.settled(finished=0)
+
+
+async def test_what_waits_for_its_hold_when_the_answer_begins_is_not_lost(behind: Behind) -> None:
+    """A quick model has said more than is held for before the hold stands, and more cannot be held for a while."""
+    await behind.store.execute(
+        FULL.replace("INSERT OR UPDATE", "UPDATE OF amount_nusd").replace("EXECUTE", "FOR EACH ROW EXECUTE")
+        + ";"
+        + SLOW_HOLDS
+    )
+    body = chat('script:[{"count": 3000}]', stream=True)
+    async with behind.client.stream("POST", CHAT, json=body) as answer:  # its head is not kept back for longer
+        await behind.store.execute("DROP TRIGGER full_disk ON holds")
+        events = [line async for line in answer.aiter_lines() if line]
+    assert sum('"content":" ' in event for event in events) == 3000
+    assert events[-1] == "data: [DONE]"
+    await behind.settled(finished=1)
 
 
 async def test_a_slow_database_costs_a_second_and_charges_nobody(behind: Behind) -> None:
