@@ -7,6 +7,7 @@ import enum
 import math
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -23,8 +24,19 @@ from internal.errors import (
 REFUSED_KEY_S = 300.0  # a key that is wrong is not right a moment later
 MOST_RETRY_AFTER_S = 3600.0
 MOST_TOLD = 2000  # characters of an upstream's message that callers are told
-TOO_LONG = ("context_length_exceeded", "prompt is too long", "maximum context length", "context window")
-
+TOO_LONG = (
+    "context_length_exceeded",
+    "prompt is too long",
+    "maximum context length",
+    "context window",
+    "exceeds the available context size",  # llama-server
+    "exceed context limit",  # Anthropic, of prompt and max_tokens together
+    "longer than the maximum model length",  # vLLM
+    "maximum prompt length",  # xAI
+    "maximum number of tokens allowed",  # Gemini
+)
+# What Anthropic and Gemini say with 400. Only at the beginning: further on they quote the request.
+OF_THE_KEY = ("Your credit balance is too low", "API key not valid", "API key expired")
 UNSUPPORTED = ("unsupported_value", "unsupported_parameter")
 
 
@@ -50,13 +62,14 @@ class AttemptError(Exception):
 
 class Told(msgspec.Struct):
     message: str = ""
-    type: str | None = None
-    code: str | int | None = None
-    param: str | None = None
+    code: Any = None
+    param: Any = None
+    metadata: Any = None  # OpenRouter's
 
 
-class ErrorBody(msgspec.Struct):
-    """How OpenAI, Anthropic and those who do as they do say what is wrong."""
+class ErrorBody(Told):
+    """How OpenAI, Anthropic and those who do as they do say what is wrong; some, such as Mistral and vLLM before 0.10,
+    without the object around it."""
 
     error: Told | str | None = None
 
@@ -75,10 +88,11 @@ COME_LATER = (429, 503, 529)
 
 def of_answer(status: int, headers: Mapping[str, str], body: bytes, model: str) -> AttemptError:
     """The fault that an answer without success stands for. `model`: our name."""
-    blame = BY_STATUS.get(status, Blame.UPSTREAM)
+    said = told(body)
+    blame = blame_of(status, said)
     what = f"HTTP {status}"
     if blame is Blame.REQUEST:
-        return AttemptError(blame, refusal(told(body)), what)
+        return AttemptError(blame, refusal(said), what)
     rest_s = retry_after_s(headers)
     if status in COME_LATER:
         error: WorkerError = OverloadedError(
@@ -90,6 +104,15 @@ def of_answer(status: int, headers: Mapping[str, str], body: bytes, model: str) 
     else:
         error = broken(model)
     return AttemptError(blame, error, what, rest_s)
+
+
+def blame_of(status: int, said: Told) -> Blame:
+    """By the status, and by the words where a status stands for faults of different people."""
+    if status == 400 and said.message.startswith(OF_THE_KEY):
+        return Blame.KEY
+    if status == 403 and isinstance(said.metadata, dict) and "flagged_input" in said.metadata:  # by OpenRouter
+        return Blame.REQUEST
+    return BY_STATUS.get(status, Blame.UPSTREAM)
 
 
 def cut(model: str, what: str) -> AttemptError:
@@ -113,21 +136,24 @@ def broken(model: str) -> WorkerError:
 def refusal(told: Told) -> WorkerError:
     """The caller's own fault, in the upstream's words."""
     message = told.message[:MOST_TOLD] or "The upstream refused the request as invalid."
+    param = told.param if isinstance(told.param, str) else ""
     if told.code == TOO_LONG[0] or any(phrase in message.lower() for phrase in TOO_LONG):
         # Clients know an overflow by these words.
         known = "" if "prompt is too long" in message else " (context_length_exceeded: prompt is too long)"
-        return ContextLengthExceededError(message + known, told.param or "messages")
+        return ContextLengthExceededError(message + known, param or "messages")
     if told.code in UNSUPPORTED:
-        return UnsupportedError(message, told.param or "")
-    return InvalidRequestError(message, told.param or "")
+        return UnsupportedError(message, param)
+    return InvalidRequestError(message, param)
 
 
 def told(body: bytes) -> Told:
     try:
-        error = msgspec.json.decode(body, type=ErrorBody).error
+        said = msgspec.json.decode(body, type=ErrorBody | list[ErrorBody])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Told()
-    return Told(message=error) if isinstance(error, str) else error or Told()
+    if isinstance(said, list):  # Gemini's
+        said = said[0] if said else ErrorBody()
+    return Told(message=said.error) if isinstance(said.error, str) else said.error or said
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

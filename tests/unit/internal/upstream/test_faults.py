@@ -39,12 +39,60 @@ def test_every_status_has_somebody_to_blame(status: int, blame: Blame, code: pb.
         b'{"error": {"message": "too much", "code": "context_length_exceeded", "param": "messages"}}',
         b'{"type": "error", "error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}',
         b'{"error": "This model\'s maximum context length is 4096 tokens."}',
+        b'{"object": "error", "message": "This model\'s maximum context length is 4096 tokens.", "code": 400}',
+        b'{"error": {"message": "the request exceeds the available context size, try increasing it", "code": 400}}',
+        b'{"error": {"message": "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}}',
+        b'[{"error": {"code": 400, "message": "The input token count exceeds the maximum number of tokens allowed."}}]',
     ],
 )
 def test_an_overflow_is_known_and_said_in_the_words_that_clients_know(body: bytes) -> None:
     error = faults.of_answer(400, {}, body, "m").error
     assert error.code == pb.CONTEXT_LENGTH_EXCEEDED
     assert "prompt is too long" in error.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "top_k is odd", "param": "top_k"}}',
+        b'{"error": {"message": "top_k is odd", "param": ["top_k"], "code": {}}}',
+        b'{"object": "error", "message": "top_k is odd", "type": "BadRequestError", "param": null, "code": 400}',
+        b'[{"error": {"code": 400, "message": "top_k is odd", "status": "INVALID_ARGUMENT"}}]',
+    ],
+)
+def test_the_words_of_a_refusal_are_found_in_every_form(body: bytes) -> None:
+    fault = faults.of_answer(400, {}, body, "m")
+    assert (fault.blame, fault.error.message) == (Blame.REQUEST, "top_k is odd")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[7]", b"{}", b'{"error": null}', b'{"error": 7}', b'{"message": 7}'])
+def test_a_refusal_without_words_is_one(body: bytes) -> None:
+    assert faults.of_answer(400, {}, body, "m").error.code == pb.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "error", "error": {"message": "Your credit balance is too low to access the Anthropic API."}}',
+        b'[{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}]',
+        b'{"error": {"code": 400, "message": "API key expired. Please renew the API key."}}',
+    ],
+)
+def test_a_key_of_no_use_is_not_the_callers_fault_whatever_the_status(body: bytes) -> None:
+    fault = faults.of_answer(400, {}, body, "m")
+    assert (fault.blame, fault.error.code, fault.rest_s) == (Blame.KEY, pb.INTERNAL, faults.REFUSED_KEY_S)
+
+
+def test_what_a_request_is_quoted_with_puts_no_key_to_rest() -> None:
+    body = b'{"error": {"message": "Invalid value: \'API key not valid\'"}}'
+    assert faults.of_answer(400, {}, body, "m").blame is Blame.REQUEST
+
+
+def test_a_text_that_moderation_flags_puts_no_key_to_rest() -> None:
+    body = b'{"error": {"code": 403, "message": "flagged", "metadata": {"reasons": ["x"], "flagged_input": "y"}}}'
+    fault = faults.of_answer(403, {}, body, "m")
+    assert (fault.blame, fault.error.code, fault.error.message) == (Blame.REQUEST, pb.INVALID_REQUEST, "flagged")
+    assert faults.of_answer(403, {}, b'{"error": {"message": "no", "metadata": []}}', "m").blame is Blame.KEY
 
 
 def test_what_is_told_of_an_upstream_is_bounded() -> None:
