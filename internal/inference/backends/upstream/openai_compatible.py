@@ -206,7 +206,7 @@ class Said(msgspec.Struct):
 
 class Choice(msgspec.Struct):
     index: int = 0
-    delta: Said = msgspec.field(default_factory=Said)
+    delta: Said | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None  # vLLM: the stop string
     logprobs: Logprobs | None = None
@@ -229,7 +229,7 @@ class Usage(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    choices: list[Choice] = []
+    choices: list[Choice] | None = None  # some say null where there are none
     usage: Usage | None = None
     error: msgspec.Raw | None = None
 
@@ -259,18 +259,18 @@ class ChunkReader:
         if chunk.usage is not None:
             self.usage = usage_of(chunk.usage)
         deltas = []
-        for choice in chunk.choices:
+        for choice in chunk.choices or ():
             if not 0 <= choice.index < len(self._calls):
                 raise StreamError("a choice that was not asked for")
             deltas += self._deltas(choice)
         return deltas
 
     def _deltas(self, choice: Choice) -> list[pb.Delta]:
-        said = choice.delta
+        said = choice.delta or Said()
         deltas = []
         text = said.content or said.refusal
         reasoning = said.reasoning_content or said.reasoning
-        calls = self._calls_of(choice) if said.tool_calls else None
+        calls = self._calls_of(choice.index, said.tool_calls) if said.tool_calls else None
         if text or reasoning or calls or choice.logprobs is not None:
             delta = pb.Delta(choice=choice.index, text=text or "", reasoning=reasoning or "", tool_calls=calls)
             if choice.logprobs is not None:
@@ -280,17 +280,19 @@ class ChunkReader:
             deltas += self._finished(choice)
         return deltas
 
-    def _calls_of(self, choice: Choice) -> list[pb.ToolCallDelta]:
-        calls = self._calls[choice.index]
+    def _calls_of(self, choice: int, said: Iterable[Call]) -> list[pb.ToolCallDelta]:
+        calls = self._calls[choice]
         deltas = []
-        for call in choice.delta.tool_calls or ():
+        for call in said:
             function = call.function or Function()
             deltas += calls.take(call.index, call.id or "", function.name or "", function.arguments or "")
         return deltas
 
     def _finished(self, choice: Choice) -> list[pb.Delta]:
         calls = self._calls[choice.index]
-        reason = pb.TOOL_CALLS if len(calls) else FINISHES.get(choice.finish_reason or "", pb.STOP)
+        reason = FINISHES.get(choice.finish_reason or "", pb.STOP)
+        if reason == pb.STOP and len(calls):  # some say `stop` all the same; calls that were cut are nobody's to act on
+            reason = pb.TOOL_CALLS
         stop = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
         self.finishes[choice.index] = pb.Delta(choice=choice.index, finish=reason, stop_sequence=stop)
         rest = calls.end()

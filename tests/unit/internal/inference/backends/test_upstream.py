@@ -206,6 +206,23 @@ def test_who_called_ended_with_calls_whatever_the_upstream_says() -> None:
     assert reader.finishes[0].finish == pb.TOOL_CALLS
 
 
+@pytest.mark.parametrize(("said", "finish"), [("length", pb.LENGTH), ("content_filter", pb.CONTENT_FILTER)])
+def test_calls_that_were_cut_are_nobodys_to_act_on(said: str, finish: pb.FinishReason.ValueType) -> None:
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    list(reader.read(chunk({"tool_calls": [call("pay", '{"amount": 10', index=0, id="x")]}, said)))
+    assert reader.finishes[0].finish == finish
+
+
+def test_what_is_said_to_be_null_is_not_there() -> None:
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    deltas = list(reader.read(chunk({"content": "a"}, error=None)))
+    deltas += reader.read(b'{"choices": [{"index": 0, "delta": null, "finish_reason": "stop"}]}')
+    deltas += reader.read(b'{"choices": null, "usage": {"prompt_tokens": 5, "completion_tokens": 1}}')
+    assert [delta.text for delta in deltas] == ["a"]
+    assert reader.finishes[0].finish == pb.STOP
+    assert reader.usage is not None and reader.usage.prompt_tokens == 5
+
+
 def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> None:
     reader = OpenAICompatible.reader(pb.GenerateRequest())
     for tokens in (1, 2, 3):
