@@ -293,6 +293,8 @@ def thought(tokens: int) -> dict[str, Any]:
         ({"completion_tokens": 2} | thought(90), ("provider", 3, 1, 2, 2)),
         ({"prompt_tokens_details": {"cached_tokens": 90}}, ("provider", 3, 3, 2, 0)),
         ({"prompt_tokens": -1}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
+        ({"completion_tokens": 0}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
         ({"completion_tokens": 1 << 40}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
     ],
 )

@@ -32,7 +32,7 @@ class Embedding(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    prompt_tokens: int
+    prompt_tokens: int | None = None
 
 
 class Embeddings(msgspec.Struct):
@@ -82,9 +82,10 @@ class OpenAICompatibleBackend(RemoteBackend):
                 vectors[item.index] = self._checked(floats(item.embedding))
         except (msgspec.MsgspecError, ValueError):
             raise BrokenError(f"no vectors of {self._options.dimensions} numbers") from None
-        if answer.usage is None or not 0 <= answer.usage.prompt_tokens < MOST_TOKENS:
+        told = answer.usage and answer.usage.prompt_tokens
+        if not told or not 0 < told < MOST_TOKENS:  # some say 0 where they do not know
             return Embedded(vectors, sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1, upstream, estimated=True)
-        return Embedded(vectors, answer.usage.prompt_tokens, upstream)
+        return Embedded(vectors, told, upstream)
 
     def _checked(self, vector: Vectors) -> Vectors:
         """Raises ValueError: numpy would stretch a vector of one number, and JSON has no NaN."""

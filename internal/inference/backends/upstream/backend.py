@@ -215,7 +215,7 @@ class Run:
             raise StreamError("an answer that stops in the middle")
         usage = self.generation.usage
         missing = 0
-        if reader.usage is not None:
+        if reader.usage is not None and self._has_counted(reader.usage):
             missing = max(0, reader.usage.completion_tokens - usage.completion_tokens)
             usage.CopyFrom(reader.usage)
         self.say(upstream, reader, [])
@@ -239,9 +239,13 @@ class Run:
     def _accepted(self, upstream: str, reader: Reader) -> pb.Event:
         self._upstream = upstream
         usage = self.generation.usage
-        if reader.usage is not None:
+        if reader.usage is not None and reader.usage.prompt_tokens:
             usage.prompt_tokens, usage.cached_tokens = reader.usage.prompt_tokens, reader.usage.cached_tokens
         return pb.Event(accepted=pb.Accepted(prompt_tokens=usage.prompt_tokens, upstream=upstream))
+
+    def _has_counted(self, told: pb.Usage) -> bool:
+        """Some say 0 where they do not know: no prompt has no tokens, nor has an answer that came."""
+        return told.prompt_tokens > 0 and (told.completion_tokens > 0 or not self._pieces)
 
     def _count(self, delta: pb.Delta) -> int:
         """Tokens of a delta: those whose probabilities it tells, else one, or more when there is much text."""

@@ -37,7 +37,7 @@ def request(*texts: str, **more: Any) -> pb.EmbedRequest:
     return pb.EmbedRequest(inputs=[pb.EmbedInput(text=text) for text in texts], **more)
 
 
-def answer_of(vector: Any, tokens: int) -> bytes:
+def answer_of(vector: Any, tokens: int | None) -> bytes:
     return json.dumps({"data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": tokens}}).encode()
 
 
@@ -116,8 +116,8 @@ async def test_what_is_no_vector_is_asked_for_again(upstream: Provider, vector: 
     assert np.frombuffer(answer.vectors, "<f4").tolist() == [3, 1, 0, 0.5]
 
 
-@pytest.mark.parametrize("tokens", [-1, 1 << 40])
-async def test_counts_that_cannot_be_are_estimated(upstream: Provider, tokens: int) -> None:
+@pytest.mark.parametrize("tokens", [-1, 0, None, 1 << 40])
+async def test_counts_that_cannot_be_are_estimated(upstream: Provider, tokens: int | None) -> None:
     upstream.faults.append(Fault(200, body=answer_of([3, 1, 0, 0.5], tokens)))
     async with serving(backend(upstream)) as stub:
         answer = await stub.Embed(request("one"))
