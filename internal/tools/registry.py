@@ -23,6 +23,7 @@ from internal.tools.file import NAME, Limits
 log = logging.getLogger("novai.tools")
 
 MAX_TOOLS = 128
+MAX_LISTING_BYTES = 3 << 20  # of all descriptions and schemas: whoever lists them takes 4 MiB in one message
 MAX_DESCRIPTION = 8_192  # characters
 MAX_BACKTRACKS = 10_000  # of a schema's regular expressions
 MAX_REASON = 500  # characters of why arguments do not fit
@@ -51,6 +52,11 @@ class Offered:
     tool: Tool
     limits: Limits
     validator: Any  # of jsonschema_rs
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what is listed of it, nearly."""
+        return len(self.description.encode(errors="replace")) + len(self.parameters)  # ASCII, as `json.dumps` writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,16 @@ class Registry:
 
     def _renew(self) -> None:
         tools: dict[str, Offered] = {}
+        room = MAX_LISTING_BYTES
         for offered in self._sound():
             if offered.name in tools:
                 log.warning("%s: %s has a tool of this name, too: skipped", offered.name, offered.server)
             elif len(tools) == MAX_TOOLS:
                 log.warning("%s of %s: there are %d tools already: skipped", offered.name, offered.server, MAX_TOOLS)
+            elif offered.size_bytes > room:
+                log.warning("%s of %s: too long to be listed beside the others: skipped", offered.name, offered.server)
             else:
+                room -= offered.size_bytes
                 tools[offered.name] = offered
         self._tools = tools
         self._announce()

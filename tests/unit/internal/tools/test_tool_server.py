@@ -157,6 +157,20 @@ async def test_a_listing_follows_its_source(behind: tuple[Misbehaving, str]) -> 
     await listed(address, lambda names: "later" not in names)
 
 
+async def test_tools_that_are_too_long_to_be_listed_take_no_other_away(tmp_path: Path) -> None:
+    """Two servers, each of which says what still fits into a message."""
+    values = json.dumps({"type": "object", "properties": {"a": {"enum": [f"{n:060}" for n in range(900)]}}})
+    async with misbehaving() as (one, first), misbehaving() as (two, second):
+        one.offer([pb.Tool(name=f"long{n}", parameters_json=values) for n in range(64)])
+        two.offer([pb.Tool(name=f"longer{n}", parameters_json=values) for n in range(64)])
+        servers = "".join(f"\n  - {{name: {name}, address: '{at}'}}" for name, at in (("one", first), ("two", second)))
+        with tool_server(tmp_path, f"tools: [calculator]\nservers:{servers}\n") as address:
+            await listed(address, lambda names: "calculator" in names and len(names) > 40)
+            while "too long to be listed" not in (tmp_path / "tools.log").read_text():
+                await asyncio.sleep(0.05)
+            assert await listed(address, lambda names: "calculator" in names)
+
+
 async def test_a_server_that_is_away_keeps_its_tools_and_says_so(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         _, odd = await stack.enter_async_context(misbehaving("secret"))
