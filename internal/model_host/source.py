@@ -33,7 +33,7 @@ class Item:
 
     url: str
     path: str  # below the folder of the download
-    size: int = 0  # bytes; 0: unknown
+    size: int | None = None  # bytes; None: unknown
     sha256: str = ""  # in hexadecimal, small letters; empty: unknown
 
 
@@ -46,7 +46,8 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes; 0 when the source does not say of a file."""
-        return sum(item.size for item in self.items) if all(item.size for item in self.items) else 0
+        sizes = [item.size for item in self.items if item.size is not None]
+        return sum(sizes) if len(sizes) == len(self.items) else 0
 
 
 class Large(msgspec.Struct):
@@ -58,7 +59,7 @@ class Large(msgspec.Struct):
 class Entry(msgspec.Struct):
     type: str
     path: str
-    size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    size: Annotated[int, msgspec.Meta(ge=0)] | None = None
     lfs: Large | None = None
 
 
@@ -92,7 +93,7 @@ async def _of_url(web: Web, wanted: Wanted) -> Plan:
         raise InvalidError("expected OWNER/REPOSITORY, or the URL of a file that ends in .gguf.", "source")
     async with web.open(wanted.source) as response:
         _check_found(response.status_code, wanted.source)
-        size = int(response.headers.get("content-length", "0"))
+        size = int(response.headers.get("content-length", "0")) or None
     return _of_file(wanted, Item(wanted.source, file, size, wanted.sha256.lower()))
 
 

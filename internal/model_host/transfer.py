@@ -93,14 +93,18 @@ async def fetch(web: Web, item: Item, path: Path, patience_s: float, arrived: Ca
 
 
 def is_complete(part: Part, item: Item) -> bool:
-    total = item.size or part.version().total
-    return part.path.exists() and bool(total) and part.size == total
+    if not part.path.exists():
+        return False
+    if item.size is not None:  # some are empty
+        return part.size == item.size
+    total = part.version().total
+    return bool(total) and part.size == total
 
 
 async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None]) -> None:
     """One connection. Raises BrokenError, HostError."""
     have, version = part.size, part.version()
-    if have and (not version.validator or (item.size and have > item.size)):
+    if have and (not version.validator or (item.size is not None and have > item.size)):
         arrived(-have)
         part.forget()
         have = 0
@@ -112,7 +116,7 @@ async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None
                 arrived(-have)
             length = int(response.headers.get("content-length", "0"))
             total = length + have if appends else length
-            if item.size and total not in (0, item.size):
+            if item.size is not None and total not in (0, item.size):
                 raise HostError(f"{item.url} has another size by now. Ask for it again.")
             part.note.write_bytes(msgspec.json.encode(Version(validator_of(response), total)))
             await _receive(response, part, appends, arrived, limit)

@@ -154,6 +154,7 @@ async def test_the_only_gguf_file_of_a_repository(tmp_path: Path) -> None:
 
 async def test_a_folder_for_transformers_has_no_code_and_no_pickles(tmp_path: Path) -> None:
     kept = {"config.json": b"{}", "model.safetensors": BODY, "modules.json": b"[]", "1_Pooling/config.json": b"{}"}
+    kept["merges.txt"] = b""
     others = {"model.bin": b"pickle", "modeling.py": b"code", "../../escape.json": b"{}", "/etc/x.json": b"{}"}
     files = Files()
     files.repository("me/vectors", kept | others | {"a/../b.json": b"{}", ".git/config.json": b"{}"})
