@@ -105,3 +105,4 @@ def setup_logging(process: str) -> None:
     logging.basicConfig(
         level=logging.INFO, format=f"%(asctime)s %(levelname)s {process} %(name)s %(message)s", datefmt="%H:%M:%S"
     )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs whole URLs, and some have a key in them

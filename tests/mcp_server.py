@@ -40,6 +40,11 @@ def huge() -> str:
 
 
 @server.tool()
+def flood() -> str:
+    return "x" * 20_000_000
+
+
+@server.tool()
 def broken() -> str:
     raise ToolError("the disk is on fire")
 

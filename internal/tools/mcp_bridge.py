@@ -13,11 +13,11 @@ import logging
 from functools import partial
 from typing import Any
 
-import httpx2
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
+from internal.tools import mcp_http
 from internal.tools.base import Offer, Tool, ToolError
 from internal.tools.file import ServerConfig
 from internal.tools.mcp_stdio import started
@@ -64,8 +64,7 @@ class McpTools:
     async def _connect(self, stack: contextlib.AsyncExitStack) -> Client:
         if self._command:
             return await stack.enter_async_context(Client(started(self._command, self._env)))
-        timeout = httpx2.Timeout(CONNECT_S, read=None)  # what a call may take is its limits' business
-        http = await stack.enter_async_context(httpx2.AsyncClient(headers=self._headers, timeout=timeout))
+        http = await stack.enter_async_context(mcp_http.client(self._headers, CONNECT_S))
         return await stack.enter_async_context(Client(streamable_http_client(self._url, http_client=http)))
 
     async def _serve(self, client: Client, offer: Offer) -> None:

@@ -40,7 +40,7 @@ servers:
     limits: {{timeout_s: 3, max_result_bytes: 1000}}
 """
 OFFERED = {"calculator", "current_time", "echo", "hang", "huge", "broken", "web_add", "web_hang", "web_huge"}
-OFFERED |= {f"mcp_{name}" for name in ("add", "environment", "measured", "hang", "huge", "broken", "end")}
+OFFERED |= {f"mcp_{name}" for name in ("add", "environment", "measured", "hang", "huge", "flood", "broken", "end")}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,25 @@ async def test_an_mcp_server_that_ends_or_says_too_much_is_started_again(address
     async with asyncio.timeout(60):
         while (await called(address, "mcp_add", '{"a": 1, "b": 1}')).output != "2":
             await asyncio.sleep(0.05)
+
+
+async def test_an_mcp_server_at_a_url_that_says_too_much_is_cut_off_and_its_url_is_told_nobody(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/mcp?key=sk-secret"
+    with (
+        program("tests.mcp_server", {}, str(port)),
+        tool_server(tmp_path, f"servers: [{{name: web, url: '{url}', tools: [add, flood]}}]\n") as address,
+    ):
+        await listed(address, lambda names: names >= {"add", "flood"})
+        answer = await called(address, "flood")
+        assert answer.failed
+        assert "The server of this tool failed" in answer.output
+        async with asyncio.timeout(60):
+            while (await called(address, "add", '{"a": 1, "b": 1}')).output != "2":
+                await asyncio.sleep(0.05)
+    log = (tmp_path / "tools.log").read_text()
+    assert "an answer of more than 24 MiB" in log
+    assert "sk-secret" not in log
 
 
 async def test_a_listing_follows_its_source(behind: tuple[Misbehaving, str]) -> None:
