@@ -25,7 +25,7 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     headers: dict[str, str] = {}  # sent with every request; a value may be a reference, and a secret has to be one
     max_tokens: int = 0  # of output, where the caller says nothing and the upstream wants a number; 0: the form's own
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    extensions: bool = False  # it takes vLLM's and NovAI's additions to OpenAI's API (top_k, min_p, …)
+    extensions: bool = False  # it takes vLLM's and NovAI's additions to OpenAI's API (top_k, reasoning_content, …)
     connect_timeout_s: Seconds = 5.0
     first_token_timeout_s: Seconds = 40.0  # of one attempt
     idle_timeout_s: Seconds = 12.0  # between two pieces of an answer

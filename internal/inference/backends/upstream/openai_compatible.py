@@ -49,7 +49,7 @@ class OpenAICompatible:
     def body(request: pb.GenerateRequest, options: UpstreamOptions) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": options.model,
-            "messages": [message(item) for item in request.chat.messages],
+            "messages": [message(item, options.extensions) for item in request.chat.messages],
             "stream_options": {"include_usage": True},
         }
         body |= sampling(request.sampling) | tools(request.chat)
@@ -75,8 +75,11 @@ class OpenAICompatible:
 # ---------------------------------------------------------------- request
 
 
-def message(item: pb.Message) -> dict[str, Any]:
+def message(item: pb.Message, extended: bool) -> dict[str, Any]:
+    """`extended`: with what it thought, which templates show between calls, and servers that do not know it refuse."""
     said: dict[str, Any] = {"role": item.role, "content": content(item.parts)}
+    if extended and item.reasoning:
+        said["reasoning_content"] = item.reasoning
     if item.name:
         said["name"] = item.name
     if item.tool_call_id:

@@ -100,6 +100,15 @@ def test_additions_are_sent_where_they_are_taken() -> None:
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
 
+def test_what_was_thought_before_a_call_is_sent_where_it_is_taken() -> None:
+    request = conversation()
+    request.chat.messages[2].reasoning = "Let me look."
+    assert [m.get("reasoning_content") for m in sent(OpenAICompatible, request, MORE)["messages"]][1:4] == [
+        *(None, "Let me look.", None)
+    ]
+    assert "reasoning_content" not in json.dumps(sent(OpenAICompatible, request))
+
+
 @pytest.mark.parametrize(("mode", "openai", "anthropic"), [("REQUIRED", "required", "any"), ("NONE", None, None)])
 def test_who_is_held_to_a_tool_is_offered_no_other(mode: str, openai: str | None, anthropic: str | None) -> None:
     request = say("Hi")
