@@ -6,7 +6,7 @@ import email.utils
 import enum
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -63,7 +63,7 @@ class AttemptError(Exception):
 class Told(msgspec.Struct):
     message: str = ""
     code: Any = None
-    param: Any = None
+    param: Any = ""
     metadata: Any = None  # OpenRouter's
 
 
@@ -86,9 +86,14 @@ BY_STATUS: Mapping[int, Blame] = {
 COME_LATER = (429, 503, 529)
 
 
-def of_answer(status: int, headers: Mapping[str, str], body: bytes, model: str) -> AttemptError:
-    """The fault that an answer without success stands for. `model`: our name."""
+def of_answer(
+    status: int, headers: Mapping[str, str], body: bytes, model: str, secrets: Iterable[str] = ()
+) -> AttemptError:
+    """The fault that an answer without success stands for. `model`: our name. `secrets`: it is not quoted with them."""
     said = told(body)
+    for secret in secrets:  # in what was decoded: JSON has many spellings of one text
+        said.message = said.message.replace(secret, "***")
+        said.param = said.param.replace(secret, "***")
     blame = blame_of(status, said)
     what = f"HTTP {status}"
     if blame is Blame.REQUEST:
@@ -136,14 +141,13 @@ def broken(model: str) -> WorkerError:
 def refusal(told: Told) -> WorkerError:
     """The caller's own fault, in the upstream's words."""
     message = told.message[:MOST_TOLD] or "The upstream refused the request as invalid."
-    param = told.param if isinstance(told.param, str) else ""
     if told.code == TOO_LONG[0] or any(phrase in message.lower() for phrase in TOO_LONG):
         # Clients know an overflow by these words.
         known = "" if "prompt is too long" in message else " (context_length_exceeded: prompt is too long)"
-        return ContextLengthExceededError(message + known, param or "messages")
+        return ContextLengthExceededError(message + known, told.param or "messages")
     if told.code in UNSUPPORTED:
-        return UnsupportedError(message, param)
-    return InvalidRequestError(message, param)
+        return UnsupportedError(message, told.param)
+    return InvalidRequestError(message, told.param)
 
 
 def told(body: bytes) -> Told:
@@ -153,7 +157,9 @@ def told(body: bytes) -> Told:
         return Told()
     if isinstance(said, list):  # Gemini's
         said = said[0] if said else ErrorBody()
-    return Told(message=said.error) if isinstance(said.error, str) else said.error or said
+    found = Told(message=said.error) if isinstance(said.error, str) else said.error or said
+    found.param = found.param if isinstance(found.param, str) else ""
+    return found
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

@@ -50,7 +50,7 @@ class Way:
     connections: Connections
     headers: bytes
     label: str  # for the log
-    secrets: Sequence[bytes] = ()  # that it is told, and may tell again
+    secrets: Sequence[str] = ()  # that it is told, and may tell again
 
     async def post(self, path: str, body: object) -> Answer:
         """The answer, whatever its status; whoever gets it closes it. Raises BrokenError."""
@@ -109,9 +109,7 @@ class Upstreams:
             body = await answer.whole(ERROR_BYTES)
         except BrokenError:
             body = b""
-        for secret in way.secrets:
-            body = body.replace(secret, b"***")
-        return faults.of_answer(answer.status, answer.headers, body, self._model)
+        return faults.of_answer(answer.status, answer.headers, body, self._model, way.secrets)
 
     async def whole(self, way: Way, path: str, body: object, limit_s: float) -> bytes:
         """The body of a good answer. Raises AttemptError, BrokenError, TimeoutError."""
@@ -171,7 +169,7 @@ def upstream_of(form: str, options: UpstreamOptions, forms: Mapping[str, Authori
     connections = Connections(options.base_url, options.connect_timeout_s)
     keys = [read_secret(reference) for reference in options.keys]
     headers = [read_secret(text) for text in options.headers.values() if is_reference(text)]
-    secrets = [secret.reveal().split()[-1].encode() for secret in (*keys, *headers)]  # without `Bearer`
+    secrets = [secret.reveal().split()[-1] for secret in (*keys, *headers)]  # without `Bearer`
     for key in (*keys,) or (None,):
         label = f"{upstream.name} ({key.reference})" if key else upstream.name
         way = Way(form, options, connections, extra + forms[form](key), label, secrets)

@@ -100,6 +100,13 @@ def test_what_is_told_of_an_upstream_is_bounded() -> None:
     assert len(error.message) == faults.MOST_TOLD
 
 
+@pytest.mark.parametrize("spelling", [rb"sk/one", rb"sk\/one", rb"sk\u002fone"])
+def test_a_secret_is_not_told_however_it_is_spelled(spelling: bytes) -> None:
+    body = b'{"error": {"message": "Bearer %b", "param": "%b"}}' % (spelling, spelling)
+    error = faults.of_answer(400, {}, body, "m", ["sk/one"]).error
+    assert (error.message, error.param) == ("Bearer ***", "***")
+
+
 def test_only_faults_of_the_request_are_told_in_the_words_of_the_upstream() -> None:
     for status in (302, 401, 404, 429, 500, 503):
         assert "secret" not in faults.of_answer(status, {}, b'{"error": {"message": "secret"}}', "m").error.message
