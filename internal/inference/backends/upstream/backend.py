@@ -7,6 +7,7 @@ is cancelled by closing the connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -24,7 +25,7 @@ from internal.inference.backends.upstream.anthropic import Anthropic
 from internal.inference.backends.upstream.forms import Form, Reader, StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
 from internal.upstream import faults
-from internal.upstream.http import Answer, BrokenError
+from internal.upstream.http import TRAILING_S, Answer, BrokenError
 from internal.upstream.options import UpstreamOptions
 from internal.upstream.sse import EventReader
 from internal.upstream.upstreams import ChainOptions, Way, configured
@@ -161,7 +162,7 @@ class UpstreamBackend:
         """Publishes an answer to its end; `limit` is put off by every piece of it, once something was published."""
         reader, events = FORMS[way.form].reader(run.generation.request), EventReader()
         clock, idle_s = asyncio.get_running_loop().time, way.options.idle_timeout_s
-        while not (reader.done or run.too_long) and (piece := await answer.read()):
+        while not (reader.done or run.too_long) and (piece := await following(run, reader, answer)):
             if data := events.feed(piece):
                 run.say(upstream, reader, [delta for event in data for delta in reader.read(event)])
             if run.published and not limit.expired():
@@ -169,6 +170,17 @@ class UpstreamBackend:
         run.finish(upstream, reader)
         if run.too_long:
             answer.close()
+
+
+async def following(run: Run, reader: Reader, answer: Answer) -> bytes:
+    """The next piece; empty at the end. When all choices have ended and usage is told, nothing is missing: who then
+    says no more, or cuts the connection, has answered all the same."""
+    if not run.has_ended(reader) or reader.usage is None:
+        return await answer.read()
+    with contextlib.suppress(TimeoutError, BrokenError):
+        async with asyncio.timeout(TRAILING_S):
+            return await answer.read()
+    return b""
 
 
 class Run:
@@ -208,10 +220,13 @@ class Run:
         """Whether there is far more of it than was asked for: an upstream that knows no `max_tokens`, or no end."""
         return max(self._characters // CHARACTERS_PER_TOKEN, self._pieces // PIECES_PER_TOKEN) > self._most_tokens
 
+    def has_ended(self, reader: Reader) -> bool:
+        """Whether every choice has."""
+        return not self._open - reader.finishes.keys()
+
     def finish(self, upstream: str, reader: Reader) -> None:
         """The answer has been read, or more of it than was asked for. Raises StreamError when it has no end."""
-        unfinished = self._open - reader.finishes.keys()
-        if unfinished and not reader.done and not self.too_long:
+        if not self.has_ended(reader) and not reader.done and not self.too_long:
             raise StreamError("an answer that stops in the middle")
         usage = self.generation.usage
         missing = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -302,6 +303,35 @@ async def test_who_knows_no_end_is_left() -> None:
             assert 5 < answer.usage.completion_tokens < 10_000
             await remote.asked[0].left.wait()
         finally:
+            await backend.aclose()
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+async def test_who_has_said_everything_has_answered_without_an_end(cuts: bool) -> None:
+    """It leaves out `[DONE]`, and keeps the connection or cuts it."""
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        said = chunk({"content": "hi"}), chunk({}, "stop"), b'{"usage": {"prompt_tokens": 3, "completion_tokens": 1}}'
+        body = b"".join(b"data: %b\n\n" % data for data in said)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(body), body))
+        await writer.drain()
+        if not cuts:
+            await left.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        backend = UpstreamBackend(upstream_config(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
+        try:
+            answer = Answer(say("Hi"))
+            backend.submit(answer.generation)
+            await answer.end()
+            assert answer.finish() == pb.STOP
+            assert answer.usage.provenance == pb.PROVIDER
+        finally:
+            left.set()
             await backend.aclose()
 
 
