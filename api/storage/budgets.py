@@ -52,23 +52,32 @@ class Alert:
     created_at: datetime
 
 
+# Whether so much is a threshold, in percent. The last of a budget is never spent, since what a request holds is more
+# than what it costs in the end: all of it, 100, is all but a hundredth.
+REACHES = "{spent} >= least(threshold, 99) * 0.01 * limit_nusd"
 _MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 # $1 project, $2 project or first key of a line, $3 kind, $4 limit, $5 thresholds. A new budget begins with what was
 # spent before, this month or ever; requests that run just now are not part of it. One below what is spent lets nothing
-# more through.
+# more through. Thresholds that it begins beyond are passed by that.
 _SET = f"""
 WITH spent AS (
     SELECT coalesce(sum(cost_nusd), 0) AS nusd FROM usage_rollups
     WHERE project_id = $1 AND width_s = 86400
         AND ($2 = $1 OR key_id = $2 OR key_id IN (SELECT id FROM api_keys WHERE first_id = $2))
         AND ($3 = 'total' OR bucket >= {_MONTH}::timestamp AT TIME ZONE 'UTC')
+), made AS (
+    INSERT INTO budgets AS b (
+        project_id, scope_id, kind, limit_nusd, opening_nusd, spent_nusd, held_nusd, floor_nusd, period, thresholds
+    )
+    SELECT $1, $2, $3, $4, nusd, nusd, 0, nusd, CASE $3 WHEN 'month' THEN {_MONTH} ELSE 'epoch' END, $5 FROM spent
+    ON CONFLICT (scope_id, kind) DO UPDATE SET limit_nusd = EXCLUDED.limit_nusd, thresholds = EXCLUDED.thresholds,
+        floor_nusd = b.spent_nusd + b.held_nusd
+    RETURNING *
 )
-INSERT INTO budgets AS b (
-    project_id, scope_id, kind, limit_nusd, opening_nusd, spent_nusd, held_nusd, floor_nusd, period, thresholds
-)
-SELECT $1, $2, $3, $4, nusd, nusd, 0, nusd, CASE $3 WHEN 'month' THEN {_MONTH} ELSE 'epoch' END, $5 FROM spent
-ON CONFLICT (scope_id, kind) DO UPDATE SET limit_nusd = EXCLUDED.limit_nusd, thresholds = EXCLUDED.thresholds,
-    floor_nusd = b.spent_nusd + b.held_nusd
+INSERT INTO budget_alerts (budget_id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd)
+SELECT id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd FROM made, unnest(thresholds) threshold
+WHERE spent_nusd > 0 AND {REACHES.format(spent="spent_nusd")} AND (kind <> 'month' OR period = {_MONTH})
+ON CONFLICT DO NOTHING
 """  # noqa: S608 — constants only
 _CLEAR = "DELETE FROM budgets WHERE scope_id = $1 AND kind = ANY ($2::text[]) AND kind <> 'credits' RETURNING id"
 # Whom to name where a budget is told of: the project, or the newest key of the line.

@@ -16,7 +16,7 @@ import msgspec
 
 from api.domain import LineAnswer, UsageRecord
 from api.storage import line_answers, usage_months
-from api.storage.budgets import OWNER, Alert
+from api.storage.budgets import OWNER, REACHES, Alert
 from api.storage.session import Database
 
 
@@ -136,7 +136,7 @@ WITH {given}, closed AS (
     INSERT INTO budget_alerts AS b (budget_id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd)
     SELECT id, period, threshold, project_id, scope_id, kind, limit_nusd, spent_nusd
     FROM moved, unnest(thresholds) AS threshold
-    WHERE spent_nusd >= threshold * 0.01 * limit_nusd AND spent_nusd - charge_nusd < threshold * 0.01 * limit_nusd
+    WHERE {REACHES.format(spent="spent_nusd")} AND NOT {REACHES.format(spent="spent_nusd - charge_nusd")}
     ON CONFLICT DO NOTHING RETURNING project_id, {OWNER}, kind, threshold, limit_nusd, spent_nusd, created_at
 ), overrun AS (
     INSERT INTO ledger_events (request_id, kind, project_id, amount_nusd, detail)

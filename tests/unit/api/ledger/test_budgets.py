@@ -114,6 +114,42 @@ async def test_a_threshold_alerts_once_a_month(
     await verified()
 
 
+async def test_what_is_left_of_a_budget_that_nothing_fits_into_any_more_is_as_good_as_spent(
+    ledger: Ledger, store: Database, verified: Verified
+) -> None:
+    """What a request holds is more than what it costs."""
+    await budgets.set_budget(store, "proj_1", "proj_1", "total", 100 * COST, (100,))
+    while hold := await fits(ledger, 2 * COST):
+        assert not await budgets.alerts(store)
+        await ledger.settle(hold, record(hold))
+    [alert] = await budgets.alerts(store)
+    assert (alert.threshold, alert.spent_nusd) == (100, 99 * COST)
+    await verified()
+
+
+@pytest.mark.parametrize("kind", ["month", "total"])
+async def test_a_budget_that_is_made_of_what_is_spent_already_alerts(
+    kind: budgets.Kind, ledger: Ledger, store: Database, migrated_url: str, verified: Verified
+) -> None:
+    async def alerts(limit_nusd: int) -> list[int]:
+        await budgets.set_budget(store, "proj_1", "proj_1", kind, limit_nusd, (50, 80, 100))
+        return [alert.threshold for alert in await budgets.alerts(store) if alert.limit_nusd == limit_nusd]
+
+    assert await alerts(0) == []
+    await budgets.set_budget(store, "proj_1", "proj_1", kind, 9 * COST, ())
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    assert await alerts(3 * COST) == []
+    assert await alerts(2 * COST) == await alerts(2 * COST) == [50]
+    assert await alerts(COST // 2) == [50, 80, 100]
+    await budgets.clear(store, "proj_1", (kind,))
+    assert await alerts(COST + 1) == [50, 80, 100]
+    if kind == "month":
+        a_month_passes(migrated_url)
+        assert await alerts(COST // 3) == []
+    await verified()
+
+
 async def test_credits_alert_again_when_more_were_added_and_each_alert_is_told(
     ledger: Ledger, store: Database, verified: Verified, caplog: pytest.LogCaptureFixture
 ) -> None:
