@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import * as novai from 'novai';
-import { HELLO, json, refusal, serve } from './fault_server.mjs';
+import { collect, HELLO, json, refusal, serve } from './fault_server.mjs';
 
 const STOP = { 'x-should-retry': 'false' };
 
@@ -91,6 +91,25 @@ test('errors without JSON, and without anything', async (t) => {
     '404 without a reason',
   );
 });
+
+for (const [type, body] of [
+  ['text/html', '<html>'],
+  ['application/json', ''],
+  ['application/json', 'null'],
+  ['application/json', '[]'],
+  ['application/json', '"hello"'],
+]) {
+  test(`${JSON.stringify(body)} as ${type} is no answer of this API`, async (t) => {
+    const { client } = await serve(t, (answer) => answer.writeHead(200, { 'content-type': type }).end(body));
+    const calls = [
+      () => client().models.retrieve('m'),
+      () => client().models.list(),
+      () => client().batches.wait('batch_1'), // which would never see it end
+      async () => collect(await client().chat.completions.create({ ...HELLO, stream: true })),
+    ];
+    for (const call of calls) await assert.rejects(call, novai.APIResponseValidationError);
+  });
+}
 
 test('nobody there', async () => {
   const server = createServer().listen(0);

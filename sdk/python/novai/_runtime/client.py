@@ -15,7 +15,7 @@ from .attempts import Attempts
 from .call import Call, Headers
 from .errors import APIConnectionError, APIResponseValidationError, NovAIError, json_of
 from .failures import Translated
-from .objects import Object, check, converter
+from .objects import Object, check, converter, is_model
 from .omit import Omit, omit
 from .pages import AsyncPage, AsyncPages, Listing, Page
 from .responses import AsyncStreamedResponse, BinaryResponse, RawResponse, StreamedResponse
@@ -151,11 +151,13 @@ class BaseClient(Generic[Http]):
 
     def read(self, response: httpx.Response, cast_to: Any) -> Any:
         """A whole answer as what was asked for: a model, plain JSON, text, bytes, or nothing."""
-        if cast_to is None or not response.content:
+        if cast_to is None or not (response.content or is_model(cast_to)):
             return None
         if cast_to in (str, bytes):
             return response.text if cast_to is str else response.content
         body = json_of(response)
+        if is_model(cast_to) and not isinstance(body, dict):
+            raise APIResponseValidationError("The answer is not an object.", response=response, body=body)
         convert = converter(cast_to)
         made = convert(body) if convert else body
         if isinstance(made, Object):

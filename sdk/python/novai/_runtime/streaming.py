@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .errors import APIConnectionError, APIError, error_of
+from .errors import APIConnectionError, APIError, APIResponseValidationError, error_of
 from .failures import Translated
 from .objects import converter
 from .sse import Decoder
@@ -56,6 +56,14 @@ class Items(Generic[T]):
         return self._convert(data)
 
 
+def expect_events(response: httpx.Response) -> None:
+    """A page of a proxy, or of another server, is no stream that broke off: asking again brings it again."""
+    kind = response.headers.get("content-type", "")
+    if "json" in kind or "html" in kind:
+        told = f"The answer is {kind}, not a stream of events."
+        raise APIResponseValidationError(told, response=response, body=None)
+
+
 class Stream(Generic[T]):
     """The items of a stream as they arrive. Leaving it early, by `close` or at the end of a `with`, stops it."""
 
@@ -65,6 +73,7 @@ class Stream(Generic[T]):
 
     def _read(self, items: Items[T]) -> Iterator[T]:
         try:
+            expect_events(self.response)
             with Translated(self.response.request):
                 for piece in self.response.iter_bytes():
                     yield from items.feed(piece)
@@ -97,6 +106,7 @@ class AsyncStream(Generic[T]):
 
     async def _read(self, items: Items[T]) -> AsyncIterator[T]:
         try:
+            expect_events(self.response)
             with Translated(self.response.request):
                 async for piece in self.response.aiter_bytes():
                     for item in items.feed(piece):

@@ -8,12 +8,18 @@ export interface Answer {
   retries: number;
 }
 
-/** The body of a whole answer: JSON where it says so, else text; nothing where there is none. Closes the attempt. */
-export async function readWhole<T>({ response, attempt }: Answer): Promise<T> {
+/**
+ * The body of a whole answer, which is an object of JSON; in any form: JSON where it says so, else text, and nothing
+ * where there is none. Closes the attempt.
+ */
+export async function readWhole<T>({ response, attempt }: Answer, anyForm: boolean): Promise<T> {
   try {
     const text = await response.text();
-    if (!response.headers.get('content-type')?.includes('json')) return (text === '' ? undefined : text) as T;
-    return withRequestId(parse<T>(text), response.headers.get('x-request-id'));
+    const isJSON = response.headers.get('content-type')?.includes('json');
+    if (anyForm && !isJSON) return (text === '' ? undefined : text) as T;
+    const value = parse<T>(text);
+    if (!anyForm && !isObject(value)) throw new APIResponseValidationError('The answer is not an object.', value);
+    return withRequestId(value, response.headers.get('x-request-id'));
   } catch (error) {
     throw attempt.errorOf(error);
   } finally {
@@ -28,6 +34,8 @@ function parse<T>(text: string): T {
     throw new APIResponseValidationError('The answer is not JSON.', text, { cause });
   }
 }
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Beside the fields of the answer, but not one of them: it is not copied, printed or sent back. */
 function withRequestId<T>(value: T, id: string | null): T {

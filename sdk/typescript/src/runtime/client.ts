@@ -83,22 +83,22 @@ export class APIClient {
 
   // What this package has no method for. Paths are those of the reference: `/v1/models`.
   get<T = unknown>(path: string, options?: RequestOptions): APIPromise<T> {
-    return this.request<T>('GET', path, { options });
+    return this.request<T>('GET', path, { anyForm: true, options });
   }
   post<T = unknown>(path: string, options?: RequestOptions): APIPromise<T> {
-    return this.request<T>('POST', path, { options });
+    return this.request<T>('POST', path, { anyForm: true, options });
   }
   put<T = unknown>(path: string, options?: RequestOptions): APIPromise<T> {
-    return this.request<T>('PUT', path, { options });
+    return this.request<T>('PUT', path, { anyForm: true, options });
   }
   patch<T = unknown>(path: string, options?: RequestOptions): APIPromise<T> {
-    return this.request<T>('PATCH', path, { options });
+    return this.request<T>('PATCH', path, { anyForm: true, options });
   }
   delete<T = unknown>(path: string, options?: RequestOptions): APIPromise<T> {
-    return this.request<T>('DELETE', path, { options });
+    return this.request<T>('DELETE', path, { anyForm: true, options });
   }
 
-  /** A whole answer. */
+  /** A whole answer: an object, unless the call takes any form. */
   request<T>(method: string, path: string, call: Call = {}): APIPromise<T> {
     const request = requestOf(method, path, 'application/json', call);
     return new APIPromise<T>(this.#send(request), (answer) => this.#whole<T>(request, answer));
@@ -144,7 +144,7 @@ export class APIClient {
   async #whole<T>(request: Request, answer: Answer): Promise<Read<T>> {
     for (;;) {
       try {
-        return { data: await readWhole<T>(answer), response: answer.response };
+        return { data: await readWhole<T>(answer, request.anyForm), response: answer.response };
       } catch (error) {
         await this.#beforeNext(request, error, answer.retries);
       }

@@ -10,6 +10,8 @@ export interface Call {
   query?: object | undefined;
   /** The body goes as a form. */
   form?: boolean;
+  /** The answer may be text, or nothing. */
+  anyForm?: boolean;
   options?: RequestOptions | undefined;
 }
 
@@ -21,6 +23,7 @@ export interface Request {
   /** A form is put together while files are read. */
   body: BodyInit | undefined | Promise<FormData>;
   streamed: boolean;
+  anyForm: boolean;
   options: RequestOptions;
 }
 
@@ -34,7 +37,8 @@ export function requestOf(method: string, path: string, accept: string, call: Ca
   // A server finishes what has a key even if its client leaves, so a stream only has one that was asked for.
   if (method === 'POST')
     headers['idempotency-key'] = options.idempotencyKey ?? (streamed ? null : `novai-${randomId()}`);
-  return { method, path, query: { ...call.query, ...options.query }, headers, body, streamed, options };
+  const query = { ...call.query, ...options.query };
+  return { method, path, query, headers, body, streamed, anyForm: call.anyForm ?? false, options };
 }
 
 function encoded({ body, form }: Call, { body: more }: RequestOptions): Request['body'] {

@@ -79,6 +79,7 @@ async function* items<T>({ response, attempt }: Answer, idleTimeout: number): As
   const decoder = new SSEDecoder();
   let ended = false;
   try {
+    expectEvents(response);
     for await (const bytes of pieces(response, () => attempt.expect(ended ? DRAIN_MS : idleTimeout))) {
       if (ended) continue;
       for (const event of decoder.push(bytes)) {
@@ -93,6 +94,14 @@ async function* items<T>({ response, attempt }: Answer, idleTimeout: number): As
   } finally {
     attempt.close();
   }
+}
+
+/** A page of a proxy, or of another server, is no stream that broke off: asking again brings it again. */
+function expectEvents({ headers, body }: Response): void {
+  const type = headers.get('content-type') ?? '';
+  if (!/json|html/.test(type)) return;
+  body?.cancel().catch(() => {});
+  throw new APIResponseValidationError(`The answer is ${type}, not a stream of events.`);
 }
 
 /** The body as it arrives; `beforeEach` runs before each wait. */

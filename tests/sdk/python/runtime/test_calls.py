@@ -109,6 +109,18 @@ def test_a_page_of_another_server(faults: FaultServer, misled: NovAI, page: Answ
         misled.models.list()
 
 
+NO_ANSWERS = [Answer(pieces=[b"<html>hello</html>"], headers={"content-type": "text/html"}), Answer(204), Answer(200)]
+
+
+@pytest.mark.parametrize("no_answer", [*NO_ANSWERS, Answer(200, "hello"), Answer(200, [])])
+def test_what_is_no_answer_of_this_api_is_not_handed_on(faults: FaultServer, misled: NovAI, no_answer: Answer) -> None:
+    faults.answers = [no_answer]
+    with pytest.raises(novai.APIResponseValidationError):
+        misled.models.retrieve("m")
+    with pytest.raises(novai.APIResponseValidationError, match="not a stream of events"):
+        list(misled.completions.create(model="m", prompt="hi", stream=True))
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
 def test_what_may_pass_is_tried_three_times(faults: FaultServer, misled: NovAI, status: int) -> None:
     faults.answers = [Answer(status, error(), SOON)]
