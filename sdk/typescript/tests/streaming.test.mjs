@@ -215,6 +215,26 @@ test('a signal that was given before the call ends it at once', async (t) => {
   assert.equal(requests.length, 0);
 });
 
+test('a browser that leaves while an item is awaited ends the stream', async (t) => {
+  const { client, requests } = await serve(t, stream([WORDS[0]], { end: false }));
+  const sent = (await client().chat.completions.create(STREAMED)).toReadableStream().getReader();
+  await sent.read();
+  const pending = sent.read();
+  await sent.cancel();
+  await requests[0].left;
+  assert.equal((await pending).done, true);
+});
+
+test('when both of the two that tee made are left, the connection closes', async (t) => {
+  const { client, requests } = await serve(t, stream(WORDS, { end: false }));
+  const [one, two] = (await client().chat.completions.create(STREAMED)).tee();
+  for await (const item of one) if (text([item])) break;
+  const words = [];
+  for await (const item of two) if (words.push(item) === WORDS.length) break; // the first one's leaving costs it nothing
+  assert.equal(text(words), 'Hello, wörld 👋');
+  await requests[0].left;
+});
+
 test('a stream is read once; tee makes two of it', async (t) => {
   const { client } = await serve(t, stream([...WORDS, DONE]));
   const items = await client().chat.completions.create(STREAMED);

@@ -4,6 +4,7 @@ import { SSEDecoder, type ServerSentEvent } from './sse.js';
 
 const DRAIN_MS = 1_000; // the end of the body, after the end of the stream: then the connection can be used again
 const LAST_EVENT = 'message_stop'; // of Anthropic's streams, which have no [DONE]
+const OVER: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** A response is one. */
 interface Body {
@@ -27,8 +28,9 @@ export class Stream<T> implements AsyncIterable<T> {
 
   /** Silence counts while somebody reads. */
   static fromAnswer<T>(answer: Answer, idleTimeout: number): Stream<T> {
+    const { controller } = answer.attempt;
     answer.attempt.expect(Infinity);
-    return new Stream(() => items<T>(answer, idleTimeout), answer.attempt.controller, answer.response);
+    return new Stream(() => left(items<T>(answer, idleTimeout), controller), controller, answer.response);
   }
 
   /** The inverse of `toReadableStream`. */
@@ -42,20 +44,31 @@ export class Stream<T> implements AsyncIterable<T> {
     return this.items();
   }
 
-  /** Two streams of the same items, each at its own pace: what one has not read yet is kept. */
+  /**
+   * Two streams of the same items, each at its own pace: what one has not read yet is kept. The connection closes when
+   * both are left.
+   */
   tee(): [Stream<T>, Stream<T>] {
     const source = this[Symbol.asyncIterator]();
-    const waiting: [Promise<IteratorResult<T>>[], Promise<IteratorResult<T>>[]] = [[], []];
-    const next = (mine: Promise<IteratorResult<T>>[]) => {
-      if (!mine.length) {
-        const item = source.next();
-        for (const queue of waiting) queue.push(item);
-      }
-      return mine.shift() as Promise<IteratorResult<T>>;
+    const waiting = new Set<Promise<IteratorResult<T>>[]>();
+    const branch = () => {
+      const mine: Promise<IteratorResult<T>>[] = [];
+      waiting.add(mine);
+      const next = () => {
+        if (!mine.length && waiting.has(mine)) {
+          const item = source.next();
+          for (const queue of waiting) queue.push(item);
+        }
+        return mine.shift() ?? Promise.resolve(OVER);
+      };
+      const leave = async () => {
+        mine.length = 0;
+        if (waiting.delete(mine) && !waiting.size) await source.return?.();
+        return OVER;
+      };
+      return new Stream<T>(() => ({ next, return: leave }), this.controller, this.response);
     };
-    const branch = (mine: Promise<IteratorResult<T>>[]) =>
-      new Stream<T>(() => ({ next: () => next(mine) }), this.controller, this.response);
-    return [branch(waiting[0]), branch(waiting[1])];
+    return [branch(), branch()];
   }
 
   /** One line of JSON per item, to be sent on to a browser. */
@@ -73,6 +86,17 @@ export class Stream<T> implements AsyncIterable<T> {
       },
     });
   }
+}
+
+/** Whoever leaves while an item is awaited leaves at once: by itself a generator would wait for the item first. */
+function left<T>(source: AsyncGenerator<T>, controller: AbortController): AsyncIterator<T> {
+  return {
+    next: () => source.next(),
+    return: () => {
+      controller.abort();
+      return source.return(undefined);
+    },
+  };
 }
 
 async function* items<T>({ response, attempt }: Answer, idleTimeout: number): AsyncGenerator<T> {
