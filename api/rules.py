@@ -53,10 +53,12 @@ def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) ->
 
 
 def check_message(message: s.ChatMessage, at: str) -> None:
-    said = isinstance(message, s.AssistantMessage) and (message.tool_calls or message.novai_tool_calls)
-    if isinstance(message, s.AssistantMessage) and absent(message.content) and not said:
+    if not isinstance(message, s.AssistantMessage) or not absent(message.content):
+        return
+    if not (message.refusal or message.tool_calls or message.novai_tool_calls):
         raise invalid(
-            f"Invalid value for '{at}.content': an assistant message needs content or tool_calls.", f"{at}.content"
+            f"Invalid value for '{at}.content': an assistant message needs content, a refusal or tool_calls.",
+            f"{at}.content",
         )
 
 

@@ -106,7 +106,7 @@ def messages(item: s.ChatMessage, at: str) -> Iterator[pb.Message]:
         yield pb.Message(role="assistant", tool_calls=calls)
         for call in item.novai_tool_calls:
             yield pb.Message(role="tool", tool_call_id=call.id, parts=[pb.Part(text=call.output)])
-        if not (item.content or item.tool_calls):
+        if not (item.content or item.refusal or item.tool_calls):
             return
     yield message(item, at)
 
@@ -115,6 +115,8 @@ def message(item: s.ChatMessage, at: str) -> pb.Message:
     """`at`: where the caller has it."""
     result = pb.Message(role=ROLES[type(item)], parts=parts(item.content, f"{at}.content"), name=given(item.name, ""))
     if isinstance(item, s.AssistantMessage):
+        if item.refusal and not item.content:  # what other servers say in the place of content
+            result.parts.add(text=item.refusal)
         result.reasoning = given(item.reasoning_content, "")
         for call in given(item.tool_calls, []):
             result.tool_calls.add(id=call.id, name=call.function.name, arguments=call.function.arguments)

@@ -120,6 +120,14 @@ def test_results_of_the_servers_tools_are_answered_and_words_are_continued(
     assert made.chat.continue_final_message is continued
 
 
+@pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}])
+def test_a_refusal_of_another_server_is_what_the_assistant_said(content: dict[str, Any]) -> None:
+    """Conversations that began there hold it in the place of content."""
+    said = {"role": "assistant", "refusal": "I cannot help with that.", **content}
+    made = request(messages=[*BASE["messages"], said, *BASE["messages"]]).chat.messages
+    assert ["".join(part.text for part in message.parts) for message in made] == ["hi", said["refusal"], "hi"]
+
+
 def test_the_table_is_complete(fields: dict[str, Any]) -> None:
     assert fields.keys() == {*HONOURED, *OF_THE_ANSWER, *FIXED, *ACCEPTED}
     assert not (fields.keys() | REFUSED.keys()) & NAMED
