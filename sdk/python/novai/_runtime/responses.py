@@ -24,6 +24,29 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+class Lines:
+    """Text in pieces → its lines, which LF or CRLF end. httpx ends them wherever Unicode has a break, and such breaks
+    stand within the strings of JSON.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []  # of a line whose end has not come
+
+    def feed(self, piece: str) -> list[str]:
+        """The lines that this piece completes."""
+        *lines, rest = piece.split("\n")
+        if lines:
+            lines[0] = "".join([*self._pieces, lines[0]])
+            self._pieces.clear()
+        self._pieces.append(rest)
+        return [line.removesuffix("\r") for line in lines]
+
+    def end(self) -> list[str]:
+        """The last line, if nothing ended it."""
+        rest = "".join(self._pieces)
+        return [rest] if rest else []
+
+
 class Answer(Generic[T]):
     """An HTTP answer of 2xx."""
 
@@ -95,8 +118,10 @@ class StreamedResponse(Answer[T]):
             yield from self.http_response.iter_text(chunk_size)
 
     def iter_lines(self) -> Iterator[str]:
-        with Translated(self.http_response.request):
-            yield from self.http_response.iter_lines()
+        lines = Lines()
+        for piece in self.iter_text():
+            yield from lines.feed(piece)
+        yield from lines.end()
 
     def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
         with Path(file).open("wb") as opened:
@@ -131,9 +156,12 @@ class AsyncStreamedResponse(Answer[T]):
                 yield piece
 
     async def iter_lines(self) -> AsyncIterator[str]:
-        with Translated(self.http_response.request):
-            async for line in self.http_response.aiter_lines():
+        lines = Lines()
+        async for piece in self.iter_text():
+            for line in lines.feed(piece):
                 yield line
+        for line in lines.end():
+            yield line
 
     async def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
         with Path(file).open("wb") as opened:  # noqa: ASYNC230  its writes are short beside the network

@@ -73,6 +73,24 @@ def test_piece_by_piece(faults: FaultServer, misled: NovAI, tmp_path: Path) -> N
         assert answer.parse().id == "m"
 
 
+BREAKS = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\rh"  # of lines, for Unicode; JSON lets most of them stand in strings
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+async def test_lines_end_with_line_feeds_only(
+    faults: FaultServer, misled: NovAI, amisled: AsyncNovAI, size: int, end: str, last: str
+) -> None:
+    body = f"{BREAKS}{end}{end}{BREAKS}{last}".encode()
+    faults.answers = [Answer(pieces=[body[at : at + size] for at in range(0, len(body), size)])]
+    expected = [BREAKS, "", BREAKS]
+    with misled.models.with_streaming_response.retrieve("m") as answer:
+        assert list(answer.iter_lines()) == expected
+    async with amisled.models.with_streaming_response.retrieve("m") as of_async:
+        assert [line async for line in of_async.iter_lines()] == expected
+
+
 async def test_piece_by_piece_async(faults: FaultServer, amisled: AsyncNovAI, tmp_path: Path) -> None:
     faults.answers = [Answer(pieces=[b"one\ntw", b"o\n"])]
     asked = amisled.models.with_streaming_response
