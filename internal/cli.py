@@ -41,6 +41,7 @@ WORDS = {
 
 
 READ_ENOUGH = 141  # the exit status of a shell's command whose output nobody reads
+INTERRUPTED = 130  # and of one that Ctrl-C ended
 
 
 def main() -> None:
@@ -49,6 +50,8 @@ def main() -> None:
             obey()
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:  # before the word itself listens for it: imports take a second
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
         sys.exit(READ_ENOUGH)

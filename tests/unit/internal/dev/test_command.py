@@ -272,6 +272,15 @@ def test_who_has_read_enough_is_told_nothing(tmp_path: Path) -> None:
     assert (answer.returncode, answer.stderr) in ((141, ""), (0, ""))
 
 
+def test_who_interrupts_a_word_that_is_still_being_imported_sees_no_trace() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "internal.cli", "dev", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        next(line for line in started.stderr if line.endswith(" internal.dev\n"))
+        started.send_signal(signal.SIGINT)
+        assert "Traceback" not in started.stderr.read()
+
+
 def test_the_log_of_the_last_run_is_kept_once(tmp_path: Path) -> None:
     for line in ("first", "second", "third"):
         log = Log(tmp_path / "api.log")
