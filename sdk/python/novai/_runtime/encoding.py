@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import IO, Any, Union, cast
+from typing import IO, Any, Union
 from urllib.parse import quote
 
 from .objects import Object
@@ -77,7 +77,7 @@ class Form:
     @property
     def replayable(self) -> bool:
         files = [content for _, content, *_ in self.files.values() if not isinstance(content, bytes)]
-        return all(file.seekable() for file in files)
+        return not any(isinstance(file, Unsized) for file in files)
 
     def close(self) -> None:
         """Closes the files that were given as paths."""
@@ -99,6 +99,20 @@ class Form:
         if isinstance(content, os.PathLike):
             opened = Path(content).open("rb")  # noqa: SIM115  `close` does
             self._opened.append(opened)
-            return (name or Path(content).name, opened, *rest)
+            return (name or Path(content).name, sendable(opened), *rest)
         named = Path(str(getattr(content, "name", "upload"))).name
-        return (name or named, cast(Any, content), *rest)
+        return (name or named, content if isinstance(content, bytes) else sendable(content), *rest)
+
+
+class Unsized:
+    """A file that can only be read, such as a pipe. httpx would ask its number for a length, and believe the 0."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read = file.read
+
+
+def sendable(file: Any) -> Any:
+    """Raises TypeError for what is no file."""
+    if not hasattr(file, "read"):
+        raise TypeError(f"a file is bytes, an open file or a pathlib.Path, not {type(file).__name__}")
+    return file if hasattr(file, "seekable") and file.seekable() else Unsized(file)

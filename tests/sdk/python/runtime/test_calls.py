@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -10,6 +11,7 @@ import re
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -382,6 +384,7 @@ def test_what_cannot_be_meant(misled: NovAI) -> None:
         ("http://", lambda: NovAI(api_key="k", base_url="localhost:8000/v1")),
         ("max_retries", lambda: sent.models.list(max_retries=None)),
         ("pathlib.Path", lambda: sent.files.create(file="lines.jsonl", purpose="batch")),
+        ("not str", lambda: sent.files.create(file=("lines.jsonl", "{}"), purpose="batch")),
         ("parse", lambda: sent.chat.completions.create(**ASK, response_format=types.Model)),
     ):
         with pytest.raises((novai.NovAIError, TypeError), match=match):
@@ -403,6 +406,21 @@ def test_what_cannot_be_read_twice_is_sent_once(faults: FaultServer, misled: Nov
     with pytest.raises(novai.InternalServerError):
         misled.request(Call("POST", "/v1/files", body={"file": Pipe()}, form=True), types.Model)
     assert len(faults.requests) == 1
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_a_pipe_is_sent_whole_and_once(faults: FaultServer, misled: NovAI, tmp_path: Path, by_path: bool) -> None:
+    """Its length, which cannot be known, is not taken for 0."""
+    pipe = tmp_path / "lines.jsonl"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"piped",))
+    writer.start()
+    faults.answers = [Answer(500, {}, SOON)]
+    opened = contextlib.nullcontext(pipe) if by_path else pipe.open("rb")
+    with opened as file, pytest.raises(novai.InternalServerError):
+        misled.request(Call("POST", "/v1/files", body={"file": file}, form=True), types.Model)
+    writer.join()
+    assert [b"\r\n\r\npiped\r\n" in request.body for request in faults.requests] == [True]
 
 
 def test_secrets_are_not_logged(faults: FaultServer, misled: NovAI, caplog: pytest.LogCaptureFixture) -> None:
