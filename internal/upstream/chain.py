@@ -105,12 +105,12 @@ class Chain(Generic[T]):
         """Notes it; the targets that this request should not be sent to again while there are others."""
         if fault.blame is Blame.UPSTREAM:
             target.upstream.circuit.failed(now_s, fault.rest_s)
-            return list(target.upstream.targets)
-        target.upstream.circuit.worked()
+        else:
+            target.upstream.circuit.worked()
         if fault.blame is Blame.KEY:
             target.rest.failed(now_s, fault.rest_s)
             target.refused = not fault.error.retry_after_ms
-        return [target]
+        return list(target.upstream.targets) if fault.blame in (Blame.MODEL, Blame.UPSTREAM) else [target]
 
     @property
     def refused(self) -> bool:

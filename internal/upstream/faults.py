@@ -45,6 +45,7 @@ class Blame(enum.Enum):
 
     REQUEST = "request"  # nobody would answer it
     KEY = "key"  # another key may do
+    MODEL = "model"  # another upstream may do; this one is well
     UPSTREAM = "upstream"  # another upstream may do, or this one a little later
 
 
@@ -79,6 +80,7 @@ BY_STATUS: Mapping[int, Blame] = {
     401: Blame.KEY,
     402: Blame.KEY,
     403: Blame.KEY,
+    404: Blame.MODEL,  # it is not there, or, with OpenRouter, not for such a request
     413: Blame.REQUEST,
     422: Blame.REQUEST,
     429: Blame.KEY,

@@ -199,12 +199,27 @@ class Logprobs(msgspec.Struct):
     content: list[Token] | None = None
 
 
+class Block(msgspec.Struct):
+    """Mistral's: `content` of models that think."""
+
+    text: str | None = None
+    thinking: str | list[Block] | None = None
+
+
 class Said(msgspec.Struct):
-    content: str | None = None
+    content: str | list[Block] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None  # vLLM's later name of it
     refusal: str | None = None
     tool_calls: list[Call] | None = None
+
+
+def spoken(content: str | list[Block] | None) -> tuple[str, str]:
+    """Text and thoughts."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    thoughts = [spoken(block.thinking)[0] for block in content]
+    return "".join(block.text or "" for block in content), "".join(thoughts)
 
 
 class Choice(msgspec.Struct):
@@ -271,11 +286,12 @@ class ChunkReader:
     def _deltas(self, choice: Choice) -> list[pb.Delta]:
         said = choice.delta or Said()
         deltas = []
-        text = said.content or said.refusal
-        reasoning = said.reasoning_content or said.reasoning
+        text, thought = spoken(said.content)
+        text = text or said.refusal or ""
+        reasoning = said.reasoning_content or said.reasoning or thought
         calls = self._calls_of(choice.index, said.tool_calls) if said.tool_calls else None
         if text or reasoning or calls or choice.logprobs is not None:
-            delta = pb.Delta(choice=choice.index, text=text or "", reasoning=reasoning or "", tool_calls=calls)
+            delta = pb.Delta(choice=choice.index, text=text, reasoning=reasoning, tool_calls=calls)
             if choice.logprobs is not None:
                 delta.logprobs.extend(map(logprob, choice.logprobs.content or ()))
             deltas.append(delta)

@@ -10,6 +10,7 @@ from internal.upstream.faults import AttemptError, Blame
 FAILED = faults.cut("m", "cut")
 USED_UP = AttemptError(Blame.KEY, OverloadedError("later", retry_after_ms=1000), "HTTP 429", rest_s=20)
 WRONG_KEY = faults.of_answer(401, {}, b"", "m")
+ABSENT = faults.of_answer(404, {}, b"", "m")
 BAD = faults.of_answer(400, {}, b"", "m")
 
 
@@ -86,10 +87,16 @@ def test_a_circuit_opens_lets_one_try_and_opens_for_longer() -> None:
     assert [chosen(links, 3 * OPEN_S).of for _ in range(3)] == ["a0"] * 3
 
 
-def test_who_asks_for_nonsense_opens_no_circuit() -> None:
+@pytest.mark.parametrize("fault", [BAD, ABSENT])
+def test_what_one_request_causes_opens_no_circuit(fault: AttemptError) -> None:
     links = chain(1)
     for _ in range(3 * FAILURES_TO_OPEN):
-        links.failed(chosen(links), BAD, 0.0)
+        links.failed(chosen(links), fault, 0.0)
+
+
+def test_a_model_that_one_upstream_has_not_another_may_have() -> None:
+    links = chain(2, 1)
+    assert [target.of for target in links.failed(chosen(links), ABSENT, 0.0)] == ["a0", "a1"]
 
 
 def test_failures_that_come_together_are_one() -> None:

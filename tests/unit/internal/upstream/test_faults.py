@@ -18,7 +18,7 @@ from internal.upstream.faults import Blame, retry_after_s
         (401, Blame.KEY, pb.INTERNAL),
         (402, Blame.KEY, pb.INTERNAL),
         (403, Blame.KEY, pb.INTERNAL),
-        (404, Blame.UPSTREAM, pb.INTERNAL),
+        (404, Blame.MODEL, pb.INTERNAL),
         (408, Blame.UPSTREAM, pb.INTERNAL),
         (413, Blame.REQUEST, pb.INVALID_REQUEST),
         (422, Blame.REQUEST, pb.INVALID_REQUEST),

@@ -233,6 +233,16 @@ def test_what_is_said_to_be_null_is_not_there() -> None:
     assert reader.usage is not None and reader.usage.prompt_tokens == 5
 
 
+def test_what_comes_in_blocks_is_text_and_thought() -> None:
+    """As from Mistral's models that think."""
+    reader = OpenAICompatible.reader(pb.GenerateRequest())
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, {"type": "text", "text": "."}]}
+    deltas = list(reader.read(chunk({"content": [thought]})))
+    deltas += reader.read(chunk({"content": [{"type": "text", "text": "a"}, {"type": "reference", "ids": [1]}]}))
+    deltas += reader.read(chunk({"content": "b"}))
+    assert [(delta.text, delta.reasoning) for delta in deltas] == [("", "Hm."), ("a", ""), ("b", "")]
+
+
 def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> None:
     reader = OpenAICompatible.reader(pb.GenerateRequest())
     for tokens in (1, 2, 3):
