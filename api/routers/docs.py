@@ -26,18 +26,19 @@ CSP = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-PAGE = b"""<!doctype html>
+# Links are relative: a proxy may have put all of this behind a prefix.
+PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>NovAI API</title>
-<link rel="icon" href="/docs/favicon.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="{root}docs/favicon.png">
+<link rel="stylesheet" href="{root}docs/swagger-ui.css">
 <style>body { margin: 0 } .swagger-ui .topbar { display: none }</style>
 <div id="ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="{root}docs/swagger-ui-bundle.js"></script>
 <script>
-  SwaggerUIBundle({ url: "/openapi.json", dom_id: "#ui", deepLinking: true, persistAuthorization: true,
+  SwaggerUIBundle({ url: "{root}openapi.json", dom_id: "#ui", deepLinking: true, persistAuthorization: true,
                     defaultModelsExpandDepth: 0, tryItOutEnabled: true, displayRequestDuration: true })
 </script>
 """
@@ -68,8 +69,9 @@ def add_docs(router: APIRouter) -> None:
 
     serve("/openapi.json", spec_json, "application/json")
     serve("/openapi.yaml", SPEC.read_bytes, "application/yaml; charset=utf-8")
-    for path in ("/docs", "/docs/"):
-        serve(path, lambda: PAGE, "text/html; charset=utf-8", **{"content-security-policy": CSP})
+    for path, root in (("/docs", ""), ("/docs/", "../")):
+        page = PAGE.replace("{root}", root).encode()
+        serve(path, lambda page=page: page, "text/html; charset=utf-8", **{"content-security-policy": CSP})
     serve("/favicon.ico", lambda: asset("favicon.png"), "image/png", **{"cache-control": "max-age=86400"})
     for name, media_type in ASSETS.items():
         serve(f"/docs/{name}", lambda name=name: asset(name), media_type, **{"cache-control": "max-age=86400"})

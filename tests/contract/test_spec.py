@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -53,14 +54,16 @@ def test_routes_are_the_spec(edge: Edge, spec: Any) -> None:
 def test_the_app_serves_the_spec_itself_and_a_page_without_a_cdn(edge: Edge, spec: Any) -> None:
     assert httpx.get(f"{edge.url}/openapi.json").json() == spec
     assert yaml.safe_load(httpx.get(f"{edge.url}/openapi.yaml").text) == spec
-    page = httpx.get(f"{edge.url}/docs")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert links
-    assert set(links) <= DOCUMENTATION
-    for link in links:
-        assert httpx.get(edge.url + link).status_code == 200
-    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path in ("/docs", "/docs/"):
+        page = httpx.get(edge.url + path)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        links = re.findall(r'(?:src=|href=|url: )"([^"]+)"', page.text)
+        assert len(links) == 4
+        assert not any(link.startswith("/") for link in links)  # behind a prefix they lead there, too
+        assert {urljoin(path, link) for link in links} <= DOCUMENTATION
+        for link in links:
+            assert httpx.get(urljoin(edge.url + path, link)).status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
 def test_every_path_but_the_open_ones_needs_a_key(edge: Edge) -> None:
