@@ -28,6 +28,10 @@ UNANSWERED: dict[BatchStatus, tuple[str, str]] = {
 }
 
 
+# JSON may have these as they are, and some readers end a line at them: Python's `splitlines`, `iter_lines` of httpx.
+_BREAKS = {text.encode(): f"\\u{ord(text):04x}".encode() for text in "\u0085\u2028\u2029"}
+
+
 @dataclass
 class Report:
     """Writes the files of a batch that takes no more answers."""
@@ -60,7 +64,7 @@ class Report:
             if failed and len(shard.answered) < shard.lines:
                 lines += [line async for line in self._unanswered(shard)]
             if lines:
-                yield b"\n".join(lines) + b"\n"
+                yield _one_each(b"\n".join(lines)) + b"\n"
 
     async def _unanswered(self, shard: Shard) -> AsyncIterator[bytes]:
         """Of an input that is not there any more they are only counted: what was answered is not held back for that."""
@@ -97,3 +101,10 @@ def outcome_of(batch: Batch, shards: list[Shard]) -> BatchStatus:
     if batch.status == "cancelling":
         return "cancelled"
     return "expired" if any(len(shard.answered) < shard.lines for shard in shards) else "completed"
+
+
+def _one_each(lines: bytes) -> bytes:
+    """The same lines, whoever splits them."""
+    for found, escaped in _BREAKS.items():
+        lines = lines.replace(found, escaped)
+    return lines

@@ -91,6 +91,13 @@ def answers(sdk: OpenAI, file_id: str | None) -> dict[str, dict[str, Any]]:
     return {item["custom_id"]: item for item in lines}
 
 
+def test_an_answer_is_one_line_however_lines_are_split(worker: None, sdk: OpenAI) -> None:
+    said = "a\u2028b\u2029c\u0085d"
+    batch = over(sdk, created(sdk, [line(said, chat("script:" + json.dumps([{"say": said}])))]).id)
+    answer = answers(sdk, batch.output_file_id)[said]
+    assert answer["response"]["body"]["choices"][0]["message"]["content"] == said
+
+
 def test_from_upload_to_answers(worker: None, edge: Edge, sdk: OpenAI, tenant: Tenant) -> None:
     """Each line is answered once and charged once, at half the price; a request that is refused is so by itself."""
     lines = [line(f"line-{n}", chat(f"hello {n}")) for n in range(250)]
