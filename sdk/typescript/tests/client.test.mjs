@@ -58,6 +58,14 @@ test('what every request says of itself', async (t) => {
   assert.equal(headers.accept, 'application/json');
 });
 
+test('a key is sent without what is around it, and not at all when no header can have it', async (t) => {
+  const { client, requests } = await serve(t, json({}));
+  await client({ apiKey: ' sk-1\n' }).models.retrieve('m');
+  assert.equal(requests[0].headers.authorization, 'Bearer sk-1');
+  await assert.rejects(client({ apiKey: 'sk-ü€' }).models.retrieve('m'), NovAIError);
+  assert.equal(requests.length, 1);
+});
+
 test('a key may be asked for before every try', async (t) => {
   const { client, requests } = await serve(t, refusal(503, {}, { 'retry-after-ms': '1' }), json({}));
   let asked = 0;

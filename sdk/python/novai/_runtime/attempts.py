@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .call import Call
 from .encoding import Form, query, to_json
-from .errors import APIConnectionError, status_error
+from .errors import APIConnectionError, NovAIError, status_error
 from .log import log, shown
 from .omit import Omit, given, omit
 from .retries import can_help, checked, delay_s
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     import httpx
 
     from .client import BaseClient
+
+
+def bearer(api_key: str) -> str:
+    """A key for a header, without the white space that files and clipboards have around it. Raises NovAIError."""
+    key = api_key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise NovAIError("The API key has characters that no key has, such as letters with accents: copy it again.")
+    return f"Bearer {key}"
 
 
 class Attempts:
@@ -74,7 +82,7 @@ class Attempts:
             **platform_headers(client.version),
             "User-Agent": f"{type(client).__name__}/Python {client.version}",
             "Accept": "text/event-stream, application/json" if call.events else call.accept,
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": bearer(api_key),
             "x-novai-async": str(client.is_async).lower(),
             "x-novai-retry-count": str(self.taken),
             "x-novai-read-timeout": omit if wait_s is None else str(wait_s),

@@ -7,7 +7,7 @@ import { APIConnectionError, type APIError, APIStatusError, errorOf, NovAIError 
 import { Log, type LogLevel } from './log.js';
 import type { ClientOptions, HeaderOptions, RequestOptions } from './options.js';
 import { type List, type NextAfter, Page, PagePromise } from './pagination.js';
-import { type Call, checked, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
+import { bearer, type Call, checked, headerLines, headersOf, type Request, requestOf, urlOf } from './request.js';
 import { delayMs, MAX_RETRIES, statusIsRetried } from './retries.js';
 import { Stream } from './streaming.js';
 
@@ -191,7 +191,7 @@ export class APIClient {
 
   async #headersOf({ headers, options }: Request, retries: number, timeout: number): Promise<Headers> {
     const key = typeof this.#apiKey === 'string' ? this.#apiKey : await this.#apiKey();
-    const ofTry: HeaderOptions = { authorization: `Bearer ${key}`, 'x-novai-retry-count': String(retries) };
+    const ofTry: HeaderOptions = { authorization: bearer(key), 'x-novai-retry-count': String(retries) };
     if (Number.isFinite(timeout)) ofTry['x-novai-timeout'] = String(timeout / 1000);
     return headersOf([ofTry, headers, ...this.#headers, options.headers ?? {}]);
   }

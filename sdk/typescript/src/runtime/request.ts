@@ -92,6 +92,15 @@ export function headersOf(layers: HeaderOptions[]): Headers {
   return headers;
 }
 
+/** A key for a header, without the white space that files and clipboards have around it. */
+export function bearer(apiKey: string): string {
+  const key = apiKey.trim();
+  if (!/^[\x20-\x7e]*$/.test(key)) {
+    throw new NovAIError('The API key has characters that no key has, such as letters with accents: copy it again.');
+  }
+  return `Bearer ${key}`;
+}
+
 /** Lines `Name: value`. */
 export function headerLines(text: string): HeaderOptions {
   const headers: HeaderOptions = {};

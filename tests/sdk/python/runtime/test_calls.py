@@ -274,6 +274,15 @@ def test_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         NovAI()
 
 
+def test_a_key_is_sent_without_what_is_around_it_and_not_at_all_when_no_header_can_have_it(faults: FaultServer) -> None:
+    faults.answers = [Answer(200, OK)]
+    with NovAI(base_url=faults.url, api_key=" sk-1\n") as client:
+        client.models.list()
+    assert [request.headers["authorization"] for request in faults.requests] == ["Bearer sk-1"]
+    with NovAI(base_url=faults.url, api_key="sk-ü") as client, pytest.raises(novai.NovAIError, match="copy it again"):
+        client.models.list()
+
+
 async def test_keys_made_for_every_attempt(faults: FaultServer) -> None:
     faults.answers = [Answer(500, {}, SOON), Answer(200, OK)]
     keys = iter(["one", "two", "three", "four"])
