@@ -72,6 +72,14 @@ test("Anthropic's form of an error", async (t) => {
   assert.deepEqual([failure.code, failure.param, failure.retryAfter], ['context_length_exceeded', 'messages', null]);
 });
 
+test('errors in the forms of other servers', async (t) => {
+  const bodies = [{ error: 'nope' }, { detail: 'Not Found' }, { error: null }];
+  const { client } = await serve(t, ...bodies.map((body) => json(body, 404)));
+  const messages = [];
+  for (const _ of bodies) messages.push((await client().models.retrieve('m').catch((raised) => raised)).message);
+  assert.deepEqual(messages, ['404 nope', '404 {"detail":"Not Found"}', '404 {"error":null}']);
+});
+
 test('errors without JSON, and without anything', async (t) => {
   const { client } = await serve(t, json('<html>', 404), json('', 404));
   assert.equal(

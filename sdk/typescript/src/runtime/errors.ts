@@ -17,8 +17,16 @@ interface Told {
   details?: { error_code?: string | null; param?: string | null };
 }
 
-/** The `error` of a body, as OpenAI and Anthropic nest it. */
-const told = (body: unknown): Told => (body as { error?: Told } | null | undefined)?.error ?? {};
+/** The `error` of a body, as OpenAI and Anthropic nest it; other servers and proxies have a text there, or none. */
+function told(body: unknown): Told {
+  const error = (body as { error?: Told | string } | null | undefined)?.error ?? {};
+  return typeof error === 'string' ? { message: error } : error;
+}
+
+function reason(body: unknown): string {
+  if (typeof body === 'string') return body || 'without a reason';
+  return told(body).message ?? JSON.stringify(body) ?? 'without a reason';
+}
 
 /** A call that failed: before an answer, by its status, or in the middle of a stream. */
 export class APIError extends NovAIError {
@@ -59,7 +67,7 @@ export class APIStatusError extends APIError {
     readonly headers: Headers,
     body: unknown,
   ) {
-    super(`${status} ${told(body).message ?? (typeof body === 'string' && body ? body : 'without a reason')}`, body);
+    super(`${status} ${reason(body)}`, body);
   }
 
   /** Quote it when something is unclear. */
