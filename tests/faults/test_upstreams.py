@@ -294,7 +294,7 @@ def thought(tokens: int) -> dict[str, Any]:
         ({"prompt_tokens_details": {"cached_tokens": 90}}, ("provider", 3, 3, 2, 0)),
         ({"prompt_tokens": -1}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
-        ({"completion_tokens": 0}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
+        ({"completion_tokens": 0}, ("estimated", 3, 1, 2, 0)),
         ({"completion_tokens": 1 << 40}, ("estimated", len(HELLO) // 4, 0, 2, 0)),
     ],
 )

@@ -233,6 +233,8 @@ class Run:
         if reader.usage is not None and self._has_counted(reader.usage):
             missing = max(0, reader.usage.completion_tokens - usage.completion_tokens)
             usage.CopyFrom(reader.usage)
+        else:
+            self._hear_of_prompt(reader)
         self.say(upstream, reader, [])
         end = pb.LENGTH if self.too_long else pb.STOP
         ends = [reader.finishes.get(choice) or pb.Delta(choice=choice, finish=end) for choice in sorted(self._open)]
@@ -253,10 +255,14 @@ class Run:
 
     def _accepted(self, upstream: str, reader: Reader) -> pb.Event:
         self._upstream = upstream
-        usage = self.generation.usage
-        if reader.usage is not None and reader.usage.prompt_tokens:
-            usage.prompt_tokens, usage.cached_tokens = reader.usage.prompt_tokens, reader.usage.cached_tokens
-        return pb.Event(accepted=pb.Accepted(prompt_tokens=usage.prompt_tokens, upstream=upstream))
+        self._hear_of_prompt(reader)
+        return pb.Event(accepted=pb.Accepted(prompt_tokens=self.generation.usage.prompt_tokens, upstream=upstream))
+
+    def _hear_of_prompt(self, reader: Reader) -> None:
+        """It may be counted before the answer is, or without it."""
+        told, usage = reader.usage, self.generation.usage
+        if told is not None and told.prompt_tokens:
+            usage.prompt_tokens, usage.cached_tokens = told.prompt_tokens, told.cached_tokens
 
     def _has_counted(self, told: pb.Usage) -> bool:
         """Some say 0 where they do not know: no prompt has no tokens, nor has an answer that came."""
