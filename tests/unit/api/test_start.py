@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -76,8 +75,6 @@ def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_da
             except httpx.ConnectError:
                 time.sleep(0.05)
         assert "novai_usage_lost_total 0.0" in told and "novai_usage_waiting 0.0" in told
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(30) == 0
 
 
 @pytest.mark.parametrize("batch", [False, True], ids=PROGRAMS)
