@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,7 @@ def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_da
         "FILES_URL": "memory:///",
         "METRICS_PORT": redis_url.rpartition(":")[2].partition("/")[0],  # taken, as the api's is
         "WORKER_METRICS_PORT": str(port),
+        "DRAIN_S": "1",
     }
     with program("api.worker", env) as worker:
         told = ""
@@ -75,6 +77,8 @@ def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_da
             except httpx.ConnectError:
                 time.sleep(0.05)
         assert "novai_usage_lost_total 0.0" in told and "novai_usage_waiting 0.0" in told
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
 
 
 @pytest.mark.parametrize("batch", [False, True], ids=PROGRAMS)
