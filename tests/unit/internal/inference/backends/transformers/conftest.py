@@ -19,6 +19,18 @@ torch = pytest.importorskip("torch")
 
 NOVAI_TINY = Path(__file__).parents[6] / "models/novai-tiny"
 EXACT = {"device": "cpu", "dtype": "float32"}
+SMALL: dict[str, Any] = {  # a model with random weights that reads the tokens of the demo model
+    "vocab_size": 6144,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "sliding_window": 24,
+    "initializer_range": 0.2,
+}
 
 Start = Callable[..., Awaitable[Engine]]
 
@@ -48,42 +60,15 @@ async def tiny(starting: Start) -> Engine:
 @pytest.fixture(scope="session")
 def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with random weights whose layers look at all, and at the last 24 tokens, in turn."""
-    config = transformers.Qwen2Config(
-        vocab_size=6144,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        use_sliding_window=True,
-        sliding_window=24,
-        layer_types=["full_attention", "sliding_attention"] * 2,
-        initializer_range=0.2,
-        eos_token_id=2,
-        bos_token_id=0,
-    )
+    layers = ["full_attention", "sliding_attention"] * 2
+    config = transformers.Qwen2Config(**SMALL, num_hidden_layers=4, use_sliding_window=True, layer_types=layers)
     return saved(config, tmp_path_factory.mktemp("models") / "windowed")
 
 
 @pytest.fixture(scope="session")
 def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `windowed`, but with attention that PyTorch's own cannot do: it keeps scores small."""
-    config = transformers.Gemma2Config(
-        vocab_size=6144,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        max_position_embeddings=512,
-        sliding_window=24,
-        attn_logit_softcapping=5.0,
-        initializer_range=0.2,
-        eos_token_id=2,
-        bos_token_id=0,
-    )
+    config = transformers.Gemma2Config(**SMALL, num_hidden_layers=2, head_dim=16, attn_logit_softcapping=5.0)
     return saved(config, tmp_path_factory.mktemp("models") / "capped")
 
 
