@@ -6,6 +6,7 @@ Any number of them may run, on any number of machines.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -21,7 +22,6 @@ from api.state import check, open_state
 
 # A line may wait for its turn as long as others keep the model busy: a worker that hangs is noticed by its connection.
 PATIENCE_S = 3600.0
-INSIST_S = 5.0  # after the drain's seconds a worker that was told to end is told again
 
 
 def main() -> None:
@@ -45,12 +45,10 @@ async def run(settings: Settings) -> None:
     async with open_state(patient, batch=True) as app:
         working, told = asyncio.create_task(BatchWorker(app).run()), asyncio.create_task(stopped.wait())
         await asyncio.wait((working, told), return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        while not working.done():  # libraries below may swallow a cancellation that meets an answer
-            working.cancel()
-            await asyncio.wait((working,), timeout=settings.drain_s + INSIST_S)
-        if not working.cancelled():
-            working.result()
+        for task in (working, told):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
 
 
 if __name__ == "__main__":

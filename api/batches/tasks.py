@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -108,7 +109,7 @@ class BatchWorker:
     async def _work(self) -> None:
         """Returns when PostgreSQL goes away: procrastinate ends by itself then, with or without an error."""
         try:
-            async with self._queue.open_async():
+            async with opened(self._queue):
                 self._worker = QueueWorker(
                     self._queue,
                     queues=[jobs.QUEUE],
@@ -190,6 +191,17 @@ class BatchWorker:
                 log.exception("the queue cannot be looked after; trying again")
             self._slots.look()
             await asyncio.sleep(LOOK_S)
+
+
+@asynccontextmanager
+async def opened(lines: App) -> AsyncIterator[None]:
+    """Closed even if it was cancelled while it opened: the tasks of psycopg's pool survive being cancelled while they
+    connect, and the process would wait for them for ever."""
+    try:
+        await lines.open_async()
+        yield
+    finally:
+        await lines.close_async()
 
 
 async def run_until_cancelled(worker: QueueWorker) -> None:

@@ -67,7 +67,6 @@ def test_a_worker_has_metrics_beside_those_of_an_api_of_its_environment(fresh_da
         "FILES_URL": "memory:///",
         "METRICS_PORT": redis_url.rpartition(":")[2].partition("/")[0],  # taken, as the api's is
         "WORKER_METRICS_PORT": str(port),
-        "DRAIN_S": "1",
     }
     with program("api.worker", env) as worker:
         told = ""

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 
 import pytest
+from procrastinate import App
 
-from api.batches.tasks import QueueWorker, queue, run_until_cancelled
+from api.batches.tasks import QueueWorker, opened, queue, run_until_cancelled
 from api.config import Settings
 from api.storage import jobs
 
@@ -33,3 +34,28 @@ async def test_it_ends_whoever_swallows_its_cancellation(swallowed: bool, fresh_
             working.cancel()
             async with asyncio.timeout(30):
                 await asyncio.wait((working,))
+
+
+async def test_a_queue_that_was_cancelled_while_it_opened_leaves_nothing_that_runs() -> None:
+    reached, cut = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await cut.wait()
+        writer.close()
+
+    async def work(lines: App) -> None:
+        async with opened(lines):
+            await asyncio.Event().wait()
+
+    async with await asyncio.start_server(hang, "127.0.0.1") as server, asyncio.timeout(30):
+        host, port = server.sockets[0].getsockname()
+        before = asyncio.all_tasks()
+        working = asyncio.create_task(work(queue(Settings(database_url=f"postgresql://u@{host}:{port}/n"))))
+        await reached.wait()
+        working.cancel()
+        await asyncio.sleep(0)
+        cut.set()
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
+    assert working.cancelled()
