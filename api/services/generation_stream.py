@@ -340,23 +340,25 @@ class GenerationStream(AnswerStream[Delta]):
         """The worker died. Before the first token another replica takes over, or the client may try again."""
         poison = await self._attempts.crashed()
         if poison is None and self._first_token_s is None and not self._left:
-            return await self._elsewhere(worker_died(self.model))
+            await self._elsewhere(worker_died(self.model))
+            return []
         raise self._broken_by(poison or error)
 
     async def _refused(self, failed: Failed) -> list[Delta]:
-        error, self._failed = from_failed(failed), None
+        error = from_failed(failed)
         movable = isinstance(error, OverloadedError) and not failed.exhausted
         if movable and self._first_token_s is None and not self._left:
-            return await self._elsewhere(error)
+            await self._elsewhere(error)
+            self._failed = None  # not before: whoever gives up waiting meanwhile is told again
+            return []
         raise self._broken_by(error)
 
-    async def _elsewhere(self, error: ApiError) -> list[Delta]:
+    async def _elsewhere(self, error: ApiError) -> None:
         """One more try; otherwise `error`."""
         try:
             await self._attempts.elsewhere(error)
         except ApiError:
             raise self._broken_by(error) from None
-        return []
 
     def _check_deadline(self, call: Call) -> None:
         first = self._first_token_s is None
