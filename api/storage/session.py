@@ -100,7 +100,6 @@ class Database:
         self._url = url
         self._suspect = False
         self._ask_again_at = 0.0
-        self._was_listening = False
         self._tell_of_tables_at = 0.0
 
     @contextlib.asynccontextmanager
@@ -185,27 +184,30 @@ class Database:
         Holds a connection of its own and reconnects for ever. `on_listening(True)` is called each time notices begin
         to arrive (earlier ones may have been missed), `on_listening(False)` when the connection is lost.
         """
-        failures = 0
+        failures = 0  # since it last listened
+
+        def tell(listening: bool) -> None:
+            nonlocal failures
+            failures = 0 if listening else failures
+            on_listening(listening)
+
         while True:
             try:
-                await self._listen_once(channel, on_notice, on_listening)
+                await self._listen_once(channel, on_notice, tell)
             except Exception as error:  # noqa: BLE001 — whatever it is, a ring that stopped listening would be worse
-                # The first failure after a connection that worked is told at once, a long outage only once.
-                if failures <= 1:
+                if failures == 0:  # a long outage is told of once
                     logger.warning("Not listening on %s: %s. Trying until it works.", channel, describe(error))
-            failures = 0 if self._was_listening else failures + 1
             await asyncio.sleep(_LISTEN_BACKOFF_S[min(failures, len(_LISTEN_BACKOFF_S) - 1)])
+            failures += 1
 
     async def _listen_once(
         self, channel: str, on_notice: Callable[[str], None], on_listening: Callable[[bool], None]
     ) -> None:
-        self._was_listening = False
         connection = await asyncpg.connect(self._url, timeout=self.timeout_s, command_timeout=self.timeout_s)
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
         try:
             await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: on_notice(payload))
-            self._was_listening = True
             on_listening(True)
             while not lost.is_set():
                 with contextlib.suppress(TimeoutError):

@@ -155,6 +155,32 @@ async def test_listening_survives_a_cut(migrated_url: str, store: Database) -> N
             await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_every_outage_of_a_listener_is_told_once(migrated_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Also the next one after a long one, whatever the other listeners of the process do."""
+
+    def told() -> int:
+        return sum(record.message.startswith("Not listening on novai_keys") for record in caplog.records)
+
+    states: asyncio.Queue[bool] = asyncio.Queue()
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 1, 1.0)) as database:
+        channels = (("novai_prices", lambda _listening: None), ("novai_keys", states.put_nowait))
+        listening = [asyncio.create_task(database.listen(name, lambda _: None, tell)) for name, tell in channels]
+        try:
+            async with asyncio.timeout(30):
+                assert await states.get() is True
+                for outage in (1, 2):
+                    await proxy.cut()
+                    assert await states.get() is False
+                    await asyncio.sleep(1.0)  # several attempts
+                    assert told() == outage
+                    await proxy.restore()
+                    assert await states.get() is True
+        finally:
+            for task in listening:
+                task.cancel()
+            await asyncio.gather(*listening, return_exceptions=True)
+
+
 async def comes_back(database: Database) -> None:
     async with asyncio.timeout(30):
         while True:
