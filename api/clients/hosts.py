@@ -334,7 +334,7 @@ async def addresses_of(name: str) -> set[str]:
     host, _, port = name.strip().rpartition(":")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of what can be no name, such as `a..b`
         return set()
     return {f"[{a[4][0]}]:{port}" if a[0] == socket.AF_INET6 else f"{a[4][0]}:{port}" for a in found}
 
