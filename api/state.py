@@ -131,7 +131,7 @@ async def open_state(settings: Settings, batch: bool = False) -> AsyncIterator[A
                 settings.rate_limit_on_failure,
                 settings.rate_limit_timeout_s,
                 processes=lambda: processes.count,
-                recount=processes.recount,
+                recount=processes.now,
             )
         )
         hosts = await start(Hosts(dict.fromkeys(settings.model_hosts), settings.novai_grpc_token))

@@ -28,7 +28,8 @@ from api.batches.slots import Slots, most_lines
 from api.batches.validation import Validation
 from api.config import Settings
 from api.domain import Principal
-from api.errors import ApiError, LedgerUnavailableError, NotFoundError, OverloadedError, PermissionDeniedError
+from api.errors import ApiError, NotFoundError, OverloadedError, PermissionDeniedError
+from api.regularly import Regularly
 from api.state import AppState
 from api.storage import batches as rows
 from api.storage import jobs
@@ -96,14 +97,14 @@ class BatchWorker:
     async def run(self) -> None:
         """Whatever becomes of PostgreSQL, it goes on when that is back. When it is cancelled, jobs have the drain's
         seconds to end; others take what is left."""
-        looking = asyncio.create_task(self._look_after())
+        looking = Regularly("batches-look", self._look_after, LOOK_S)
+        await looking.start()
         try:
             while not was_cancelled():
                 await self._work()
                 await asyncio.sleep(RECONNECT_S)
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            await looking.aclose()
             await self._shards.aclose()
 
     async def _work(self) -> None:
@@ -178,19 +179,12 @@ class BatchWorker:
 
     async def _look_after(self) -> None:
         """Takes back what dead workers were at, and counts the living."""
-        while True:
-            try:
-                worker_id = self._worker.worker_id if self._worker is not None else None
-                if taken := await jobs.take_back(self._app.database, SILENT_S, worker_id):
-                    log.warning("%d jobs of workers that are gone are due again", taken)
-                self._processes = max(1, await jobs.workers(self._app.database, SILENT_S))
-                self._told = ""
-            except LedgerUnavailableError:
-                pass  # said by the database itself
-            except Exception:
-                log.exception("the queue cannot be looked after; trying again")
-            self._slots.look()
-            await asyncio.sleep(LOOK_S)
+        self._slots.look()
+        worker_id = self._worker.worker_id if self._worker is not None else None
+        if taken := await jobs.take_back(self._app.database, SILENT_S, worker_id):
+            log.warning("%d jobs of workers that are gone are due again", taken)
+        self._processes = max(1, await jobs.workers(self._app.database, SILENT_S))
+        self._told = ""
 
 
 @asynccontextmanager

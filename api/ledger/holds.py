@@ -25,9 +25,10 @@ from api.errors import InsufficientQuotaError, InternalError, LedgerUnavailableE
 from api.ledger.group_commit import GroupCommit
 from api.ledger.pricing import Price, cost_nusd, usd
 from api.ledger.settlements import MAX_UNWRITTEN, Closing, Settlements, request_id
+from api.regularly import Regularly
 from api.storage import holds as rows
 from api.storage.holds import HoldRow, Refused, Reserved
-from api.storage.session import Database, NotSentError, describe
+from api.storage.session import Database, NotSentError
 from api.storage.settlements import Settlement
 
 logger = logging.getLogger(__name__)
@@ -92,19 +93,17 @@ class Ledger:
         self.owner = f"ledger_{secrets.token_hex(8)}"
         self.database = database
         self.lease_s = lease_s
-        self._renew_s = renew_s
         self._open: dict[str, Hold] = {}
         self._taken: set[str] = set()  # holds of other processes that are being closed
         self._reserving: Collection[str] = ()  # requests whose hold is being written, until `_reserved` is done
         self._reserved: asyncio.Future[None] | None = None
         self._holds: GroupCommit[HoldRow, Reserved] = GroupCommit(self._reserve)
         self._settlements = Settlements(database, self.owner, self._forget, max_unwritten)
-        self._renew_task: asyncio.Task[None] | None = None
+        self._renewal = Regularly("ledger-lease", self._renew, renew_s)
 
     async def start(self) -> None:
         """Does not wait for PostgreSQL."""
-        if self._renew_task is None:
-            self._renew_task = asyncio.create_task(self._keep_renewing(), name="ledger-lease")
+        await self._renewal.start()
 
     async def hold(self, request: HoldRequest) -> Hold:
         """A durable hold, to be closed by the caller. Raises InsufficientQuotaError (429) when credits or a budget do
@@ -188,14 +187,11 @@ class Ledger:
         await self._holds.aclose()
         await asyncio.sleep(0)  # what waited for the last holds
         await self._settlements.aclose(patience_s)
-        if self._renew_task is not None:
-            self._renew_task.cancel()
-            await asyncio.gather(self._renew_task, return_exceptions=True)
-            self._renew_task = None
-            try:
-                await rows.resign(self.database, [self.owner])
-            except LedgerUnavailableError as error:
-                logger.warning("The lease stays until it lapses: %s", error.message)
+        await self._renewal.aclose()
+        try:
+            await rows.resign(self.database, [self.owner])
+        except LedgerUnavailableError as error:
+            logger.warning("The lease stays until it lapses: %s", error.message)
 
     async def _reserve(self, wanted: Sequence[HoldRow]) -> Sequence[Reserved]:
         """A hold that is being closed is not written any more, and one that is being written is closed afterwards: the
@@ -223,14 +219,8 @@ class Ledger:
         self._open.pop(name, None)
         self._taken.discard(name)
 
-    async def _keep_renewing(self) -> None:
-        while True:
-            try:
-                await rows.renew(self.database, self.owner, self.lease_s)
-            except Exception as error:  # noqa: BLE001 — whatever it is, a ledger that lets its lease lapse would be worse
-                if not isinstance(error, LedgerUnavailableError):
-                    logger.warning("The lease cannot be renewed: %s", describe(error))
-            await asyncio.sleep(self._renew_s)
+    async def _renew(self) -> None:
+        await rows.renew(self.database, self.owner, self.lease_s)
 
 
 def _row(request: HoldRequest, amount_nusd: int) -> HoldRow:

@@ -6,14 +6,13 @@ rule is the metric `novai_ledger_drift`. It is zero, or somebody has to look.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from api import metrics
-from api.errors import LedgerUnavailableError
+from api.regularly import Regularly
 from api.storage import invariants as rows
 from api.storage.invariants import INVARIANTS, Invariant, Offence
 from api.storage.session import Database
@@ -39,24 +38,13 @@ async def verify(database: Database, timeout_s: float = VERIFY_TIMEOUT_S) -> lis
     return [Finding(i, await rows.offences(database, i, None, timeout_s)) for i in INVARIANTS]
 
 
-class Reconciler:
+class Reconciler(Regularly):
     """One per process. `start()` begins to check, `aclose()` ends that."""
 
     def __init__(self, database: Database, *, check_s: float = CHECK_S, window_s: float = WINDOW_S) -> None:
+        super().__init__("ledger-reconciler", self.check, check_s, pause_first=True)
         self._database = database
-        self._check_s = check_s
         self._window_s = window_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._keep_checking(), name="ledger-reconciler")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def check(self) -> list[Finding]:
         """The cheap invariants over the last minutes. Nothing when another process is at it. Raises
@@ -71,16 +59,6 @@ class Reconciler:
         for finding in findings:
             _report(finding)
         return findings
-
-    async def _keep_checking(self) -> None:
-        while True:
-            await asyncio.sleep(self._check_s)
-            try:
-                await self.check()
-            except LedgerUnavailableError:
-                continue
-            except Exception:
-                logger.exception("The ledger cannot be checked; trying again in %g s", self._check_s)
 
 
 def _report(finding: Finding) -> None:

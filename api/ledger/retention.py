@@ -6,11 +6,10 @@ Rollups, transfers and prices are kept for ever. Every process does this, now an
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, date, datetime
 
-from api.errors import LedgerUnavailableError
+from api.regularly import Regularly
 from api.storage import holds, responses, usage_months
 from api.storage.session import Database
 
@@ -20,26 +19,14 @@ INTERVAL_S = 3600.0
 RETRY_S = 5.0  # when PostgreSQL is away
 
 
-class Retention:
+class Retention(Regularly):
     """`keep_months`: whole months of raw usage that are kept, the current one not counted; 0: all of them. `start()`
     begins at once, `aclose()` ends that."""
 
     def __init__(self, database: Database, keep_months: int, *, interval_s: float = INTERVAL_S) -> None:
+        super().__init__("usage-retention", self.run, interval_s, retry_s=RETRY_S)
         self._database = database
         self._keep_months = keep_months
-        self._interval_s = interval_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Does not wait for PostgreSQL."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._keep(), name="usage-retention")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def run(self) -> list[date]:
         """Once; the months that were dropped. Raises LedgerUnavailableError."""
@@ -53,17 +40,6 @@ class Retention:
         if dropped:
             logger.warning("Dropped the raw usage of %s.", ", ".join(f"{month:%Y-%m}" for month in dropped))
         return dropped
-
-    async def _keep(self) -> None:
-        while True:
-            wait_s = self._interval_s
-            try:
-                await self.run()
-            except LedgerUnavailableError:
-                wait_s = min(RETRY_S, wait_s)
-            except Exception:
-                logger.exception("Old usage cannot be dropped; trying again")
-            await asyncio.sleep(wait_s)
 
 
 def first_kept(now: datetime, keep_months: int) -> date:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from api import metrics
 from api.domain import Principal, Provenance, TokenUsage, UsageRecord
-from api.errors import LedgerUnavailableError
 from api.ledger.holds import PAYS, Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import cost_nusd
 from api.ledger.settlements import Closing, request_id
+from api.regularly import Regularly
 from api.storage import holds as rows
 from api.storage.holds import HoldRow
 from api.storage.settlements import Settlement
@@ -58,7 +58,7 @@ class Heard(NamedTuple):
 Receipts = Callable[[str, Sequence[str]], Awaitable[Heard]]
 
 
-class Sweeper:
+class Sweeper(Regularly):
     """One per process. `start()` begins to sweep, `aclose()` ends that; what was taken over is then left to others."""
 
     def __init__(
@@ -71,24 +71,13 @@ class Sweeper:
         grace_s: float = GRACE_S,
         patience_s: float = PATIENCE_S,
     ) -> None:
+        super().__init__("ledger-sweeper", self.sweep, sweep_s, pause_first=True)
         self._ledger = ledger
         self._prices = prices
         self._receipts = receipts
-        self._sweep_s = sweep_s
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._taken: dict[str, tuple[float, HoldRow]] = {}  # by request: when (monotonic), what
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._keep_sweeping(), name="ledger-sweeper")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def sweep(self) -> int:
         """Takes over what nobody holds a lease of, and closes what can be closed; returns how many it closed. Raises
@@ -158,13 +147,3 @@ class Sweeper:
         cost = cost_nusd(price, receipt.tokens)
         pays = PAYS[record.outcome]
         return Settlement(record, row.price_version, cost, pays, held=True, price_percent=row.price_percent)
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(self._sweep_s)
-            try:
-                await self.sweep()
-            except LedgerUnavailableError:
-                continue  # leases are judged again when PostgreSQL is back
-            except Exception:
-                logger.exception("The sweeper failed; it tries again")

@@ -3,54 +3,20 @@ the last count holds. Counted every few seconds, and at once when Redis goes awa
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from typing import NoReturn
-
-from api.errors import LedgerUnavailableError
+from api.regularly import Regularly
 from api.storage import processes as rows
 from api.storage.session import Database
-
-logger = logging.getLogger(__name__)
 
 COUNT_S = 5.0
 
 
-class LiveProcesses:
-    """`start()` begins to count, `aclose()` ends it."""
+class LiveProcesses(Regularly):
+    """`start()` begins to count, `now()` counts anew without waiting for it, `aclose()` ends that."""
 
     def __init__(self, database: Database, every_s: float = COUNT_S) -> None:
+        super().__init__("live-processes", self._count, every_s)
         self.count = 1
         self._database = database
-        self._every_s = every_s
-        self._due = asyncio.Event()
-        self._task: asyncio.Task[NoReturn] | None = None
 
-    def recount(self) -> None:
-        """Now. Does not wait for it."""
-        self._due.set()
-
-    async def start(self) -> None:
-        """Does not wait for PostgreSQL."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._keep_counting(), name="live-processes")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-
-    async def _keep_counting(self) -> NoReturn:
-        while True:
-            self._due.clear()
-            try:
-                self.count = max(1, await rows.living(self._database))
-            except LedgerUnavailableError:
-                logger.debug("Processes cannot be counted; there were %d.", self.count)
-            except Exception:
-                logger.exception("Processes cannot be counted")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._every_s):
-                    await self._due.wait()
+    async def _count(self) -> None:
+        self.count = max(1, await rows.living(self._database))

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -23,7 +22,6 @@ from api.config import Settings
 from api.errors import (
     ApiError,
     InvalidRequestError,
-    LedgerUnavailableError,
     NotFoundError,
     OverloadedError,
     RequestTimeoutError,
@@ -31,6 +29,7 @@ from api.errors import (
     StorageQuotaError,
     StorageUnavailableError,
 )
+from api.regularly import Regularly
 from api.services.lines import Lines
 from api.storage import files as rows
 from api.storage.files import File
@@ -87,18 +86,19 @@ class Files:
         self._lease_s = LEASE_S + settings.max_upload_s
         self._room = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._rooms: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # of projects
-        self._task: asyncio.Task[None] | None = None
+        self._sweeps = (
+            Regularly("files-sweep", self.sweep, settings.files_sweep_s, retry_s=RETRY_S),
+            Regularly("files-parts", self._sweep_parts, LEASE_S, retry_s=RETRY_S),
+        )
 
     async def start(self) -> None:
         """Does not wait for PostgreSQL or the storage."""
-        if self._settings.files_sweep_s and self._task is None:
-            self._task = asyncio.create_task(self._sweep(), name="files-sweep")
+        for each in self._sweeps if self._settings.files_sweep_s else ():
+            await each.start()
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        for each in self._sweeps:
+            await each.aclose()
 
     @contextlib.asynccontextmanager
     async def receive(
@@ -255,20 +255,9 @@ class Files:
         except ApiError as error:
             log.warning("what arrived of %s is not removed yet: %s", file_id, error)
 
-    async def _sweep(self) -> None:
-        parts_at_s = 0.0  # looking for parts looks at every file of a folder
-        while True:
-            wait_s = self._settings.files_sweep_s
-            try:
-                await self.sweep()
-                if (now_s := time.monotonic()) >= parts_at_s:
-                    await self._objects.sweep(LEASE_S)
-                    parts_at_s = now_s + LEASE_S
-            except (LedgerUnavailableError, StorageUnavailableError):
-                wait_s = min(RETRY_S, wait_s)  # said by the database or the storage itself
-            except Exception:
-                log.exception("Expired files cannot be removed; trying again")
-            await asyncio.sleep(wait_s)
+    async def _sweep_parts(self) -> None:
+        """More seldom: it looks at every file of a folder."""
+        await self._objects.sweep(LEASE_S)
 
 
 class Check:

@@ -9,14 +9,14 @@ died between charging and keeping: then the key stays used.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 
 from api.errors import ConflictError, IdempotencyKeyReusedError, InvalidRequestError, LedgerUnavailableError
+from api.regularly import Regularly
 from api.storage import idempotency as rows
 from api.storage.idempotency import Kept, Place
 from api.storage.session import Database
@@ -77,19 +77,18 @@ class Idempotency:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.running: set[str] = set()  # request ids
-        self._tasks: list[asyncio.Task[None]] = []
+        self._care = (
+            Regularly("idempotency-renew", self._renew, RENEW_S, pause_first=True),
+            Regularly("idempotency-expire", self._expire, EXPIRE_S, pause_first=True),
+        )
 
     async def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._every(RENEW_S, self._renew), name="idempotency-renew"),
-            asyncio.create_task(self._every(EXPIRE_S, self._expire), name="idempotency-expire"),
-        ]
+        for each in self._care:
+            await each.start()
 
     async def aclose(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        for each in self._care:
+            await each.aclose()
 
     async def claim(
         self, project_id: str, route: str, keys: Sequence[bytes], body: bytes, request_id: str
@@ -106,16 +105,6 @@ class Idempotency:
             self.running.add(request_id)
             return Claim(self, place, request_id)
         return replayed(kept, digest, place.key)
-
-    async def _every(self, pause_s: float, action: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(pause_s)
-            try:
-                await action()
-            except LedgerUnavailableError:
-                continue  # said by the database itself
-            except Exception:
-                log.exception("the answers that are kept cannot be looked after; trying again in %g s", pause_s)
 
     async def _renew(self) -> None:
         if self.running:

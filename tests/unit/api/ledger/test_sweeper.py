@@ -285,8 +285,7 @@ async def test_leases_lapse_and_are_swept_by_the_clock(
         await sweeper.start()
         stack.push_async_callback(sweeper.aclose)
         kept, lost = await alive.hold(request(COST)), await dying.hold(request(COST))
-        assert dying._renew_task is not None
-        dying._renew_task.cancel()
+        await dying._renewal.aclose()
         async with asyncio.timeout(30):
             while (await ends(store))[lost.request.request_id][0] == "open":
                 await asyncio.sleep(0.05)

@@ -36,5 +36,5 @@ async def test_they_are_counted_anew_at_once_when_asked(store: Database) -> None
         await processes.start()
         for count, process in enumerate(("first", "second", "third"), 1):
             await holds.renew(store, process, 600)
-            processes.recount()
+            processes.now()
             await until(lambda count=count: processes.count == count)
