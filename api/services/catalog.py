@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.clients.hosts import Hosts, Replica
-from api.clients.lifecycle import HostCommands, HostedModel
+from api.clients.lifecycle import HostCommands, HostedModel, WorkerState
 from api.domain import Principal
 from api.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, PermissionDeniedError
 
@@ -43,9 +43,9 @@ class Catalog:
 
     def list(self, principal: Principal) -> dict[str, Model]:
         """The models that the key may use, loaded or asleep, by their own names and by aliases, in order."""
-        found = {name: describe(name, replicas) for name, replicas in self._hosts.models().items()}
+        found = {name: loaded(replicas) for name, replicas in self._hosts.models().items()}
         sleeping = {name for name in self._hosts.known() if self._hosts.on_demand(name)} - found.keys()
-        found |= {name: asleep(self._hosts.on_demand(name)[0][1]) for name in sleeping}
+        found |= {name: self._asleep(name) for name in sleeping}
         usable = {
             name: model
             for name, model in found.items()
@@ -106,7 +106,10 @@ class Catalog:
                 param="model",
                 code="model_not_allowed",
             )
-        return describe(served, models[served]) if served in models else asleep(self._hosts.on_demand(served)[0][1])
+        return loaded(models[served]) if served in models else self._asleep(served)
+
+    def _asleep(self, model: str) -> Model:
+        return model_of(self._hosts.on_demand(model)[0][1])
 
     def _served(self, model: str) -> bool:
         return model in self._hosts.models() or bool(self._hosts.on_demand(model))
@@ -136,24 +139,13 @@ def ran_at(upstream: str, worker: str) -> str:
     return f"{upstream}@{worker}" if upstream else worker
 
 
-def describe(name: str, replicas: list[Replica]) -> Model:
+def loaded(replicas: list[Replica]) -> Model:
     usable = [replica for replica in replicas if replica.usable]
-    state = (usable or replicas)[0].state
-    return Model(
-        id=name,
-        kind=KINDS[state.kind],
-        created=state.created,
-        owned_by=state.owned_by or "novai",
-        context_length=state.context_length,
-        dimensions=state.dimensions,
-        replicas=len(usable),
-        free=state.free,
-        image_tokens=state.image_tokens,
-    )
+    return model_of((usable or replicas)[0].state, len(usable))
 
 
-def asleep(told: HostedModel) -> Model:
-    """One without a worker, as it was when it had one."""
+def model_of(told: WorkerState | HostedModel, replicas: int = 0) -> Model:
+    """As its host describes it; one without a worker as it was when it had one."""
     return Model(
         id=told.model,
         kind=KINDS[told.kind],
@@ -161,7 +153,7 @@ def asleep(told: HostedModel) -> Model:
         owned_by=told.owned_by or "novai",
         context_length=told.context_length,
         dimensions=told.dimensions,
-        replicas=0,
+        replicas=replicas,
         free=told.free,
         image_tokens=told.image_tokens,
     )
