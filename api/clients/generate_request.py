@@ -80,7 +80,11 @@ def chat(body: s.ChatCompletionRequest) -> pb.Chat:
     spoken = [made for index, item in enumerate(body.messages) for made in messages(item, f"messages[{index}]")]
     return pb.Chat(
         messages=spoken,
-        tools=[tool(item) for item in given(body.tools, []) if isinstance(item, s.FunctionTool)],
+        tools=[
+            tool(item.function, item.function.parameters)
+            for item in given(body.tools, [])
+            if isinstance(item, s.FunctionTool)
+        ],
         tool_choice=tool_choice(body.tool_choice),
         parallel_tool_calls=given(body.parallel_tool_calls, True),
         template_kwargs_json=msgspec.json.encode(kwargs).decode() if kwargs.enable_thinking is not UNSET else "",
@@ -147,14 +151,16 @@ def image(url: str, at: str) -> pb.Part:
     return pb.Part(image=pb.Image(url=url, param=at))
 
 
-def tool(item: s.FunctionTool) -> pb.Tool:
-    function = item.function
-    parameters = given(function.parameters, {})
+Function = s.FunctionDefinition | s.ResponseFunctionTool | s.MessageTool
+
+
+def tool(item: Function, parameters: dict[str, Any] | UnsetType | None) -> pb.Tool:
+    """A function, in whatever form it was said, with the schema of its parameters."""
     return pb.Tool(
-        name=function.name,
-        description=given(function.description, ""),
-        parameters_json=msgspec.json.encode(parameters).decode() if parameters else "",
-        strict=given(function.strict, False),
+        name=item.name,
+        description=given(item.description, ""),
+        parameters_json=msgspec.json.encode(parameters).decode() if given(parameters, {}) else "",
+        strict=given(item.strict, False),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import given, image, schema_constraint
+from api.clients.generate_request import given, image, nucleus, schema_constraint, tool
 from api.generated import schemas as s
 
 PARAGRAPH = "\n\n"  # between two blocks of text
@@ -44,10 +44,9 @@ def from_count(body: s.MessageCountRequest) -> pb.GenerateRequest:
 
 
 def sampling(body: s.MessageRequest) -> pb.Sampling:
-    """`top_p: 0` is the smallest nucleus, the likeliest token: greedy."""
-    top_p = given(body.top_p, 1.0)
-    temperature = given(body.temperature, 1.0) if top_p > 0 else 0.0
-    return pb.Sampling(temperature=temperature, top_p=top_p or 1.0, top_k=given(body.top_k, 0))
+    result = nucleus(given(body.temperature, 1.0), given(body.top_p, 1.0))
+    result.top_k = given(body.top_k, 0)
+    return result
 
 
 def chat(body: Request) -> pb.Chat:
@@ -55,7 +54,7 @@ def chat(body: Request) -> pb.Chat:
     choice = body.tool_choice or s.MessageToolChoiceAuto()
     return pb.Chat(
         messages=[*system(body.system), *spoken],
-        tools=[tool(item) for item in given(body.tools, [])],
+        tools=[tool(item, item.input_schema) for item in given(body.tools, [])],
         tool_choice=tool_choice(choice),
         parallel_tool_calls=not getattr(choice, "disable_parallel_tool_use", False),
         template_kwargs_json=msgspec.json.encode({"enable_thinking": isinstance(body.thinking, THINKS)}).decode(),
@@ -138,16 +137,6 @@ def texts(content: Content) -> list[str]:
     if isinstance(content, str):
         return [content]
     return [block.text for block in given(content, []) if isinstance(block, s.MessageTextBlock)]
-
-
-def tool(item: s.MessageTool) -> pb.Tool:
-    schema = given(item.input_schema, {})
-    return pb.Tool(
-        name=item.name,
-        description=given(item.description, ""),
-        parameters_json=msgspec.json.encode(schema).decode() if schema else "",
-        strict=given(item.strict, False),
-    )
 
 
 MODES: dict[type[msgspec.Struct], pb.ToolChoice.Mode.ValueType] = {

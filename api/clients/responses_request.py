@@ -12,7 +12,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import MODES, given, image, nucleus, schema_constraint
+from api.clients.generate_request import MODES, given, image, nucleus, schema_constraint, tool
 from api.domain import WantedTool
 from api.generated import schemas as s
 
@@ -42,7 +42,11 @@ def from_prompt(body: s.ResponsePrompt, items: Items, earlier: Items = ()) -> pb
         model=body.model,
         chat=pb.Chat(
             messages=messages(given(body.instructions, ""), items, earlier),
-            tools=[tool(item) for item in given(body.tools, []) if isinstance(item, s.ResponseFunctionTool)],
+            tools=[
+                tool(item, item.parameters)
+                for item in given(body.tools, [])
+                if isinstance(item, s.ResponseFunctionTool)
+            ],
             tool_choice=tool_choice(body.tool_choice),
             parallel_tool_calls=given(body.parallel_tool_calls, True),
             template_kwargs_json=template_kwargs(body.reasoning),
@@ -130,16 +134,6 @@ def part(item: s.ResponseContentPart, at: str) -> pb.Part:
         return image(given(item.image_url, ""), at)
     assert not isinstance(item, s.ResponseInputFile)  # `rules` refuses them
     return pb.Part(text=item.refusal if isinstance(item, s.ResponseRefusal) else item.text)
-
-
-def tool(item: s.ResponseFunctionTool) -> pb.Tool:
-    parameters = given(item.parameters, {})
-    return pb.Tool(
-        name=item.name,
-        description=given(item.description, ""),
-        parameters_json=msgspec.json.encode(parameters).decode() if parameters else "",
-        strict=given(item.strict, False),
-    )
 
 
 def tool_choice(choice: str | s.ResponseToolChoice | UnsetType | None) -> pb.ToolChoice:
