@@ -27,12 +27,10 @@ from api.errors import (
     ApiError,
     InternalError,
     LedgerUnavailableError,
-    LimiterUnavailableError,
     OverloadedError,
     PermissionDeniedError,
     PoisonRequestError,
     QuotaHeldError,
-    RateLimitError,
     UpstreamError,
     WorkerDiedError,
 )
@@ -46,7 +44,7 @@ from api.storage.line_answers import Answered
 log = logging.getLogger("novai.batches")
 
 # Nobody's fault: tried again for as long as the batch lives.
-WAITS = OverloadedError, LedgerUnavailableError, LimiterUnavailableError, RateLimitError, QuotaHeldError
+WAITS = OverloadedError, LedgerUnavailableError, QuotaHeldError
 DIED = WorkerDiedError, UpstreamError
 TRIES = 3  # of what broke
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 20.0
