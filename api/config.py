@@ -15,9 +15,8 @@ RateLimitOnFailure = Literal["local", "closed", "open"]
 
 FORM_BYTES = 64 << 10  # of an upload, beside its file
 UPLOAD_BYTES_PER_S = 64 << 10  # an upload may take its share of the body timeout, and a second for each of these
-_ORIGIN = re.compile(
-    r"\*|null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+"
-)  # as browsers write it; apps have schemes of their own
+# As browsers write it; apps have schemes of their own.
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 
 
 class SettingsError(Exception):

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal["inference", "usage", "admin"]
-
 _ID_BYTES = 18
 _random = bytearray()  # not given out yet; one system call is enough for many ids
 

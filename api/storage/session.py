@@ -28,16 +28,8 @@ RETRY_AFTER_MS = 2000
 _AWAY = "The service cannot reach its database at the moment. Please try again shortly."
 # How long nobody tries after a connection attempt failed.
 _PAUSE_S = 0.5
-_RETRY_S = (
-    0.005,
-    0.01,
-    0.02,
-    0.04,
-    0.08,
-    0.16,
-    0.32,
-    0.64,
-)  # at most, before a statement that met others is tried again
+# How long at most before a statement that met others is tried again.
+_RETRY_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
 _TELL_OF_TABLES_S = 60.0
