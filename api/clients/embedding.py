@@ -11,8 +11,8 @@ import grpc.aio
 from gen import embedding_pb2 as pb
 from gen import embedding_pb2_grpc
 
+from api.clients.channel import CHANNEL_OPTIONS, bearer
 from api.clients.grpc_errors import calling, from_status, worker_died
-from api.clients.session import CHANNEL_OPTIONS
 from api.domain import Provenance
 
 Inputs = list[str] | list[list[int]]
@@ -52,7 +52,7 @@ class EmbeddingClient:
     def __init__(self, target: str, model: str, token: str = "") -> None:
         self.target = target
         self._model = model
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._metadata = bearer(token)
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self._connected(hasten=True)

@@ -20,8 +20,9 @@ import grpc.aio
 from gen import model_host_pb2 as pb
 from gen import model_host_pb2_grpc
 
+from api.clients.channel import CHANNEL_OPTIONS, bearer
 from api.clients.embedding import EmbeddingClient
-from api.clients.session import CHANNEL_OPTIONS, Session
+from api.clients.session import Session
 from api.errors import OverloadedError
 
 log = logging.getLogger("novai.hosts")
@@ -127,7 +128,7 @@ class Hosts:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Of every call to a host."""
-        return (("authorization", f"Bearer {self._token}"),) if self._token else ()
+        return bearer(self._token)
 
     def replicas(self) -> list[Replica]:
         return [replica for host in self._hosts.values() for replica in host.replicas.values()]
@@ -241,10 +242,9 @@ class Hosts:
             pause_s = min(pause_s * 2, RECONNECT_MOST_S)
 
     async def _watch(self, host: Host) -> None:
-        metadata = self.metadata
         async with grpc.aio.insecure_channel(host.address, options=CHANNEL_OPTIONS) as channel:
             stub = model_host_pb2_grpc.ModelHostServiceStub(channel)
-            stream = stub.Watch(pb.WatchRequest(heartbeat_s=HEARTBEAT_S), metadata=metadata)
+            stream = stub.Watch(pb.WatchRequest(heartbeat_s=HEARTBEAT_S), metadata=self.metadata)
             host.stub = stub
             try:
                 while True:

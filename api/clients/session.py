@@ -21,6 +21,7 @@ import grpc.aio
 from gen import inference_pb2 as pb
 from gen import inference_pb2_grpc
 
+from api.clients.channel import CHANNEL_OPTIONS, bearer
 from api.clients.grpc_errors import broken, calling, from_status
 from api.domain import Provenance
 from api.errors import ApiError
@@ -38,7 +39,6 @@ Called = pb.ToolCall
 ToolCallDelta = pb.ToolCallDelta
 TokenLogprob = pb.TokenLogprob
 Receipt = pb.Receipt
-Usage = pb.Usage
 STOP, TOOL_CALLS = pb.STOP, pb.TOOL_CALLS
 FINISH_NAMES: Mapping[int, Literal["stop", "length", "tool_calls", "content_filter"]] = {
     pb.STOP: "stop",
@@ -61,18 +61,6 @@ def length(choice: int) -> Delta:
     return pb.Delta(choice=choice, finish=pb.LENGTH)
 
 
-# Without all three a silent partition is noticed after 39 s and a hung peer after 60 s; with them in about one.
-CHANNEL_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.keepalive_time_ms", 2000),
-    ("grpc.keepalive_timeout_ms", 1000),
-    ("grpc.http2.ping_timeout_ms", 1000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 32 << 20),  # one request with all its images
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-]
 TICK_S = 1.0
 PARCEL_BYTES = 4 << 20  # of requests that leave in one message, if there are several
 
@@ -115,10 +103,6 @@ class Call:
         """When the worker last had a token for any call of the session."""
         return self._session.last_token_s
 
-    @property
-    def replica(self) -> str:
-        return self._session.target
-
     def cancel(self) -> None:
         """Tells the worker to stop. `finished` with the exact usage still follows. Idempotent."""
         if not self.ended and self.error is None:
@@ -146,8 +130,9 @@ class Session:
         self.broken = asyncio.Event()
         self.calls: dict[int, Call] = {}
         self.last_token_s = -math.inf  # of any call
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._metadata = bearer(token)
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._starts: list[pb.Start] = []
         self._cancels: list[int] = []
         self._to_send = asyncio.Event()
@@ -156,8 +141,7 @@ class Session:
 
     async def open(self, timeout_s: float = 5.0) -> None:
         """Connects. Raises ConnectionError when the worker does not answer in time."""
-        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        self._stream = stub.Session(metadata=self._metadata)
+        self._stream = self._stub.Session(metadata=self._metadata)
         try:
             with calling():
                 async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancellation that comes with the answer
@@ -192,35 +176,31 @@ class Session:
 
     async def receipts(self, request_ids: Sequence[str], timeout_s: float = 1.0) -> Sequence[Receipt]:
         """What the worker knows of these requests. Raises ConnectionError."""
-        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         call = pb.GetReceiptsRequest(request_ids=request_ids)
         try:
             with calling():
-                answer = await stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
+                answer = await self._stub.GetReceipts(call, metadata=self._metadata, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
             raise ConnectionError(f"worker {self.target}: {error.code().name}") from None
         return answer.receipts
 
     async def count_tokens(self, request: GenerateRequest, timeout_s: float = 2.0) -> int:
         """Tokens of its prompt. Raises the ApiError that the worker's status stands for."""
-        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         with self._refused():
             call = pb.CountTokensRequest(request=request)
-            answer = await stub.CountTokens(call, metadata=self._metadata, timeout=timeout_s)
+            answer = await self._stub.CountTokens(call, metadata=self._metadata, timeout=timeout_s)
         return int(answer.prompt_tokens)
 
     async def tokenize(self, request: TokenizeRequest, timeout_s: float) -> TokenizeResponse:
         """Tokens of a text or a conversation. Raises as `count_tokens`."""
-        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         with self._refused():
-            return await stub.Tokenize(request, metadata=self._metadata, timeout=timeout_s)
+            return await self._stub.Tokenize(request, metadata=self._metadata, timeout=timeout_s)
 
     async def detokenize(self, tokens: Sequence[int], timeout_s: float) -> str:
         """The text of tokens. Raises as `count_tokens`."""
-        stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
         with self._refused():
             call = pb.DetokenizeRequest(tokens=tokens)
-            answer = await stub.Detokenize(call, metadata=self._metadata, timeout=timeout_s)
+            answer = await self._stub.Detokenize(call, metadata=self._metadata, timeout=timeout_s)
         return str(answer.text)
 
     async def aclose(self) -> None:

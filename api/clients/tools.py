@@ -14,7 +14,8 @@ import grpc.aio
 from gen import inference_pb2, tool_execution_pb2_grpc
 from gen import tool_execution_pb2 as pb
 
-from api.clients.session import CHANNEL_OPTIONS, STOP, TOOL_CALLS, Chat, Delta, GenerateRequest
+from api.clients.channel import CHANNEL_OPTIONS, bearer
+from api.clients.session import STOP, TOOL_CALLS, Chat, Delta, GenerateRequest
 from api.domain import ToolCall, ToolResult, WantedTool
 from api.errors import InvalidRequestError, OverloadedError
 
@@ -37,7 +38,7 @@ class ToolServer:
 
     def __init__(self, address: str, token: str) -> None:
         self._address = address
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._metadata = bearer(token)
         self._tools: dict[str, pb.Tool] | None = None  # by name; None: it has not said yet
         self._following: asyncio.Task[None] | None = None
 
