@@ -9,6 +9,7 @@ Size = tuple[int, int]
 
 # Markers of a JPEG that say its size. C4, C8 and CC say other things.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+MOST_MARKERS = 4096  # and fill bytes, that are looked at: millions would keep everybody waiting
 BARE = frozenset({0x01, 0xFF, *range(0xD0, 0xD9)})  # markers without a segment, and fill bytes
 
 
@@ -33,9 +34,9 @@ def gif(file: bytes) -> Size:
     return width, height
 
 
-def jpeg(file: bytes) -> Size:
+def jpeg(file: bytes) -> Size | None:
     at = 2
-    while True:
+    for _ in range(MOST_MARKERS):
         marker = file[at + 1]
         if file[at] != 0xFF:
             raise IndexError("no marker where one has to be")
@@ -43,6 +44,7 @@ def jpeg(file: bytes) -> Size:
             height, width = unpack_from(">HH", file, at + 5)
             return width, height
         at += 1 if marker == 0xFF else 2 if marker in BARE else 2 + unpack_from(">H", file, at + 2)[0]
+    return None
 
 
 def webp(file: bytes) -> Size | None:

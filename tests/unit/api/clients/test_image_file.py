@@ -36,6 +36,13 @@ def test_a_file_that_is_cut_says_the_same_or_nothing(name: str) -> None:
     assert {size_of(file[:end]) for end in range(min(len(file), 2500))} <= {None, size_of(file)}
 
 
+@pytest.mark.parametrize("filling", [b"\xff", b"\xff\x01", b"\xff\xe0\x00\x02"])
+def test_a_picture_is_not_looked_for_behind_millions_of_markers(filling: bytes) -> None:
+    begin, rest = FILES["jpeg"][:2], FILES["jpeg"][2:]
+    assert size_of(begin + filling * 100 + rest) == size_of(FILES["jpeg"])
+    assert size_of(begin + filling * 1_000_000 + rest) is None
+
+
 @given(st.sampled_from(list(READERS)), st.binary(max_size=200))
 def test_nothing_is_raised_whatever_follows_the_first_bytes(magic: bytes, rest: bytes) -> None:
     size_of(magic + rest)
