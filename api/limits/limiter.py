@@ -22,7 +22,7 @@ from typing import Literal
 
 from api import metrics
 from api.domain import Limits, Principal
-from api.errors import ApiError, LimiterUnavailableError, RateLimitError
+from api.errors import LimiterUnavailableError, RateLimitError
 from api.limits import answers
 from api.limits.answers import Header, State
 from api.limits.connection import RETRY_S, RedisAwayError
@@ -154,16 +154,15 @@ class Limiter:
 
     def _acquire_alone(self, plan: Plan, lease: str, costs_ns: Sequence[int], tokens: int, asked: bool) -> Grant:
         metrics.RATE_LIMIT_UNSHARED.inc()
-        if self._on_failure == "open":
-            return Grant(self, _NOTHING, "", 0, (), 1)
         try:
             if self._on_failure == "closed":
                 raise _unavailable()
+            if self._on_failure == "open":
+                return Grant(self, _NOTHING, "", 0, (), 1)
             return self._acquire_locally(plan, lease, costs_ns, tokens)
-        except ApiError:
-            if asked:  # Redis may have given the lease all the same
+        finally:
+            if asked and plan.leases and lease not in self._running:  # Redis may have given it all the same
                 self._shared.settle(plan.organisation, (), [row.key for row in plan.leases], lease)
-            raise
 
     def _acquire_locally(self, plan: Plan, lease: str, costs_ns: Sequence[int], tokens: int) -> Grant:
         levels, share = self._take_share(plan, costs_ns, tokens)

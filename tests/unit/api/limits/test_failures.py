@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -105,6 +106,20 @@ async def test_open_lets_everything_pass(own_redis: RedisServer) -> None:
         assert len(grants) == 50 and grants[0].headers() == [("x-novai-degraded", "rate-limits")]
         for grant in grants:
             grant.settle(100)
+
+
+@pytest.mark.parametrize("on_failure", ["open", "closed"])
+async def test_a_lease_that_nobody_heard_of_is_given_back(paused: RedisServer, on_failure: str) -> None:
+    """Redis gave it after all, to a request that went on without it, or was refused."""
+    principal = someone(limit("concurrent_requests", 1))
+    async with opened(paused.url, on_failure, timeout_s=HARD_S) as limiter:
+        os.kill(paused.pid, signal.SIGSTOP)
+        with contextlib.suppress(LimiterUnavailableError):
+            (await acquired(limiter, principal, "a")).settle(0)
+        os.kill(paused.pid, signal.SIGCONT)
+        await until(lambda: not limiter.degraded)
+        await settled(limiter)
+        assert await remaining(limiter, principal) == [1]
 
 
 @pytest.mark.parametrize("share", [1, 3, 8])
