@@ -232,6 +232,9 @@ class Database:
                 logger.error("PostgreSQL is away: %s", describe(error))
             self._suspect_now()
             raise _not_sent() from error
+        except asyncio.CancelledError:
+            self._ask_again_at = 0.0  # the next caller finds out
+            raise
         if self._suspect:
             logger.warning("PostgreSQL is back.")
             self._suspect = False

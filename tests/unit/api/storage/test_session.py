@@ -181,6 +181,25 @@ async def test_every_outage_of_a_listener_is_told_once(migrated_url: str, caplog
             await asyncio.gather(*listening, return_exceptions=True)
 
 
+async def test_who_left_while_finding_out_whether_postgresql_is_back_keeps_nobody_out(migrated_url: str) -> None:
+    """Only one caller at a time finds out, and the others are refused until that one's time is up."""
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 2, 25.0)) as database:
+        await proxy.cut()
+        with pytest.raises(LedgerUnavailableError):
+            await database.ping()
+        await proxy.restore()
+        proxy.silence()
+        await asyncio.sleep(0.6)  # nobody tries before that
+        asking, before = asyncio.create_task(database.fetch("SELECT 1")), proxy.accepted
+        async with asyncio.timeout(10):
+            while proxy.accepted == before:
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await proxy.restore()
+            await comes_back(database)
+
+
 async def comes_back(database: Database) -> None:
     async with asyncio.timeout(30):
         while True:
