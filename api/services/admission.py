@@ -48,12 +48,13 @@ class Quote:
 class Ticket:
     """One admitted request. Ends with `settle` or `release`, once; again changes nothing."""
 
-    __slots__ = ("_admission", "_closing", "_grant", "_step", "answer", "hold", "price", "principal", "quote")
+    __slots__ = ("_admission", "_closing", "_grant", "_open", "_step", "answer", "hold", "price", "principal", "quote")
 
     def __init__(self, admission: Admission, principal: Principal, price: Price, quote: Quote, grant: Grant) -> None:
         self._admission = admission
         self._grant = grant
         self._closing: asyncio.Future[None] | None = None
+        self._open = True
         self._step = FIRST_STEP_TOKENS
         self.principal = principal
         self.price = price
@@ -112,7 +113,7 @@ class Ticket:
     def settle(self, record: UsageRecord) -> asyncio.Future[None]:
         """Charges what was used. The future is done when that is durable, or after a second; it never fails."""
         if self._closing is None:
-            assert self.hold is not None
+            assert self.hold is not None and self._open
             tokens = record.tokens
             self._leave(tokens.prompt_tokens + tokens.completion_tokens)
             self._closing = self._admission.ledger.settle(self.hold, record, self.answer)
@@ -120,14 +121,15 @@ class Ticket:
 
     def release(self) -> asyncio.Future[None] | None:
         """Nothing ran. None when there was nothing to give back but room."""
-        if self._closing is None and self._admission.holds(self):
+        if self._open:
             self._leave(0)
             if self.hold is not None:
                 self._closing = self._admission.ledger.release(self.hold)
         return self._closing
 
     def _leave(self, tokens: int) -> None:
-        self._admission.leave(self)
+        self._open = False
+        self._admission.running -= 1
         self._grant.settle(tokens)
 
 
@@ -136,17 +138,12 @@ class Admission:
 
     def __init__(self, limit: int, limiter: Limiter, ledger: Ledger, prices: PriceBook, batch: bool = False) -> None:
         self.ledger = ledger
+        self.running = 0  # requests that were let in, or wait for their grant
         self._batch = batch
         self._limit = limit
         self._limiter = limiter
         self._prices = prices
-        self._running: set[Ticket] = set()
-        self._entering = 0
         self._refused: dict[tuple[str, str], float] = {}  # project and key → until (monotonic)
-
-    @property
-    def running(self) -> int:
-        return len(self._running) + self._entering
 
     async def admit(self, principal: Principal, model: Model, quote: Quote) -> Ticket:
         """A ticket without a hold yet (`Ticket.take_hold`).
@@ -159,14 +156,13 @@ class Admission:
                 f"This server already runs {self._limit} requests. Please try again in 1s.", retry_after_ms=1000
             )
         price = self.price_of(model)
-        self._entering += 1
+        self.running += 1
         try:
             grant = await self._limiter.acquire(principal, model.id, quote.request_id, quote.estimated_tokens)
-        finally:
-            self._entering -= 1
-        ticket = Ticket(self, principal, price, quote, grant)
-        self._running.add(ticket)
-        return ticket
+        except BaseException:
+            self.running -= 1
+            raise
+        return Ticket(self, principal, price, quote, grant)
 
     def price_of(self, model: Model) -> Price:
         """Raises ModelNotFoundError for a model that has no price and is not free, LedgerUnavailableError."""
@@ -181,12 +177,6 @@ class Admission:
                 code="model_not_priced",
             )
         return price.at(price.batch_percent) if self._batch else price
-
-    def holds(self, ticket: Ticket) -> bool:
-        return ticket in self._running
-
-    def leave(self, ticket: Ticket) -> None:
-        self._running.discard(ticket)
 
     def refused_lately(self, principal: Principal) -> bool:
         until_s = self._refused.get((principal.project_id, principal.key_id))
