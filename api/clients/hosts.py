@@ -92,7 +92,7 @@ class Host:
     """One address of one model host."""
 
     address: str
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] = field(init=False)
     seen: bool = False  # its state has been heard on the present connection
     complete: bool = False  # and the host neither starts nor ends
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
@@ -213,7 +213,7 @@ class Hosts:
             for name in self._names:
                 wanted |= await addresses_of(name)
             for address in wanted - self._hosts.keys():
-                self._hosts[address] = host = Host(address, task=asyncio.create_task(asyncio.sleep(0)))
+                self._hosts[address] = host = Host(address)
                 host.task = asyncio.create_task(self._watch_for_ever(host))
             # A name that does not resolve for a moment drops nobody; one that resolves elsewhere does.
             if wanted:
