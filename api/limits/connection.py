@@ -188,7 +188,7 @@ class Redis:
     def load(self, connection: Connection) -> None:
         """The scripts again, when Redis has forgotten them."""
         for script in self._scripts:
-            connection.call("SCRIPT", "LOAD", script.source).add_done_callback(_seen)
+            connection.call("SCRIPT", "LOAD", script.source).add_done_callback(seen)
 
     async def _keep_connected(self) -> NoReturn:
         while True:
@@ -273,6 +273,7 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
         future.exception()  # nobody may be waiting any more: no complaint about an exception that was not seen
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
+def seen(future: asyncio.Future[Any]) -> None:
+    """The end of a call that nobody waits for: no complaint about an exception that was not seen."""
     if not future.cancelled():
         future.exception()

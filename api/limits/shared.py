@@ -15,7 +15,7 @@ from typing import Any
 import hiredis
 
 from api import metrics
-from api.limits.connection import Connection, NotAskedError, Redis, RedisAwayError, Script, Word
+from api.limits.connection import Connection, NotAskedError, Redis, RedisAwayError, Script, Word, seen
 from api.limits.dimensions import PREFIX, Plan
 
 logger = logging.getLogger(__name__)
@@ -206,11 +206,11 @@ class SharedBuckets:
         if done.cancelled() or done.exception() or done.result():
             return
         self._restore(connection, self._heard())
-        connection.call("SET", self._alive_key, 1, "PX", MARK_MS).add_done_callback(_seen)
+        connection.call("SET", self._alive_key, 1, "PX", MARK_MS).add_done_callback(seen)
 
     def _restore(self, connection: Connection, heard: Mapping[bytes, int]) -> None:
         for words in self._restore_words(heard):
-            connection.call(b"EVALSHA", _RESTORE.sha, *words).add_done_callback(_seen)
+            connection.call(b"EVALSHA", _RESTORE.sha, *words).add_done_callback(seen)
 
     @property
     def _alive_key(self) -> str:
@@ -253,8 +253,3 @@ def _give_up(batch: _Batch, why: object) -> None:
 def _is_forgotten(error: Exception) -> bool:
     """Redis has lost the script, e.g. by SCRIPT FLUSH."""
     return str(error).startswith("NOSCRIPT")
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
