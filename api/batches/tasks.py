@@ -28,7 +28,7 @@ from api.batches.slots import Slots, most_lines
 from api.batches.validation import Validation
 from api.config import Settings
 from api.domain import Principal
-from api.errors import ApiError, NotFoundError, OverloadedError, PermissionDeniedError
+from api.errors import ApiError, NotFoundError, PermissionDeniedError
 from api.regularly import Regularly
 from api.state import AppState
 from api.storage import batches as rows
@@ -151,11 +151,10 @@ class BatchWorker:
         await rows.expire(self._app.database, batch_id)
 
     async def _begin(self, batch: Batch, principal: Principal) -> None:
-        """Looks at every line. Raises NotFoundError when the file is not there any more."""
+        """Looks at every line. Raises NotFoundError when the file is not there any more, OverloadedError while nobody
+        knows of a model whose host is away."""
         app, kind = self._app, ENDPOINTS[batch.endpoint].kind
         file = await app.files.get(batch.project_id, batch.input_file_id)
-        if problems := app.hosts.unsure():
-            raise OverloadedError(f"Model hosts are away: {', '.join(problems)}.")
         check = Validation(
             batch.endpoint, lambda model: app.catalog.resolve(model, kind, principal), app.settings.file_max_lines
         )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from api.batches.lines import Line
-from api.errors import ApiError
+from api.errors import ApiError, OverloadedError
 from api.limits.dimensions import estimate_tokens
 from api.services.lines import EMPTY, Fields, NotAnObjectError, fields_of
 from api.storage.batches import NewShard
@@ -30,7 +30,8 @@ _text = msgspec.json.Decoder(str).decode
 
 
 class Validation:
-    """Takes the lines of one file. `find_model` raises the ApiError of a model that the batch may not use."""
+    """Takes the lines of one file. `find_model` raises the ApiError of a model that the batch may not use, and
+    OverloadedError while nobody knows: then the file is to be read again."""
 
     def __init__(self, endpoint: str, find_model: Callable[[str], object], most_lines: int) -> None:
         self._endpoint = endpoint
@@ -47,7 +48,7 @@ class Validation:
         self.model = ""  # of the first line
 
     def take(self, line: Line) -> bool:
-        """False when it is not worth looking further."""
+        """False when it is not worth looking further. Raises OverloadedError."""
         self.lines += 1
         if self.lines > self._most_lines:
             self._wrong("too_many_lines", f"A batch has at most {self._most_lines} lines. Use several.", None, line)
@@ -103,6 +104,8 @@ class Validation:
     def _ask_for(self, model: str) -> Wrong | None:
         try:
             self._find_model(model)
+        except OverloadedError:
+            raise
         except ApiError as error:
             return error.code or error.type, error.message, "body.model"
         return None

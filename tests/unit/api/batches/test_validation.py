@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from api.batches import validation
 from api.batches.lines import Line, lines_in
 from api.batches.validation import MOST_ERRORS, SHARD_BYTES, SHARD_LINES, Validation
-from api.errors import ModelNotFoundError
+from api.errors import ModelNotFoundError, OverloadedError
 
 ENDPOINT = "/v1/chat/completions"
 
@@ -116,6 +116,18 @@ def test_files_without_lines_and_with_too_many() -> None:
 
 def test_it_stops_looking_when_everything_is_wrong() -> None:
     assert len(checked(b"x\n" * 500).errors) == MOST_ERRORS
+
+
+def test_a_model_that_nobody_knows_of_at_the_moment_is_no_fault_of_its_line() -> None:
+    """A host goes out of sight while the file is read: it is to be read again."""
+
+    def nobody_knows(_name: str) -> None:
+        raise OverloadedError("A model host is away.")
+
+    check = Validation(ENDPOINT, nobody_knows, 1000)
+    with pytest.raises(OverloadedError):
+        check.take(read([line("1")])[0])
+    assert not check.errors
 
 
 def test_a_model_is_asked_for_once() -> None:
