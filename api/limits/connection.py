@@ -238,7 +238,7 @@ def _parse(url: str) -> tuple[Callable[[Callable[[], Connection]], Awaitable[Con
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     number = query.get("db", [""])[0] or ("" if parts.scheme == "unix" else parts.path.strip("/"))
-    if parts.scheme not in ("redis", "rediss", "unix") or not (number or "0").isdecimal() or not _has_port(parts):
+    if parts.scheme not in ("redis", "rediss", "unix") or not (number or "0").isdecimal() or not _has_address(parts):
         raise ValueError(
             "REDIS_URL cannot be used: expected redis://[USER:PASSWORD@]HOST:PORT/NUMBER, rediss: or unix:"
         )
@@ -259,11 +259,12 @@ def _parse(url: str) -> tuple[Callable[[Callable[[], Connection]], Awaitable[Con
     return connect, greeting
 
 
-def _has_port(parts: SplitResult) -> bool:
-    """One that can be connected to, or none, which is the usual one."""
+def _has_address(parts: SplitResult) -> bool:
+    """A name that can be one, and a port that can be connected to, or none, which is the usual one."""
     try:
+        (parts.hostname or "").encode("idna")
         return parts.port != 0
-    except ValueError:
+    except ValueError:  # UnicodeError is one
         return False
 
 

@@ -29,6 +29,7 @@ PROGRAMS = ["api.main", "api.worker"]
         ("REDIS_URL", "localhost"),
         ("REDIS_URL", "redis://127.0.0.1:port"),
         ("REDIS_URL", "redis://127.0.0.1:6379/zero"),
+        ("REDIS_URL", "redis://no..name:6379/0"),
         ("FILES_URL", "ftp://files"),
         ("FILES_URL", "/proc/files"),
     ],
