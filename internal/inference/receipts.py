@@ -104,7 +104,8 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
 class Journal:
     """Receipts on disk, a line each, written at once: they survive the process, not the machine.
 
-    Two files that take turns, so that what is old goes by itself: the one that is full becomes the former one.
+    Two files that take turns, so that what is old goes by itself: the one that is full becomes the former one. A line
+    begins with its line break, so one that was torn (by a kill, or a full disk) spoils no other.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -125,10 +126,11 @@ class Journal:
     def append(self, entry: Entry) -> None:
         """Raises OSError."""
         if self._lines >= KEPT_AT_MOST or entry.at_s - self._since_s >= KEPT_S:
-            self._path.replace(self._former)
+            with contextlib.suppress(FileNotFoundError):  # the last try ended before there was a new one
+                self._path.replace(self._former)
             full, self._file = self._file, self._open()
             os.close(full)
-        os.write(self._file, self._encode(entry) + b"\n")
+        os.write(self._file, b"\n" + self._encode(entry))
         self._lines += 1
 
     def close(self) -> None:
@@ -136,8 +138,5 @@ class Journal:
 
     def _open(self) -> int:
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        if os.fstat(file).st_size:
-            with contextlib.suppress(OSError):  # whoever writes next is told
-                os.write(file, b"\n")  # the last line may be torn
         self._lines, self._since_s = 0, self._clock()
         return file

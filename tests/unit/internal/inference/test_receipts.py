@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,35 @@ def test_a_folder_that_is_gone_costs_what_is_written_meanwhile(
     assert known(kept, "meanwhile", "after") == {"meanwhile": 3, "after": 3}
     assert known(Receipts(Journal(folder / "a", clock), clock), "meanwhile", "after") == {"after": 3}
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+@contextlib.contextmanager
+def limited(resource_id: int, most: int) -> Iterator[None]:
+    before = resource.getrlimit(resource_id)
+    resource.setrlimit(resource_id, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource_id, before)
+
+
+def test_a_line_for_which_the_disk_had_half_of_the_room_spoils_no_other(tmp_path: Path) -> None:
+    kept = Receipts(Journal(tmp_path / "a"))
+    end(kept, "before")
+    with limited(resource.RLIMIT_FSIZE, (tmp_path / "a").stat().st_size + 9):
+        end(kept, "torn")
+    end(kept, "after")
+    assert known(Receipts(Journal(tmp_path / "a")), "before", "torn", "after") == {"before": 3, "after": 3}
+
+
+def test_a_file_that_could_not_be_opened_is_opened_later(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "a"
+    kept = Receipts(Journal(path, clock), clock)
+    end(kept, "before")
+    clock.now_s += KEPT_S - 1
+    end(kept, "late")
+    clock.now_s += 1
+    with limited(resource.RLIMIT_NOFILE, 3):
+        end(kept, "meanwhile")
+    end(kept, "after")
+    assert known(Receipts(Journal(path, clock), clock), "late", "meanwhile", "after") == {"late": 3, "after": 3}
