@@ -164,7 +164,10 @@ def resolve_path(text: str, base: Path) -> Path:
     if not text.startswith("package:"):
         return (base / text).resolve()
     package, _, rest = text.removeprefix("package:").partition("/")
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # a dotted name whose first part is not there, or no name
+        spec = None
     if spec is None or spec.origin is None:
         raise ConfigError(f"the package {package!r} is not installed: pip install {package.replace('_', '-')}")
     return Path(spec.origin).parent / rest

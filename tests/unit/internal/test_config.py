@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.config import ConfigError, ModelsFile, load_models
+from internal.config import ConfigError, ModelsFile, load_models, resolve_path
 
 MODELS = """
 models:
@@ -97,3 +97,9 @@ def test_files_of_no_format_name_their_backend(tmp_path: Path, path: str) -> Non
     (tmp_path / "models.yaml").write_text(f"models: [{{name: m, kind: chat, {path}}}]")
     with pytest.raises(ConfigError, match=r"'m': `path` is neither a \.gguf file nor a folder with a config\.json"):
         load_models(tmp_path / "models.yaml")
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "no_such_package.models", ".models", ""])
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path, package: str) -> None:
+    with pytest.raises(ConfigError, match=f"the package '{package}' is not installed"):
+        resolve_path(f"package:{package}/model.gguf", tmp_path)
