@@ -49,12 +49,7 @@ class JsonValue:
         self._scalar = ""  # what was read of a number, or what is to come of a literal
         self._key = False  # the string being read is a key
         self._escape = ""  # a backslash and what followed it so far
-        self._after_comma = False
-
-    @property
-    def after_comma(self) -> bool:
-        """True while the last thing read was a comma: cut before it, and nothing has to be invented to close."""
-        return self._after_comma
+        self.after_comma = False  # the last thing read was one: cut before it, and nothing has to be invented to close
 
     @property
     def in_string(self) -> bool:
@@ -72,7 +67,7 @@ class JsonValue:
             return Verdict.MORE
         verdict = self._between(character)
         if verdict is not Verdict.BROKEN:
-            self._after_comma = character == ","
+            self.after_comma = character == ","
         return verdict
 
     def closing(self) -> str:
@@ -89,7 +84,7 @@ class JsonValue:
             return self._scalar
         if expect is _Expect.COLON:
             return ":null"
-        return "null" if expect is _Expect.VALUE and not self._after_comma else ""
+        return "null" if expect is _Expect.VALUE and not self.after_comma else ""
 
     def _close_escape(self) -> str:
         if self._escape.startswith("\\u"):
@@ -145,16 +140,16 @@ class JsonValue:
     def _between(self, character: str) -> Verdict:
         expect = self._expect
         if expect in (_Expect.VALUE, _Expect.VALUE_OR_END):
-            return self._end(character) if self._ends(character, _Expect.VALUE_OR_END) else self._begin(character)
+            return self._end() if self._ends(character, _Expect.VALUE_OR_END) else self._begin(character)
         if expect in (_Expect.KEY, _Expect.KEY_OR_END):
-            return self._end(character) if self._ends(character, _Expect.KEY_OR_END) else self._begin_key(character)
+            return self._end() if self._ends(character, _Expect.KEY_OR_END) else self._begin_key(character)
         if expect is _Expect.COLON:
             return self._colon(character)
         if expect is _Expect.COMMA_OR_END:
             if character == ",":
                 self._expect = _Expect.KEY if self._open[-1] == "}" else _Expect.VALUE
                 return Verdict.MORE
-            return self._end(character) if self._ends(character, _Expect.COMMA_OR_END) else Verdict.BROKEN
+            return self._end() if self._ends(character, _Expect.COMMA_OR_END) else Verdict.BROKEN
         return Verdict.DONE_BEFORE
 
     def _colon(self, character: str) -> Verdict:
@@ -166,8 +161,8 @@ class JsonValue:
     def _ends(self, character: str, allowed: _Expect) -> bool:
         return self._expect is allowed and bool(self._open) and character == self._open[-1]
 
-    def _end(self, character: str) -> Verdict:
-        assert character == self._open.pop()
+    def _end(self) -> Verdict:
+        self._open.pop()
         return self._value_ended()
 
     def _begin_key(self, character: str) -> Verdict:

@@ -26,9 +26,7 @@ class CallReader:
         self._text: list[str] = []  # of the key or name being read
         self._value = JsonValue()
         self._seen: set[str] = set()
-        self._expect: Callable[[str], Verdict] = self._open
-        if name:
-            self._expect = self._in_only_arguments
+        self._expect: Callable[[str], Verdict] = self.arguments.feed if name else self._open
 
     def feed(self, character: str) -> Verdict:
         return self._expect(character)
@@ -103,9 +101,6 @@ class CallReader:
     def _in_arguments(self, character: str) -> Verdict:
         return self._after_value(self.arguments.feed(character), character)
 
-    def _in_only_arguments(self, character: str) -> Verdict:
-        return self.arguments.feed(character)
-
     def _in_ignored(self, character: str) -> Verdict:
         return self._after_value(self._value.feed(character), character)
 
@@ -134,7 +129,6 @@ class ArgumentsReader:
         self._value = JsonValue()
         self._kind = ""  # the first character of the value
         self._pending: list[str] = []  # accepted, not taken yet
-        self._taken = False
         self._ended = False
 
     def feed(self, character: str) -> Verdict:
@@ -156,7 +150,6 @@ class ArgumentsReader:
             return ""
         text = "".join(self._pending)
         self._pending.clear()
-        self._taken = True
         return text
 
     def close(self) -> str:

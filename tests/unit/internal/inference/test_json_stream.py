@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +85,10 @@ def test_depth_is_bounded() -> None:
 def test_numbers_that_readers_refuse_are_broken() -> None:
     _, verdict, _ = read("1" * 5000)
     assert verdict is Verdict.BROKEN
+
+
+def test_brackets_close_without_assertions_too() -> None:
+    program = "from internal.inference.json_stream import *; v = JsonValue(); print([v.feed(c).name for c in '[{}]'])"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.check_output([sys.executable, "-O", "-c", program], text=True, env=environment)
+    assert said == "['MORE', 'MORE', 'MORE', 'DONE']\n"
