@@ -61,15 +61,6 @@ class ChatTemplate:
         except TemplateLimitError as error:
             raise InternalError(f"the chat template cannot be used: {error}") from None
 
-    @property
-    def supports_tools(self) -> bool:
-        """Whether the template itself tells the model about tools; otherwise they are told in the system message."""
-        return self.capabilities.tools
-
-    @cached_property
-    def supports_thinking(self) -> bool:
-        return knows_thinking(self.source) or self._switch
-
     def render(self, chat: pb.Chat) -> list[Piece]:
         """The prompt in pieces, each to be tokenised on its own with special tokens recognised, then put together.
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from internal.errors import InternalError, InvalidRequestError
 from internal.inference.chat_template import MAX_CPU_S, ChatTemplate
+from internal.inference.tool_families import knows_thinking
 
 SPECIAL = [
     "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
@@ -67,10 +68,11 @@ def test_what_each_template_lacks() -> None:
         "reasoner": {"late_system", *told},
         "thinking": set(),
     }
-    assert [name for name, template in TEMPLATES.items() if template.supports_tools] == [
+    assert [name for name, template in TEMPLATES.items() if template.capabilities.tools] == [
         "hermes", "llama3", "mistral", "thinking",
     ]  # fmt: skip
-    assert [name for name, template in TEMPLATES.items() if template.supports_thinking] == ["reasoner", "thinking"]
+    thinking = [name for name, template in TEMPLATES.items() if knows_thinking(template.source) or template._switch]
+    assert thinking == ["reasoner", "thinking"]
 
 
 def test_a_plain_conversation_is_rendered_to_the_letter() -> None:
