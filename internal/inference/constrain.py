@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from gen import inference_pb2 as pb
 from numpy.typing import NDArray
 
 from internal.errors import InvalidRequestError, UnsupportedError
+from internal.inference.kept import Kept
 from internal.inference.schema_limits import SchemaError, check_grammar, check_pattern, checked_schema
 from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN
 
@@ -71,7 +71,15 @@ class Vocabulary:
         self.special = {tokens[token].decode(errors="replace"): token for token in sorted(special)}
         wrapper = llguidance.TokenizerWrapper(_Tokens(tokens, special, end, tokenize))
         self.tokenizer = llguidance.LLTokenizer(wrapper, n_vocab=self.size, eos_token=list(end))
-        self.grammars = _Grammars()
+        self.grammars: Kept[Grammar] = Kept(MAX_GRAMMARS)
+
+    def grammar(self, key: Hashable, make: Callable[[], Grammar]) -> Grammar:
+        """The grammar kept under `key`, or what `make` makes."""
+        grammar = self.grammars.get(key)
+        if grammar is None or grammar.spoilt:
+            grammar = make()
+            self.grammars.put(key, grammar, size=1)
+        return grammar
 
 
 class Grammar:
@@ -149,7 +157,7 @@ def compile(  # noqa: A001
         return compile_source(source, vocabulary, limits_of(constraint))
 
     try:
-        return vocabulary.grammars.get((*key_of(constraint), thinking, reasoning_open), make)
+        return vocabulary.grammar((*key_of(constraint), thinking, reasoning_open), make)
     except SchemaError as error:
         param = constraint.param or "response_format"
         what = _REFUSALS[constraint.WhichOneof("kind") or ""].format(param=param)
@@ -325,28 +333,3 @@ class _Tokens:
             made.append(self._ids[text[start : start + length]])
             start += length
         return made
-
-
-class _Grammars:
-    """The most recently used grammars of one vocabulary."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Grammar] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Grammar]) -> Grammar:
-        """The grammar kept under `key`, or what `make` makes. Two threads may make the same one; that is harmless."""
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and not kept.spoilt:
-                self._kept.move_to_end(key)
-                return kept
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > MAX_GRAMMARS:
-                self._kept.popitem(last=False)
-        return made
-
-    def __len__(self) -> int:
-        return len(self._kept)

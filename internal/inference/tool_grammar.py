@@ -98,7 +98,7 @@ def tool_grammar(
     content_key = key_of(content) if content else None
     key = ("tools", tools_key, content_key, choice.mode, family.name, parallel, thinking, reasoning_open)
     try:
-        return vocabulary.grammars.get(key, make)
+        return vocabulary.grammar(key, make)
     except SchemaError as error:
         raise InvalidRequestError(f"the tools cannot be enforced together: {error}", "tools") from None
 

@@ -14,8 +14,8 @@ from functools import cache, partial
 from sys import getsizeof
 from typing import NamedTuple
 
-from internal.inference.backends.batching.kept import Kept
 from internal.inference.backends.batching.library import Model
+from internal.inference.kept import Kept
 from internal.inference.special_tokens import pattern_of
 
 LEAST_CHARACTERS = 256  # of a part; the last one of a text may have fewer, and is not kept then

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from internal.errors import InternalError, WorkerError
-from internal.inference.backends.batching.kept import Kept
 from internal.inference.backends.batching.library import Embeddings
 from internal.inference.backends.batching.pictures import Picture, Pictures, drawn
 from internal.inference.backends.batching.pixels import SIDE, Pixels, decode
 from internal.inference.backends.llamacpp.model import Model
+from internal.inference.kept import Kept
 from internal.llamacpp import llama, mtmd
 from internal.llamacpp.weights import check_file, log_callback
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from internal.inference.backends.batching.kept import Kept
+from internal.inference.kept import Kept
 
 
 def test_what_was_used_last_stays() -> None:

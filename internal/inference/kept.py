@@ -1,4 +1,4 @@
-"""What took long and may be wanted again, in so many bytes: what was used last stays."""
+"""What took long to make and may be wanted again, within a bound: what was used last stays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """Safe on any thread. One value stays, however large it is."""
+    """Safe on any thread. `most`: the sizes of all together. One value stays, however large it is."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
-        self._bytes = 0
+        self._size = 0
         self._lock = Lock()
 
     def get(self, key: Hashable) -> Value | None:
@@ -28,11 +28,14 @@ class Kept(Generic[Value]):
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Value, size: int) -> None:
-        """Keeps a value of so many bytes. Two threads may bring the same one; that is harmless."""
+        """Keeps a value of that size. Two threads may bring the same one; that is harmless."""
         with self._lock:
             _, before = self._values.pop(key, (None, 0))
             self._values[key] = value, size
-            self._bytes += size - before
-            while self._bytes > self._most_bytes and len(self._values) > 1:
+            self._size += size - before
+            while self._size > self._most and len(self._values) > 1:
                 _, (_, gone) = self._values.popitem(last=False)
-                self._bytes -= gone
+                self._size -= gone
+
+    def __len__(self) -> int:
+        return len(self._values)
