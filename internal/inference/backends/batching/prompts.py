@@ -61,7 +61,7 @@ class Prompts:
         tokens = 0
         for image in images_of(request):
             if tokens >= self._context_length:
-                raise self._too_long(f"more than {tokens}", request)
+                raise self._too_long(f"more than {tokens}", _param_of(request))
             picture = self._look(image, lambda eyes, file: eyes.see(file, request.cache_salt))
             tokens += len(picture.tokens)
             yield picture
@@ -91,7 +91,7 @@ class Prompts:
     ) -> Prompt:
         room = self._context_length - len(tokens)
         if room < 1:
-            raise self._too_long(str(len(tokens)), request)
+            raise self._too_long(str(len(tokens)), _param_of(request))
         stop_ids = frozenset(request.stop_token_ids)
         end_ids = stop_ids if request.ignore_eos else stop_ids | self._model.end_ids
         parser = partial(self._parser, request, reasoning_open)
@@ -115,8 +115,8 @@ class Prompts:
         if request.HasField("chat"):
             if any(images_of(request)):
                 raise UnsupportedError("images have no token ids: count the tokens instead", "messages")
-            return self._chat_tokens(self._rendered(request.chat), (), salt=None)
-        self._check_size(pb.GenerateRequest(), len(request.text))
+            return self._chat_tokens(self._rendered(request), (), salt=None)
+        self._check_size(len(request.text), "prompt")
         return self._texts.tokenize(request.text, add_special=request.add_special, salt=None)
 
     def pieces(self, tokens: Sequence[int]) -> list[bytes]:
@@ -129,7 +129,7 @@ class Prompts:
     def _tokens(self, request: pb.GenerateRequest, pictures: Sequence[Picture] = ()) -> list[tuple[list[int], bool]]:
         """Every prompt, and whether it ends within reasoning."""
         if request.HasField("chat"):
-            pieces = self._rendered(request.chat)
+            pieces = self._rendered(request)
             return [(self._chat_tokens(pieces, pictures, request.cache_salt), opens_reasoning(pieces))]
         if not request.prompts.items:
             raise InvalidRequestError("the request has no prompt", "prompt")
@@ -137,9 +137,11 @@ class Prompts:
 
     def _plain(self, request: pb.GenerateRequest, prompt: pb.Prompt) -> list[int]:
         if prompt.HasField("tokens"):
-            return self._given_tokens(prompt.tokens.ids)
-        self._check_size(request, len(prompt.text))
-        tokens = self._texts.tokenize(prompt.text, add_special=True, salt=request.cache_salt)
+            self._check_ids("prompt", prompt.tokens.ids)
+            tokens = list(prompt.tokens.ids)
+        else:
+            self._check_size(len(prompt.text), "prompt")
+            tokens = self._texts.tokenize(prompt.text, add_special=True, salt=request.cache_salt)
         return self._not_empty(tokens, "prompt")
 
     def _chat_tokens(self, pieces: Sequence[Piece], pictures: Sequence[Picture], salt: str | None) -> list[int]:
@@ -157,23 +159,17 @@ class Prompts:
     def _text(self, ids: Iterable[int]) -> str:
         return b"".join(map(self._model.piece, ids)).decode("utf-8", "replace")
 
-    def _rendered(self, chat: pb.Chat) -> list[Piece]:
+    def _rendered(self, request: pb.GenerateRequest | pb.TokenizeRequest) -> list[Piece]:
         if self._template is None:
             raise InvalidRequestError(
                 "this model has no chat template: set the option `chat_template` to a file, or send a plain prompt",
                 "messages",
             )
-        size = sum(len(part.text) for message in chat.messages for part in message.parts)
-        self._check_size(pb.GenerateRequest(chat=chat), size)
-        if len(chat.messages) > self._context_length:  # each has a token at least
-            raise self._too_long(f"more than {self._context_length}", pb.GenerateRequest(chat=chat))
-        return self._template.render(chat)
-
-    def _given_tokens(self, ids: object) -> list[int]:
-        tokens = list(ids)  # type: ignore[call-overload]
-        if any(token >= self._model.vocabulary_size for token in tokens):
-            raise InvalidRequestError(f"token ids must be below {self._model.vocabulary_size}", "prompt")
-        return self._not_empty(tokens, "prompt")
+        messages = request.chat.messages
+        self._check_size(sum(len(part.text) for message in messages for part in message.parts), _param_of(request))
+        if len(messages) > self._context_length:  # each has a token at least
+            raise self._too_long(f"more than {self._context_length}", _param_of(request))
+        return self._template.render(request.chat)
 
     def _not_empty(self, tokens: list[int], param: str) -> list[int]:
         if tokens:
@@ -182,17 +178,17 @@ class Prompts:
             raise InvalidRequestError("the prompt is empty", param)
         return [self._model.bos]
 
-    def _check_size(self, request: pb.GenerateRequest, characters: int) -> None:
+    def _check_size(self, characters: int, param: str) -> None:
         at_least = characters // MOST_BYTES_PER_TOKEN
         if at_least >= self._context_length:
-            raise self._too_long(f"more than {at_least}", request)
+            raise self._too_long(f"more than {at_least}", param)
 
-    def _too_long(self, tokens: str, request: pb.GenerateRequest) -> ContextLengthExceededError:
-        given, it = (request.chat.param or "messages", "them") if request.HasField("chat") else ("prompt", "it")
+    def _too_long(self, tokens: str, param: str) -> ContextLengthExceededError:
+        it = "it" if param == "prompt" else "them"
         return ContextLengthExceededError(
-            f"This model's maximum context length is {self._context_length} tokens. However, your {given} resulted in "
+            f"This model's maximum context length is {self._context_length} tokens. However, your {param} resulted in "
             f"{tokens} tokens. Please shorten {it} (context_length_exceeded: prompt is too long).",
-            given,
+            param,
         )
 
     # ------------------------------------------------------------------ output
@@ -253,6 +249,11 @@ class Prompts:
 def images_of(request: pb.GenerateRequest | pb.TokenizeRequest) -> list[pb.Image]:
     """The images of a conversation, in their order."""
     return [part.image for message in request.chat.messages for part in message.parts if part.HasField("image")]
+
+
+def _param_of(request: pb.GenerateRequest | pb.TokenizeRequest) -> str:
+    """The parameter that the prompt is in."""
+    return (request.chat.param or "messages") if request.HasField("chat") else "prompt"
 
 
 # field, least, most; what is left out is 0 and always allowed
