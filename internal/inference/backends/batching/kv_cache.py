@@ -39,6 +39,10 @@ class Cache(Protocol[Leased]):
     """Which tokens are there already, and room for more."""
 
     @property
+    def shares(self) -> bool:
+        """Whether one request can use what another one computed."""
+
+    @property
     def available(self) -> int:
         """Cells that are empty or can be made so."""
 

@@ -86,6 +86,8 @@ class PrefixCache:
     At most `sequences` leases can be running at once; the caller sees to that.
     """
 
+    shares = True
+
     def __init__(self, memory: SequenceMemory, cells: int, sequences: int) -> None:
         self._memory = memory
         self._roots: dict[str, Node] = {}
@@ -331,6 +333,21 @@ class PrefixCache:
             before, each.pins = each.pins, each.pins + change
             if not before or not each.pins:
                 self._pinned += change * len(each.tokens)
+
+
+class UnsharedCache(PrefixCache):
+    """Of a model with layers that forget what their window has left: nothing that was computed is used again."""
+
+    shares = False
+
+    def match(self, _salt: str, _tokens: Sequence[int], _limit: int) -> tuple[int, int]:
+        return 0, 0
+
+    def open(self, salt: str, tokens: Sequence[int], _limit: int) -> Lease:
+        return super().open(salt, tokens, 0)
+
+    def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
+        super().close(lease, keep=False)
 
 
 def any_tail(node: Node) -> Lease:

@@ -283,6 +283,8 @@ class Scheduler:
 
     def _leader(self, task: Task) -> tuple[Task | None, int]:
         """The task that is computing the longest prefix of this one, and its length."""
+        if not self._cache.shares:
+            return None, 0
         limit = len(task.tokens) - 1  # the last token is computed by everyone: its logits are wanted
         prompt = task.tokens[:limit]
         best: Task | None = None

@@ -68,6 +68,7 @@ class StreamCache:
     At most `sequences` can be running at once, and none of them longer than its stream; the caller sees to that.
     """
 
+    shares = True
     available = 1 << 40  # nobody's cells are anybody else's: whoever finds a stream finds room
 
     def __init__(self, memory: SequenceMemory, length: int, sequences: int, prompts: PromptCache) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import torch
@@ -14,7 +14,7 @@ from internal.cores import usable_cores
 from internal.errors import WorkerError
 from internal.inference.backends.batching.backend import BatchingBackend, Loaded, exit_worker
 from internal.inference.backends.batching.options import read_options
-from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache
+from internal.inference.backends.batching.prefix_cache import PrefixCache, UnsharedCache
 from internal.inference.backends.batching.sizes import affordable_cells, context_length_of, pool_cells
 from internal.inference.backends.transformers.context import Context
 from internal.inference.backends.transformers.options import Options
@@ -57,19 +57,6 @@ class TransformersBackend(BatchingBackend):
         resources.callback(context.free)
         cache = (PrefixCache if context.shares else UnsharedCache)(context, cells, sequences)
         return Loaded(Tokenizer(self._config.path, model), context, cache, context_length, str(model.device))
-
-
-class UnsharedCache(PrefixCache):
-    """Of a model with layers that forget what their window has left: nothing that was computed is used again."""
-
-    def match(self, _salt: str, _tokens: Sequence[int], _limit: int) -> tuple[int, int]:
-        return 0, 0
-
-    def open(self, salt: str, tokens: Sequence[int], _limit: int) -> Lease:
-        return super().open(salt, tokens, 0)
-
-    def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
-        super().close(lease, keep=False)
 
 
 def most_positions(model: PreTrainedModel) -> float:

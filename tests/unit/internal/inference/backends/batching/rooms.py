@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from internal.inference.backends.batching.prefix_cache import PrefixCache
+from internal.inference.backends.batching.prefix_cache import PrefixCache, UnsharedCache
 from internal.inference.backends.batching.scheduler import Scheduler, Task, Work
 from internal.inference.backends.llamacpp.prompt_cache import PromptCache
 from internal.inference.backends.llamacpp.stream_cache import StreamCache
@@ -94,6 +94,14 @@ class Room:
             steps += 1
             assert steps < 5000, "it does not end"
         return steps
+
+
+class UnsharedRoom(Room):
+    """Where nothing that was computed is used again."""
+
+    def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
+        memory = Cells(cells, sequences)
+        return memory, UnsharedCache(memory, cells, sequences)
 
 
 class StreamRoom(Room):

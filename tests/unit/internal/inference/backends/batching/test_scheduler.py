@@ -22,6 +22,7 @@ from tests.unit.internal.inference.backends.batching.rooms import (
     ROOMS,
     Room,
     RoomWithPrefiller,
+    UnsharedRoom,
 )
 
 in_both_layouts = pytest.mark.parametrize("house", ROOMS)
@@ -105,6 +106,13 @@ def test_prompts_take_turns_with_the_prefiller() -> None:
     while short in room.wanted:
         room.step()
     assert long in room.wanted and 0 < long.computed < 399
+    room.finish()
+
+
+def test_nobody_waits_for_a_prefix_that_could_not_be_used() -> None:
+    room = UnsharedRoom()
+    tasks = [room.add([*range(100, 140), last]) for last in (1, 2, 3)]
+    assert [part.task for part in room.step(budget=128)] == tasks
     room.finish()
 
 
