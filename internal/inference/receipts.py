@@ -45,14 +45,8 @@ class Receipts:
     def closed(self, generation: Generation, event: pb.Event) -> None:
         """Files the receipt of a generation whose last event is `event`."""
         self._running.pop(generation.request_id, None)
-        failed = event.HasField("failed")
-        state = (
-            pb.Receipt.FAILED if failed else pb.Receipt.CANCELLED if event.finished.cancelled else pb.Receipt.FINISHED
-        )
-        if generation.abandoned:
-            state = pb.Receipt.ABANDONED
-        usage = event.failed.usage if failed else event.finished.usage
-        receipt = pb.Receipt(request_id=generation.request_id, state=state, usage=usage)
+        usage = event.failed.usage if event.HasField("failed") else event.finished.usage
+        receipt = pb.Receipt(request_id=generation.request_id, state=state_of(generation, event), usage=usage)
         entry = self._ended[generation.request_id] = Entry(self._clock(), receipt.SerializeToString())
         self._write(entry)
         self._forget(entry.at_s)
@@ -92,6 +86,14 @@ class Receipts:
             if now_s - oldest.at_s < KEPT_S and len(self._ended) <= KEPT_AT_MOST:
                 return
             del self._ended[request_id]
+
+
+def state_of(generation: Generation, last: pb.Event) -> pb.Receipt.State.ValueType:
+    if generation.abandoned:
+        return pb.Receipt.ABANDONED
+    if last.HasField("failed"):
+        return pb.Receipt.FAILED
+    return pb.Receipt.CANCELLED if last.finished.cancelled else pb.Receipt.FINISHED
 
 
 class Entry(msgspec.Struct, array_like=True, gc=False):

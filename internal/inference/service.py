@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from typing import Any, NoReturn
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -31,6 +31,9 @@ log = logging.getLogger("novai.inference")
 FRAME_PER_REQUEST_S = 0.0004
 FRAME_MOST_S = 0.012
 MOST_CHOICES, MOST_RECEIPTS = 1024, 10_000  # the edge asks for fewer
+
+# Failure → status of a unary call, from the error tree itself.
+STATUSES = {kind.code: kind.status for kind in WorkerError.__subclasses__()}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -162,35 +165,30 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     async def CountTokens(  # noqa: N802
         self, request: pb.CountTokensRequest, context: Context
     ) -> pb.CountTokensResponse:
-        try:
+        async with refusals(context):
             self._check(request.request.model)
-            return pb.CountTokensResponse(prompt_tokens=await self._backend.count_tokens(request.request))
-        except WorkerError as error:
-            await refuse(context, error)
+            tokens = await self._backend.count_tokens(request.request)
+        return pb.CountTokensResponse(prompt_tokens=tokens)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:  # noqa: N802
-        try:
+        async with refusals(context):
             self._check(request.model)
             tokens = await self._backend.tokenize(request)
             pieces = await self._backend.pieces(tokens) if request.with_pieces else []
-            return pb.TokenizeResponse(tokens=tokens, pieces=pieces)
-        except WorkerError as error:
-            await refuse(context, error)
+        return pb.TokenizeResponse(tokens=tokens, pieces=pieces)
 
     async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:  # noqa: N802
-        try:
+        async with refusals(context):
             self._check(request.model)
-            text = b"".join(await self._backend.pieces(request.tokens))
-            return pb.DetokenizeResponse(text=text.decode("utf-8", "replace"))
-        except WorkerError as error:
-            await refuse(context, error)
+            pieces = await self._backend.pieces(request.tokens)
+        return pb.DetokenizeResponse(text=b"".join(pieces).decode("utf-8", "replace"))
 
     async def GetReceipts(  # noqa: N802
         self, request: pb.GetReceiptsRequest, context: Context
     ) -> pb.GetReceiptsResponse:
-        if len(request.request_ids) > MOST_RECEIPTS:
-            error = InvalidRequestError(f"at most {MOST_RECEIPTS} receipts are found at once", "request_ids")
-            await refuse(context, error)
+        async with refusals(context):
+            if len(request.request_ids) > MOST_RECEIPTS:
+                raise InvalidRequestError(f"at most {MOST_RECEIPTS} receipts are found at once", "request_ids")
         return pb.GetReceiptsResponse(receipts=self._receipts.find(request.request_ids))
 
     # ------------------------------------------------------------------ inside
@@ -256,7 +254,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             while True:
                 for event in await outbox.take():
                     if event.HasField("failed"):
-                        await context.abort(status_of(event.failed.code), event.failed.message)
+                        await context.abort(STATUSES[event.failed.code], event.failed.message)
                     yield event
                     if event.HasField("finished"):
                         return
@@ -270,18 +268,13 @@ def check_choices(request: pb.GenerateRequest) -> None:
         raise InvalidRequestError(f"one request has at most {MOST_CHOICES} choices, of all its prompts together", "n")
 
 
-async def refuse(context: Context, error: WorkerError) -> NoReturn:
-    """Ends a unary call with an error. The edge splits the parameter at fault off the message."""
-    await context.abort(error.status, f"{error.param}: {error.message}" if error.param else error.message)
-    raise error  # abort has raised already
-
-
-def status_of(code: pb.ErrorCode.ValueType) -> grpc.StatusCode:
-    """The gRPC status for a failure's code, from the error tree itself."""
-    for kind in WorkerError.__subclasses__():
-        if kind.code == code:
-            return kind.status
-    return grpc.StatusCode.INTERNAL
+@asynccontextmanager
+async def refusals(context: Context) -> AsyncGenerator[None]:
+    """Ends a unary call with the error that is raised. The edge splits the parameter at fault off the message."""
+    try:
+        yield
+    except WorkerError as error:
+        await context.abort(error.status, f"{error.param}: {error.message}" if error.param else error.message)
 
 
 def collect(choice: pb.Choice, delta: pb.Delta) -> None:
