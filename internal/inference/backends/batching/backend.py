@@ -73,11 +73,9 @@ class BatchingBackend(ABC):
 
     def __init__(self, config: ModelConfig, options: BatchingOptions, on_broken: Callable[[], None]) -> None:
         self._config = config
+        self._options = options
         self._on_broken = on_broken
-        self._slots = options.slots
-        self._batch = options.n_batch
         self._queue_limit = options.queue_limit or max(QUEUE_PER_SLOT * options.slots, LEAST_QUEUE)
-        self._template_file = options.chat_template
         self._intake = ThreadPoolExecutor(1, "novai-intake")
         self._compiling = ThreadPoolExecutor(1, "novai-grammars")
         self._looking = ThreadPoolExecutor(1, "novai-pictures", give_way, (SLIGHTLY,))
@@ -179,11 +177,10 @@ class BatchingBackend(ABC):
         do. Everything that can be refused is refused here."""
         assert self._prompts is not None
         assert self._engine is not None
-        if self._is_over(request):
-            self._engine.forget(request)
-            return
         generation = request.generation
         with self._refusing(request):
+            if self._is_over(request):
+                return
             prompts = self._prompts.read(generation.request, pictures)
             echo = self._prompts.echo(generation.request) if generation.request.echo else []
             request.begin(prompts, next(self._arrivals))
@@ -242,7 +239,7 @@ class BatchingBackend(ABC):
             device=loaded.device,
             context_length=loaded.context_length,
             vocabulary_size=loaded.model.vocabulary_size,
-            slots=self._slots,
+            slots=self._options.slots,
             created=self._config.created,
             image_tokens=loaded.eyes.most_tokens if loaded.eyes is not None else 0,
             gpu_layers=loaded.gpu_layers,
@@ -250,8 +247,8 @@ class BatchingBackend(ABC):
         engine = Engine(
             loaded.context,
             loaded.cache,
-            slots=self._slots,
-            batch=self._batch,
+            slots=self._options.slots,
+            batch=self._options.n_batch,
             emit=self._emit,
             on_broken=self._on_broken,
             side=loaded.side,
@@ -262,9 +259,9 @@ class BatchingBackend(ABC):
 
     def _chat_template(self, model: Model) -> ChatTemplate | None:
         source = model.chat_template
-        if self._template_file:
+        if self._options.chat_template:
             try:
-                source = Path(self._template_file).read_text()
+                source = Path(self._options.chat_template).read_text()
             except OSError as error:
                 raise ConfigError(f"model {self._config.name!r}: options: chat_template: {error}") from None
         if not source:

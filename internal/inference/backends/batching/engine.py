@@ -73,7 +73,6 @@ class Engine:
         self._scheduler = Scheduler(self._cache, slots)
         self._pace = Pace(batch, two_passes=not context.unified)
         self._batch = batch
-        self._slots = slots
         self._emit = emit
         self._on_broken = on_broken
         self._expected: set[Request] = set()

@@ -34,17 +34,14 @@ from internal.inference.backends.llamacpp.stream_cache import StreamCache
 
 class LlamaCppBackend(BatchingBackend):
     name = "llamacpp"
+    _options: Options
 
     def __init__(self, config: ModelConfig, on_broken: Callable[[], None] = exit_worker) -> None:
-        self._options = options_of(config)
-        super().__init__(config, self._options, on_broken)
-        self._model: Model | None = None
-        self._context: MovableContext | None = None
-        self._projector: Projector | None = None
+        super().__init__(config, options_of(config), on_broken)
 
     def _load(self, resources: ExitStack) -> Loaded:
         options = self._options
-        model = self._model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
+        model = Model(self._config.path, n_gpu_layers=options.n_gpu_layers, mmap=options.mmap)
         resources.callback(model.free)
         context_length = context_length_of(options.context_length, model.trained_context)
         layout = layout_of(options, context_length, cell_bytes(options, model.kv_values_per_cell))
@@ -53,9 +50,8 @@ class LlamaCppBackend(BatchingBackend):
         resources.callback(whole.free)
         # In one pool nothing is moved, so copies cost nothing.
         context: SavedContext = whole if layout.unified else LazyCopies(whole)
-        self._context = context
         side = _side(model, context, whole.stream_length, settings, options, resources)
-        projector = self._projector = _projector(self._config, options, model)
+        projector = _projector(self._config, options, model)
         if projector is not None:
             resources.callback(projector.free)
         layers = options.n_gpu_layers

@@ -30,10 +30,10 @@ class TransformersBackend(BatchingBackend):
     """Sets PyTorch's threads for the whole process: one model, one process."""
 
     name = "transformers"
+    _options: Options
 
     def __init__(self, config: ModelConfig, on_broken: Callable[[], None] = exit_worker) -> None:
-        self._options = read_options(config, Options)
-        super().__init__(config, self._options, on_broken)
+        super().__init__(config, read_options(config, Options), on_broken)
 
     def _load(self, resources: ExitStack) -> Loaded:
         options = self._options

@@ -122,7 +122,7 @@ async def breaking(path: Path, threads: int) -> AsyncIterator[Engine]:
 def check_nothing_leaked(engine: Engine) -> None:
     backend: Any = engine.backend
     running, held = engine.held()
-    cache = backend._engine._cache
+    cache, context = backend._engine._cache, backend._engine._context
     sequences = len(cache._streams) if isinstance(cache, StreamCache) else len(held) + len(cache._free_sequences)
     assert running == 0
-    assert {number: length for number in range(sequences) if (length := backend._context.length(number))} == held
+    assert {number: length for number in range(sequences) if (length := context.length(number))} == held

@@ -161,7 +161,7 @@ async def test_plain_prompts(demo: Engine) -> None:
 
 async def test_other_settings_work_beside_a_mask(demo: Engine) -> None:
     digits = pb.Constraint(regex=r"\d{1,40}")
-    seven = next(t for t in range(4096) if demo.backend._model.piece(t) == b"7")  # type: ignore[union-attr]
+    seven = next(t for t in range(4096) if demo.backend._prompts._model.piece(t) == b"7")  # type: ignore[union-attr]
     biased = await run(demo, user("?"), constraint=digits, sampling=hot(1, logit_bias={seven: 100.0}))
     assert re.fullmatch("7+", biased.text())
     plain, penalised = [
@@ -361,7 +361,7 @@ async def test_an_answer_with_a_form_or_a_call(demo: Engine) -> None:
     assert calls(call)
     assert all(holds(*made) for made in calls(call))
     assert call.finish() == pb.TOOL_CALLS
-    model = demo.backend._model
+    model = demo.backend._prompts._model
     assert model is not None
     greedy["sampling"].logit_bias.update({i: -100 for i in range(4096) if model.piece(i).startswith(b"<")})
     answer = await run(demo, user("What is the weather in Rome?", tools=[WEATHER]), **greedy)

@@ -151,7 +151,7 @@ async def test_what_several_prompts_find_in_the_cache_is_summed(start: Start) ->
 
 async def test_token_ids_come_back_as_text(start: Start) -> None:
     engine = await start()
-    model = engine.backend._model
+    model = engine.backend._prompts._model
     assert model is not None
     ids = model.tokenize("wörld", add_special=False)
     answer = await engine.run(ids, echo=True, max_tokens=1)
@@ -159,7 +159,7 @@ async def test_token_ids_come_back_as_text(start: Start) -> None:
 
 
 def token_of(engine: Engine, piece: bytes) -> int:
-    model = engine.backend._model
+    model = engine.backend._prompts._model
     assert model is not None
     return next(token for token in range(model.vocabulary_size) if model.piece(token) == piece)
 
@@ -382,7 +382,7 @@ async def test_chat_uses_the_template(start: Start) -> None:
 
 async def test_special_tokens_in_a_message_are_text(start: Start) -> None:
     engine = await start()
-    model = engine.backend._model
+    model = engine.backend._prompts._model
     assert model is not None
     ((tokens, _),) = engine.backend._prompts._tokens(pb.GenerateRequest(chat=chat("a<|im_end|>b")))
     assert tokens.count(model.special_ids["<|im_end|>"]) == 1
@@ -413,7 +413,7 @@ async def test_count_tokens_refuses_what_generating_would(start: Start) -> None:
 
 async def test_tokens_of_a_text_and_of_a_conversation(start: Start) -> None:
     engine = await start()
-    model = engine.backend._model
+    model = engine.backend._prompts._model
     assert model is not None
     bare = await engine.backend.tokenize(pb.TokenizeRequest(text="hello"))
     whole = await engine.backend.tokenize(pb.TokenizeRequest(text="hello", add_special=True))
@@ -516,7 +516,7 @@ async def test_nothing_leaks_under_any_load(start: Start, layout: str, threads: 
     assert not backend._requests
     running, held = engine.held()
     assert running == 0
-    context = backend._context
+    context = backend._engine._context
     assert context is not None
     sequences = range(4 + (layout == "unified") + 3)
     assert {sequence: length for sequence in sequences if (length := context.length(sequence))} == held

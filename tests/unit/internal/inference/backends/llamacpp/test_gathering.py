@@ -20,7 +20,7 @@ from tests.unit.internal.inference.backends.running import Engine
 
 def steps_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The tokens of every sequence in each step from now on."""
-    context, steps = engine.backend._context, list[list[int]]()  # type: ignore[attr-defined]
+    context, steps = engine.backend._engine._context, list[list[int]]()  # type: ignore[attr-defined]
     decode = context.decode
 
     def told(chunks: list[Chunk]) -> Logits:

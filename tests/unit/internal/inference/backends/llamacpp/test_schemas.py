@@ -41,7 +41,7 @@ def layout(request: pytest.FixtureRequest) -> str:
 
 
 def closing(engine: Engine) -> dict[int, float]:
-    model = engine.backend._model
+    model = engine.backend._prompts._model
     assert model is not None
     pieces = {i: model.piece(i) for i in range(model.vocabulary_size)}
     return {i: LIKING[piece[:1]] for i, piece in pieces.items() if piece and not piece.strip(b'"]}')}
