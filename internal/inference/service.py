@@ -105,7 +105,6 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self._backend = backend
         self._receipts = receipts
         self._activity = activity or Activity()
-        self.running = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
@@ -121,6 +120,10 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                 self._ended(outbox, generation, event)
             if not outbox.closed:
                 outbox.put(event, kind)
+
+    @property
+    def running(self) -> int:
+        return self._activity.running
 
     async def idle(self) -> None:
         """Returns when nothing runs."""
@@ -217,7 +220,6 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             return
         generation = Generation(request_id=request_id, request=request, owner=outbox, handle=handle)
         outbox.opened(generation)
-        self.running += 1
         self._activity.begin()
         self._idle.clear()
         self._receipts.opened(generation)
@@ -233,9 +235,8 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     def _ended(self, outbox: Outbox, generation: Generation, event: pb.Event) -> None:
         if not outbox.ended(generation):
             return
-        self.running -= 1
         self._activity.end()
-        if not self.running:
+        if not self._activity.running:
             self._idle.set()
         self._receipts.closed(generation, event)
 
