@@ -158,46 +158,39 @@ class Choice(Task):
             return self.end(pb.STOP, text)
         if self._produced >= self._limit:
             return self.end(pb.LENGTH, text)
-        return self._say(text)
+        return self._accounted(self._read(text))
 
     def end(self, finish: pb.FinishReason.ValueType, text: str = "") -> list[pb.Delta]:
         """Ends the output: what was held back, and the reason on the last delta."""
-        text += self._text.flush()
-        deltas = self._read(text)
+        deltas = self._read(text + self._text.flush())
         if self._parser is not None:
             deltas += self._parser.flush(at_limit=finish == pb.LENGTH)
             # Nobody is to act on a call that a stop string cut: what is missing of its arguments may be what matters.
             if self._parser.called and finish == pb.STOP and not (self._parser.cut and self._text.stopped):
                 finish = pb.TOOL_CALLS
-        deltas = deltas or [pb.Delta()]
-        self._account(deltas[0])
-        for delta in deltas:
-            delta.choice = self.index
+        deltas = self._accounted(deltas or [pb.Delta()])
         deltas[-1].finish = self.finish = finish
         deltas[-1].stop_sequence = self._text.stopped or ""
         return deltas
 
-    def _say(self, text: str) -> list[pb.Delta]:
-        deltas = self._read(text) if text else []
-        if deltas:
-            self._account(deltas[0])
-            for delta in deltas:
-                delta.choice = self.index
-        return deltas
-
     def _read(self, text: str) -> list[pb.Delta]:
-        if self._parser is not None:
-            return self._parser.feed(text)
-        return [pb.Delta(text=text)] if text else []
+        if not text:
+            return []
+        return [pb.Delta(text=text)] if self._parser is None else self._parser.feed(text)
 
-    def _account(self, delta: pb.Delta) -> None:
-        """Puts the tokens since the last delta, and their log-probabilities, on this one."""
-        delta.tokens, self._untold = self._untold, 0
-        if delta.reasoning:
-            self.request.generation.usage.reasoning_tokens += delta.tokens
-        if self._logprobs:
-            delta.logprobs.extend(self._logprobs)
-            self._logprobs = []
+    def _accounted(self, deltas: list[pb.Delta]) -> list[pb.Delta]:
+        """Puts the tokens since the last delta, and their log-probabilities, on the first of these."""
+        for delta in deltas:
+            delta.choice = self.index
+        if deltas:
+            first = deltas[0]
+            first.tokens, self._untold = self._untold, 0
+            if first.reasoning:
+                self.request.generation.usage.reasoning_tokens += first.tokens
+            if self._logprobs:
+                first.logprobs.extend(self._logprobs)
+                self._logprobs = []
+        return deltas
 
     def _token_logprob(self, token: int, piece: bytes, logprobs: Logprobs) -> pb.TokenLogprob:
         logprob, top = logprobs
