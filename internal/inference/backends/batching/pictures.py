@@ -70,15 +70,16 @@ class Eyes(Protocol):
     def most_tokens(self) -> int:
         """Of one picture."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether a picture's tokens look at those behind them, so that all must be computed at once."""
+
     def see(self, file: bytes, salt: str) -> Picture:
         """Takes as long as the model's encoder does. One thread at a time. What is kept is kept for requests of one
         salt. Raises UndecodableError, InternalError."""
 
     def measure(self, file: bytes) -> Picture:
         """Its tokens without embeddings. Raises UndecodableError, InternalError."""
-
-    def place(self, tokens: Sequence[int], pictures: Sequence[Picture]) -> Pictures:
-        """The pictures in the prompt that these tokens are."""
 
 
 def drawn(digest: bytes) -> list[int]:

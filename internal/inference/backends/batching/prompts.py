@@ -13,7 +13,7 @@ from internal.errors import ContextLengthExceededError, InvalidImageError, Inval
 from internal.inference.backends.batching.constraints import Constraints, GrammarMask
 from internal.inference.backends.batching.known_texts import KnownTexts
 from internal.inference.backends.batching.library import Model
-from internal.inference.backends.batching.pictures import Eyes, Picture
+from internal.inference.backends.batching.pictures import Eyes, Picture, Pictures
 from internal.inference.backends.batching.pixels import UndecodableError
 from internal.inference.backends.batching.sampling import Ids, Sampler
 from internal.inference.backends.batching.slots import Prompt
@@ -101,7 +101,7 @@ class Prompts:
             raise InvalidRequestError("constrained output ends where its constraint does: leave it out", "ignore_eos")
         return Prompt(
             tokens=tokens,
-            pictures=self._eyes.place(tokens, pictures) if self._eyes is not None and pictures else None,
+            pictures=Pictures(tokens, pictures, whole=self._eyes.whole) if self._eyes and pictures else None,
             limit=min(request.max_tokens or room, room),
             end_ids=end_ids,
             piece=self._model.piece,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from internal.errors import InternalError, WorkerError
 from internal.inference.backends.batching.library import Embeddings
-from internal.inference.backends.batching.pictures import Picture, Pictures, drawn
+from internal.inference.backends.batching.pictures import Picture, drawn
 from internal.inference.backends.batching.pixels import SIDE, Pixels, decode
 from internal.inference.backends.llamacpp.model import Model
 from internal.inference.kept import Kept
@@ -44,14 +44,13 @@ class Projector:
             raise WorkerError(f"{path}: libmtmd cannot use this file with this model; its log above says why")
         self._dimension: int = llama.llama_model_n_embd_inp(model.pointer)
         self._kept: Kept[Picture] = Kept(KEPT_BYTES)
-        # Whether a picture's tokens look at those behind them, so that all must be computed at once (Gemma 3).
-        self._whole: bool = mtmd.mtmd_decode_use_non_causal(self.pointer, None)
+        self.whole: bool = mtmd.mtmd_decode_use_non_causal(self.pointer, None)  # of Gemma 3, for example
         self._batch = batch
         try:
             self._check(path)
             shapes = [self._shaped(shape) for shape in SHAPES]
             self.most_tokens = max(map(len, shapes))
-            if self._whole and any(tokens[0] < 0 or tokens[-1] < 0 for tokens in shapes):
+            if self.whole and any(tokens[0] < 0 or tokens[-1] < 0 for tokens in shapes):
                 raise WorkerError(f"{path}: pictures of this model would run into each other; it cannot be served")
         except WorkerError:
             self.free()
@@ -71,10 +70,6 @@ class Projector:
             picture = self._picture(decode(file), encode=True)
             self._kept.put(name, picture, picture.embeddings.nbytes)
         return picture
-
-    def place(self, tokens: Sequence[int], pictures: Sequence[Picture]) -> Pictures:
-        """The pictures in the prompt that these tokens are."""
-        return Pictures(tokens, pictures, whole=self._whole)
 
     def measure(self, file: bytes) -> Picture:
         """Its tokens without embeddings. Raises UndecodableError, InternalError."""
@@ -115,7 +110,7 @@ class Projector:
 
     def _check_size(self, tokens: int) -> None:
         """llama.cpp would end the process. Raises InternalError."""
-        if self._whole and tokens > self._batch:
+        if self.whole and tokens > self._batch:
             raise InternalError(f"a picture is computed at once: set `n_batch` and `ubatch` to {tokens} or more")
 
     def _encode(self, chunk: Any, count: int) -> Embeddings:

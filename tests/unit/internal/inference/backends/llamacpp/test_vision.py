@@ -292,7 +292,7 @@ async def test_a_whole_picture_is_not_cut(start: Start, gemma: Path) -> None:
 
 async def test_its_tokens_look_ahead(start: Start, gemma: Path) -> None:
     ahead, behind = await start(mmproj=gemma), await start(mmproj=gemma)
-    behind.backend._prompts._eyes._whole = False  # type: ignore[union-attr]
+    behind.backend._prompts._eyes.whole = False  # type: ignore[union-attr]
     assert abs(await first_logprob(ahead, "a", RED, "b") - await first_logprob(behind, "a", RED, "b")) > 1e-3
 
 
