@@ -10,6 +10,7 @@ a usual conversation.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -253,7 +254,7 @@ def _mark_end(conversation: Conversation, cut: str) -> None:
 def _pieces(text: str, mark: str, image: str, images: int) -> list[Piece]:
     """What stands between the marks, and the numbers of images. Raises InvalidRequestError."""
     pieces: list[Piece] = []
-    for position, part in enumerate(text.split(image)):
+    for position, part in enumerate(re.split(f"{image}([0-9]+){image}", text)):
         pieces += [int(part)] if position % 2 else [piece for piece in part.split(mark) if piece]
     if sorted(piece for piece in pieces if isinstance(piece, int)) != list(range(images)):
         raise InvalidRequestError("the chat template of this model leaves images of these messages out", "messages")

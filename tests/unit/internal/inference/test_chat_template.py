@@ -239,6 +239,14 @@ def test_a_template_that_leaves_images_out_is_refused_them() -> None:
         silent.render(chat(pb.Message(role="user", parts=[IMAGE])))
 
 
+@pytest.mark.parametrize("before", range(5, 11))
+def test_a_template_that_cuts_images_is_refused_them(before: int) -> None:
+    cutting = ChatTemplate("{% for m in messages %}{{ m.content[:9] }}, {% endfor %}", "", "", [])
+    said = pb.Message(role="user", parts=[pb.Part(text="a" * before), IMAGE])
+    with contextlib.nullcontext() if before <= 6 else pytest.raises(InvalidRequestError, match="leaves images"):
+        assert cutting.render(chat(said)) == ["a" * before, 0, ", "]
+
+
 def test_thinking_is_steered_by_template_variables_and_old_reasoning_is_left_out() -> None:
     thinking = TEMPLATES["thinking"]
     (off,) = thinking.render(chat(message("user", "Hi"), template_kwargs_json='{"enable_thinking": false}'))
