@@ -37,6 +37,7 @@ class Tokenizer:
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
         """See `library.Model`."""
+        text = text.encode(errors="replace").decode()  # half of a surrogate pair: an escape in the JSON of a tool call
         tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         if add_special and self._adds_bos and tokens[:1] != [self.bos]:
             tokens.insert(0, self.bos)

@@ -104,3 +104,7 @@ def test_texts_that_are_cut_are_as_if_whole(tokenizer: Tokenizer, text: str, add
 def test_texts_of_this_family_are_cut(tokenizer: Tokenizer) -> None:
     turns = ["a" * 300, "</s>" + "b" * 300, "<tool_call>" + "a" * 300]
     assert list(KnownTexts(tokenizer).parts("".join(turns))) == turns
+
+
+def test_half_of_a_surrogate_pair_is_a_character_that_nobody_knows(tokenizer: Tokenizer) -> None:
+    assert tokenizer.tokenize("a\ud83db", add_special=True) == tokenizer.tokenize("a?b", add_special=True)
