@@ -16,7 +16,6 @@ T = TypeVar("T")
 BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
 MAX_PORT = 65_535
 
-
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]  # the states of models have no room for others
 
 
@@ -115,7 +114,7 @@ def load_models(path: Path, backend: str = "auto") -> ModelsFile:
     return ModelsFile([resolved(model, path.parent, backend) for model in parsed.models], parsed.aliases)
 
 
-def resolved(model: ModelConfig, base: Path, backend: str = "auto") -> ModelConfig:
+def resolved(model: ModelConfig, base: Path, backend: str) -> ModelConfig:
     """With absolute paths and a backend's name. Raises ConfigError."""
     path, mmproj = (text and str(resolve_path(text, base)) for text in (model.path, model.mmproj))
     name = backend_of(model.name, path, backend) if (model.kind, model.backend) == ("chat", "auto") else model.backend
@@ -124,7 +123,7 @@ def resolved(model: ModelConfig, base: Path, backend: str = "auto") -> ModelConf
     return msgspec.structs.replace(model, path=path, mmproj=mmproj, backend=name)
 
 
-def backend_of(model: str, path: str, choice: str = "auto") -> str:
+def backend_of(model: str, path: str, choice: str) -> str:
     """The backend that was chosen for the model, or else that of its files' format. Raises ConfigError."""
     if choice not in BACKEND_CHOICES:
         raise ConfigError(f"MODEL_BACKEND={choice!r}: expected one of {', '.join(BACKEND_CHOICES)}")
@@ -183,8 +182,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     receipts: Path | None = None  # the journal that one process of a replica leaves to the next; None: none
 
     @staticmethod
-    def from_env(env: dict[str, str] | None = None) -> WorkerSettings:
-        env = dict(os.environ) if env is None else env
+    def from_env() -> WorkerSettings:
+        env = os.environ
         try:
             model = msgspec.json.decode(env["NOVAI_MODEL"], type=ModelConfig)
         except KeyError:

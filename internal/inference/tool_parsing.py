@@ -39,7 +39,7 @@ def parser_for(
         frozenset(tool.name for tool in tools),
         thinking=reasoning_open or knows_thinking(template_source),
         reasoning_open=reasoning_open,
-        max_calls=min(max_calls, MAX_CALLS),
+        max_calls=max_calls,
     )
 
 

@@ -37,7 +37,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UNSET, UnsetType
 
-from internal.config import ConfigError, ModelConfig
+from internal.config import ModelConfig
 from internal.errors import (
     ContextLengthExceededError,
     InternalError,
@@ -101,13 +101,10 @@ class Run:
 
 
 class ScriptedBackend:
-    """See the module. One asyncio task makes the steps of all slots."""
+    """See the module. One asyncio task makes the steps of all slots. Raises ConfigError."""
 
     def __init__(self, config: ModelConfig) -> None:
-        try:
-            self._options = msgspec.convert(config.options, Options)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"model {config.name!r}: {error}") from None
+        self._options = config.options_as(Options)
         self.info = ModelInfo(
             name=config.name,
             backend="scripted",
