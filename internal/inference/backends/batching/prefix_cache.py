@@ -336,18 +336,33 @@ class PrefixCache:
 
 
 class UnsharedCache(PrefixCache):
-    """Of a model with layers that forget what their window has left: nothing that was computed is used again."""
+    """Of a model with layers that forget what their window has left: a sequence goes on where it ends or nowhere, so
+    only those that were paused are gone on with, and evicted as a whole."""
 
     shares = False
 
     def match(self, _salt: str, _tokens: Sequence[int], _limit: int) -> tuple[int, int]:
         return 0, 0
 
-    def open(self, salt: str, tokens: Sequence[int], _limit: int) -> Lease:
-        return super().open(salt, tokens, 0)
+    def open(self, salt: str, tokens: Sequence[int], limit: int) -> Lease:
+        idle = (node for node in self._evictable() if node.salt == salt and node.end <= limit)
+        paused = next((node for node in idle if node.tokens == tokens[: node.end]), None)
+        if paused is None:
+            return super().open(salt, tokens, 0)
+        self._use(paused)
+        self._pin(paused, 1)
+        (lease,) = paused.tails
+        lease.running = True
+        return lease
 
     def close(self, lease: Lease, *, keep: bool = True, likely: bool = True) -> None:
         super().close(lease, keep=False)
+
+    def pause(self, lease: Lease) -> None:
+        super().close(lease)
+
+    def _evict(self, node: Node, _cells: int) -> None:
+        self._remove_leaf(node)
 
 
 def any_tail(node: Node) -> Lease:

@@ -96,11 +96,22 @@ class Room:
         return steps
 
 
+class Forgetful(Cells):
+    """What a window has left is gone: no sequence can be cut, or copied."""
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        raise AssertionError("copied")
+
+    def remove(self, sequence: int, start: int) -> None:
+        assert start in (0, len(self.tokens(sequence)))
+        super().remove(sequence, start)
+
+
 class UnsharedRoom(Room):
-    """Where nothing that was computed is used again."""
+    """Sequences share nothing."""
 
     def layout(self, cells: int, sequences: int) -> tuple[Any, Any]:
-        memory = Cells(cells, sequences)
+        memory = Forgetful(cells, sequences)
         return memory, UnsharedCache(memory, cells, sequences)
 
 

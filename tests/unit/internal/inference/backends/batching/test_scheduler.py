@@ -26,6 +26,7 @@ from tests.unit.internal.inference.backends.batching.rooms import (
 )
 
 in_both_layouts = pytest.mark.parametrize("house", ROOMS)
+in_any_layout = pytest.mark.parametrize("house", [*ROOMS, UnsharedRoom])
 
 
 def test_one_step_computes_a_prompt_and_samples() -> None:
@@ -198,7 +199,7 @@ def test_interactive_first_then_in_order() -> None:
     assert room.scheduler.waiting == [first, second, batch]
 
 
-@in_both_layouts
+@in_any_layout
 def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards(house: type[Room]) -> None:
     room = house(slots=1)
     batch = room.add([1] * 40, wanted=10, priority=BATCH)
@@ -215,7 +216,7 @@ def test_batch_gives_its_slot_to_interactive_and_goes_on_afterwards(house: type[
     room.finish()
 
 
-@in_both_layouts
+@in_any_layout
 def test_batch_stands_aside_while_anyone_reads(house: type[Room]) -> None:
     """It runs in few steps then, with all it has, and computes nothing twice."""
     room = house(slots=8, cells=2000)
@@ -232,7 +233,7 @@ def test_batch_stands_aside_while_anyone_reads(house: type[Room]) -> None:
     assert room.memory.computed <= 4 * (40 + 60) + 10 + 2 * BATCH_STEPS
 
 
-@in_both_layouts
+@in_any_layout
 def test_batch_stands_aside_for_first_tokens_but_not_for_ever(house: type[Room]) -> None:
     room = house(slots=8, cells=2000)
     batch = room.add([1] * 10, wanted=200, priority=BATCH)
@@ -243,7 +244,7 @@ def test_batch_stands_aside_for_first_tokens_but_not_for_ever(house: type[Room])
     room.finish()
 
 
-@in_both_layouts
+@in_any_layout
 def test_prompts_of_batch_wait_for_a_lull_to_last(house: type[Room]) -> None:
     """Who comes next waits for no prompt; who is decoding goes on."""
     room = house(slots=8, cells=2000)
@@ -342,14 +343,14 @@ def test_salts_do_not_wait_for_each_other(house: type[Room], order: tuple[int, i
     assert room.memory.computed == 2 * (100 + 2)
 
 
-@in_both_layouts
+@in_any_layout
 @settings(max_examples=50)
 @given(rng=st.randoms(use_true_random=False))
 def test_any_schedule_ends_and_leaves_nothing(house: type[Room], rng: random.Random) -> None:
     live_through_anything(house, rng)
 
 
-@in_both_layouts
+@in_any_layout
 def test_any_schedule_ends_and_leaves_nothing_a_thousand_times(house: type[Room]) -> None:
     for seed in range(1000):
         live_through_anything(house, random.Random(seed))

@@ -125,6 +125,16 @@ async def test_what_a_window_forgot_is_not_used_again(starting: Start, windowed:
     assert again.text() == first.text(0) == first.text(1)
 
 
+async def test_a_batch_goes_on_where_it_was_paused_whatever_a_window_forgot(starting: Start, windowed: Path) -> None:
+    engine = await starting(windowed, n_batch=32, **EXACT)
+    expected = await engine.run(prompt(64, 24), max_tokens=4, **TOLD)
+    reader = engine.submit(prompt(8, 25), max_tokens=400)
+    await reader.until(lambda: reader.tokens() > 0)
+    batch = await engine.run(prompt(64, 24), max_tokens=4, priority=pb.BATCH, **TOLD)
+    assert not reader.over
+    same_but_for_ties(batch, expected)
+
+
 async def test_who_gives_way_goes_on_where_it_was(starting: Start) -> None:
     """Cells for two of three: one is computed again later, and says the same."""
     small = await starting(context_length=128, cells=256, **EXACT)
