@@ -77,22 +77,21 @@ def tool_grammar(
         _check_content(content, family, vocabulary)
 
     def make() -> Grammar:
-        arguments = [_arguments_grammar(tool, f"arguments{n}") for n, tool in enumerate(offered)]
-        calls = [(tool.name, n) for n, tool in enumerate(offered)]
+        parts = [_arguments_grammar(tool, f"arguments{n}") for n, tool in enumerate(offered)]
         rules = [
             f"start: {reasoning_before(thinking, reasoning_open)} output",
             f"output: {_required(family, vocabulary) if required else _auto(family, vocabulary, content is not None)}",
             _tail_rule(family, vocabulary, MAX_CALLS if parallel else 1),
-            "call: " + " | ".join(f"call{n}" for _, n in calls),
-            *(f"call{n}: {_call(name, n, family, vocabulary)}" for name, n in calls),
+            "call: " + " | ".join(f"call{n}" for n in range(len(offered))),
+            *(f"call{n}: {_call(tool.name, n, family, vocabulary)}" for n, tool in enumerate(offered)),
             f"trigger[lazy]: ANY {json.dumps(family.opening)}",
             "OTHER: /(\\s*[^{\\s](.|\\n)*)?/",
             reasoning_rules(vocabulary),
         ]
-        if content is None:
-            return compile_source(lark_source("\n".join(rules), *arguments), vocabulary)
-        more = (*arguments, grammar_of(content, "content"))
-        return compile_source(lark_source("\n".join(rules), *more), vocabulary, limits_of(content))
+        if content is not None:
+            parts.append(grammar_of(content, "content"))
+        limits = LIMITS if content is None else limits_of(content)
+        return compile_source(lark_source("\n".join(rules), *parts), vocabulary, limits)
 
     tools_key = tuple(tool.SerializeToString(deterministic=True) for tool in offered)
     content_key = key_of(content) if content else None
