@@ -95,7 +95,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(owner, str) and __obj.__name__ == "join":
             return __self._join(args[0], owner)
         if isinstance(owner, str) and __obj.__name__ == "replace":
-            return __self._replace(owner, *args)
+            return __self._replace(owner, *args, **kwargs)
         return super().call(__context, __obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -129,7 +129,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             taken.append(text)
         return str(d).join(taken)
 
-    def _replace(self, s: Any, old: str, new: str, count: int | None = None) -> str:
+    def _replace(self, s: Any, old: str, new: str, count: int | None = None, **_scope: Any) -> str:
         text = str(_printable(s))
         _check(len(text) + text.count(str(old)) * len(str(new)), MAX_TEXT_CHARACTERS)
         return text.replace(str(old), str(new), -1 if count is None else count)

@@ -374,3 +374,9 @@ def test_what_is_nested_deeply_is_shown_or_refused(depth: int) -> None:
     with contextlib.suppress(InvalidRequestError):
         tool = pb.Tool(name="weather", parameters_json=nested)
         assert "".join(template.render(chat(message("user", "hi"), tools=[tool]))).count('"a": ') == depth
+
+
+@pytest.mark.parametrize("replaced", ["m.content.replace('a', 'b', count=1)", "m.content | replace('a', 'b', count=1)"])
+def test_replacing_counts(replaced: str) -> None:
+    template = ChatTemplate(f"{{% for m in messages %}}{{{{ {replaced} }}}}{{% endfor %}}", "", "", [])
+    assert template.render(chat(message("user", "aaa"))) == ["baa"]
