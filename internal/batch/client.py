@@ -101,7 +101,7 @@ class Client:
                 if not answer.is_success:
                     answer.read()
                     return answer
-                for piece in answer.iter_raw():
+                for piece in answer.iter_bytes():  # a proxy may have compressed it
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
@@ -121,9 +121,9 @@ class Client:
                 if answer.is_success:
                     return answer
                 failure = ApiFailure(told(answer), answer.status_code)
-                pause_s = max(pause_s, float(answer.headers.get("retry-after", 0)))  # noqa: PLW2901
                 if not retried(answer):
                     raise failure
+                pause_s = max(pause_s, asked_pause_s(answer))  # noqa: PLW2901
             except httpx.TransportError as error:
                 failure = ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}.")
             if time.monotonic() + pause_s > patient_until_s:
@@ -147,6 +147,14 @@ def pauses() -> Iterator[float]:
 def retried(answer: httpx.Response) -> bool:
     should = answer.headers.get("x-should-retry")
     return should == "true" if should else answer.status_code in RETRIED or answer.status_code >= 500
+
+
+def asked_pause_s(answer: httpx.Response) -> float:
+    """Seconds that it asks to wait; 0 where it names none: proxies may give a date."""
+    try:
+        return float(answer.headers.get("retry-after", 0))
+    except ValueError:
+        return 0.0
 
 
 def batch_of(answer: httpx.Response) -> Batch:

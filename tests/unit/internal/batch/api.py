@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import re
 import threading
@@ -21,6 +22,8 @@ class Api:
     url: str = ""
     end: str = "completed"
     failing: frozenset[str] = frozenset()  # custom_ids
+    packs: bool = False  # a proxy before it compresses what it may
+    retry_after: str = "0"  # what trouble asks to wait
     trouble: list[int | str | None] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -72,6 +75,11 @@ def serving(api: Api) -> Iterator[Api]:
 
         def say(self, status: int, body: bytes) -> None:
             self.send_response(status)
+            if status != 200:
+                self.send_header("retry-after", api.retry_after)
+            elif api.packs and "gzip" in self.headers["accept-encoding"]:
+                body = gzip.compress(body)
+                self.send_header("content-encoding", "gzip")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -114,6 +114,17 @@ def test_a_server_that_comes_back_is_waited_for(caller: Caller) -> None:
     assert said.count("Trying again for 300 s") == 1
 
 
+@pytest.mark.parametrize("retry_after", ["Wed, 21 Oct 2015 07:28:00 GMT", "soon", "nan", "-1"])
+def test_a_proxy_may_say_in_its_own_words_when_to_come_again(caller: Caller, retry_after: str) -> None:
+    caller.api.trouble, caller.api.retry_after = [503], retry_after
+    assert caller.run()[0] == 0
+
+
+def test_a_proxy_may_compress(caller: Caller) -> None:
+    caller.api.packs = True
+    assert caller.run()[0] == 0 and ids(caller.output) == ["a", "b", "c"]
+
+
 def test_failures_of_another_run_are_gone(caller: Caller) -> None:
     caller.errors.write_text("old")
     assert caller.run()[0] == 0
