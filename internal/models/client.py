@@ -56,6 +56,15 @@ class Model(msgspec.Struct, frozen=True):
         """Nothing is being done with it anywhere."""
         return all(host.state in OVER for host in self.hosts)
 
+    def on(self, host: str | None) -> Model:
+        """As if that host were the only one; None: as it is. Raises ApiFailure."""
+        if host is None:
+            return self
+        for found in self.hosts:
+            if found.host == host:
+                return msgspec.structs.replace(self, state=found.state, hosts=[found])
+        raise ApiFailure(f"the model host {host} is gone, or does not have {self.id} any more.")
+
 
 class Models(msgspec.Struct, frozen=True):
     data: list[Model]

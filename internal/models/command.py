@@ -114,15 +114,15 @@ def list_models(client: Client, _given: argparse.Namespace, _line: Line) -> int:
 
 
 def load_model(client: Client, given: argparse.Namespace, line: Line) -> int:
-    return waited(client, client.load(given.model, **said(given, CHOICES)), line, ("ready",))
+    return waited(client, client.load(given.model, **said(given, CHOICES)), line, given.host, ("ready",))
 
 
 def unload_model(client: Client, given: argparse.Namespace, line: Line) -> int:
-    return waited(client, client.unload(given.model, given.host), line, ("unloaded",))
+    return waited(client, client.unload(given.model, given.host), line, given.host, ("unloaded",))
 
 
 def download_model(client: Client, given: argparse.Namespace, line: Line) -> int:
-    return waited(client, client.download(**said(given, WANTED)), line, ("unloaded", "asleep"))
+    return waited(client, client.download(**said(given, WANTED)), line, given.host, ("unloaded", "asleep"))
 
 
 def inspect_model(client: Client, given: argparse.Namespace, _line: Line) -> int:
@@ -152,14 +152,15 @@ def details(host: OnHost) -> list[str]:
 # ---------------------------------------------------------------- waiting
 
 
-def waited(client: Client, model: Model, line: Line, wanted: Sequence[str]) -> int:
-    """Shows how it goes until nothing more happens; whether it came to what was wanted, as an exit status."""
-    while not model.over:
-        line.show(shown(model), model.state)
+def waited(client: Client, model: Model, line: Line, host: str | None, wanted: Sequence[str]) -> int:
+    """Shows how it goes, everywhere or on one host, until nothing more happens; whether it came to what was wanted, as
+    an exit status."""
+    while not (seen := model.on(host)).over:
+        line.show(shown(seen), seen.state)
         time.sleep(POLL_S)
         model = client.status(model.id)
-    line.say(shown(model))
-    return 0 if model.state in wanted else 1
+    line.say(shown(seen))
+    return 0 if seen.state in wanted else 1
 
 
 def shown(model: Model) -> str:
