@@ -150,10 +150,10 @@ def step(life: Life, event: Event, now_s: float) -> tuple[Life, list[Action]]:  
             number = life.process + 1
             return replace(life, phase=Phase.LOADING, alive=True, process=number, report=None), [Spawn(number)]
         case Reported(process, report) if process == life.process and life.phase is Phase.LOADING:
-            ready = replace(life, phase=Phase.READY, report=report, error="", ready_since_s=now_s, failed_probes=0)
-            return replace(ready, failures=0, proven=True), []
+            ready = replace(life, phase=Phase.READY, report=report, error="", ready_since_s=now_s)
+            return replace(ready, failed_probes=0, proven=True), []
         case Probed(process, answered) if process == life.process and life.phase is Phase.READY:
-            return _probed(life, answered, now_s)
+            return _probed(life, answered)
         case TookTooLong(process, phase) if process == life.process and life.phase is phase and life.alive:
             return _too_long(life)
         case Exited(process, reason) if process == life.process and life.alive:
@@ -170,16 +170,15 @@ def _stop(life: Life) -> tuple[Life, list[Action]]:
     return replace(life, phase=Phase.DRAINING), [Terminate() if life.phase is Phase.READY else Kill()]
 
 
-def _probed(life: Life, answered: bool, now_s: float) -> tuple[Life, list[Action]]:
+def _probed(life: Life, answered: bool) -> tuple[Life, list[Action]]:
     if answered:
-        healthy = now_s - life.ready_since_s >= HEALTHY_S
-        return replace(life, failed_probes=0, backoff_s=FIRST_BACKOFF_S if healthy else life.backoff_s), []
+        return replace(life, failed_probes=0), []
     failed = life.failed_probes + 1
     if failed < PROBE_FAILURES:
         return replace(life, failed_probes=failed), []
     # Out of service now; the restart waits for the exit, so that two never run at once.
     error = f"hung: {failed} health checks in a row unanswered, killed"
-    return replace(life, phase=Phase.ERROR, error=error, failed_probes=0), [Kill()]
+    return replace(life, phase=Phase.ERROR, error=error), [Kill()]
 
 
 def _too_long(life: Life) -> tuple[Life, list[Action]]:
