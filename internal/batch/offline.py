@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from internal import child
-from internal.dev.processes import StartError, free_port
+from internal.dev.processes import StartError, free_port, stop
 from internal.dev.state import locked
 
 READY_S = 900.0  # a large model from a slow disk
@@ -29,21 +29,10 @@ class OfflineError(Exception):
 def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
     """Base URL and key. What the batch knows is in the folder: it stays when the block raises. Raises OfflineError."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "log"
-    command = [
-        sys.executable,
-        "-m",
-        "internal.cli",
-        "dev",
-        "--state",
-        str(folder / "state"),
-        "--port",
-        str(free_port()),
-    ]
+    state, log = folder / "state", folder / "log"
+    command = [sys.executable, "-m", "internal.cli", "dev", "--state", str(state), "--port", str(free_port())]
     command += ["--model", str(model.absolute())] if model else []
-    ready = folder / "state/dev.env"
-    with alone(folder / "state"):
-        ready.unlink(missing_ok=True)  # of a system that was killed: it would name a port where nobody is
+    wait_until_free(state)
     with log.open("wb") as out:
         # In a session of its own: Ctrl-C is for us, and it is stopped in order, however we end.
         stack = subprocess.Popen(
@@ -54,32 +43,25 @@ def offline(folder: Path, model: Path | None) -> Iterator[tuple[str, str]]:
             start_new_session=True,
         )
     try:
-        told = when_ready(stack, ready, log)
+        told = when_ready(stack, state / "dev.env", log)
         yield told["NOVAI_BASE_URL"], told["NOVAI_API_KEY"]
     finally:
-        stack.send_signal(signal.SIGTERM)
-        try:
-            stack.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            stack.kill()
-            stack.wait()
+        stop(stack, signal.SIGTERM, STOP_S)
     shutil.rmtree(folder)
 
 
-@contextlib.contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """Waits for the system of a call that was killed: it stops then. Raises OfflineError."""
+def wait_until_free(state: Path) -> None:
+    """Waits for the system of a call that was killed, which stops then. Nothing in the folder names its port any more.
+    Raises OfflineError."""
     patient_until_s = time.monotonic() + STOP_S
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locked(state))
-                break
-            except StartError as error:
-                if time.monotonic() > patient_until_s:
-                    raise OfflineError(str(error)) from None
-            time.sleep(0.1)
-        yield
+    while True:
+        try:
+            with locked(state):
+                return
+        except StartError as error:
+            if time.monotonic() > patient_until_s:
+                raise OfflineError(str(error)) from None
+        time.sleep(0.1)
 
 
 def own(env: os._Environ[str]) -> dict[str, str]:
