@@ -35,9 +35,9 @@ from typing import Any
 import asyncpg
 import httpx
 
+from bench.load import WORDS, apart
 from bench.stack import Stack, running
 
-WORDS = "the quick brown fox jumps over a lazy dog while seven wizards quietly box up jam".split()  # noqa: SIM905
 SLOTS = 16
 PROCESSES = {"api": "api.main", "worker": "api.worker", "engine": "internal.inference_server"}
 SCRIPT = 'script:[{"say": "one "}, {"wait_ms": 40}, {"say": "two"}]'
@@ -124,12 +124,7 @@ def timed(client: Client, lines: Path, endpoint: str, measured: int = sys.maxsiz
 
 
 def load(stack: Stack, model: str, **options: Any) -> dict[str, Any]:
-    """One run of the load generator, in a process of its own."""
-    command = [sys.executable, "-m", "bench.load", "--url", stack.url, "--key", stack.key, "--model", model]
-    for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return result
+    return apart(url=stack.url, key=stack.key, model=model, **options)
 
 
 def memory(stack: Stack) -> dict[str, float]:

@@ -12,27 +12,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from bench.load import apart
 from bench.stack import Stack, running
 
 MODELS = Path(__file__).parent / "models.scripted.yaml"
 # One token a request where requests are counted, 64 where chunks are.
-REQUESTS = ["--concurrency", "32", "--requests", "4000", "--max-tokens", "1"]
-LONGER = ["--concurrency", "32", "--requests", "1500", "--max-tokens", "64"]
-CHUNKS = ["--concurrency", "32", "--requests", "1000", "--max-tokens", "64", "--stream"]
+REQUESTS = {"concurrency": 32, "requests": 4000, "max_tokens": 1}
+LONGER = {"concurrency": 32, "requests": 1500, "max_tokens": 64}
+CHUNKS = {"concurrency": 32, "requests": 1000, "max_tokens": 64, "stream": True}
 SHOWN = {"priced": "scripted", "free": "free"}
-SINGLE = ["--concurrency", "1", "--requests", "500", "--max-tokens", "1"]
+SINGLE = {"concurrency": 1, "requests": 500, "max_tokens": 1}
 
 
-def load(stack: Stack, *options: str, model: str = "scripted") -> dict[str, Any]:
-    """One run of bench.load in a process of its own."""
-    command = [sys.executable, "-m", "bench.load", "--url", stack.url, "--key", stack.key, "--model", model]
-    answer = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
-    result: dict[str, Any] = json.loads(answer.stdout)
+def load(stack: Stack, options: dict[str, Any], model: str = "scripted") -> dict[str, Any]:
+    result = apart(url=stack.url, key=stack.key, model=model, **options)
     if result["errors"]:
         raise SystemExit(f"errors under load: {result}")
     return result
@@ -43,20 +39,20 @@ def main() -> None:
     p.add_argument("--rounds", type=int, default=3)
     a = p.parse_args()
     with running(models=MODELS) as stack:
-        load(stack, *REQUESTS)  # warm
+        load(stack, REQUESTS)  # warm
         warm_mb = stack.rss_mb("api.main")
         rounds = [{name: measured(stack, name) for name in ("scripted", "free")} for _ in range(a.rounds)]
         grown_mb = stack.rss_mb("api.main")
         done = sum(sum(run["codes"].values()) for each in rounds for runs in each.values() for run in runs)
         while done < 20_000:
-            done += sum(load(stack, *REQUESTS)["codes"].values())
+            done += sum(load(stack, REQUESTS)["codes"].values())
         memory = {"warm": warm_mb, "rounds": grown_mb, "after": stack.rss_mb("api.main"), "requests": done}
         result = {name: medians([each[model] for each in rounds]) for name, model in SHOWN.items()}
         print(json.dumps({"bench": "edge", **result, "api_rss_mb": memory, "ready_s": stack.ready_s}))
 
 
 def measured(stack: Stack, model: str) -> tuple[dict[str, Any], ...]:
-    return tuple(load(stack, *options, model=model) for options in (REQUESTS, LONGER, CHUNKS, SINGLE))
+    return tuple(load(stack, options, model) for options in (REQUESTS, LONGER, CHUNKS, SINGLE))
 
 
 def medians(rounds: list[tuple[dict[str, Any], ...]]) -> dict[str, float]:

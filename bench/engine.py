@@ -59,13 +59,8 @@ class Server:
 
     def run(self, **options: Any) -> dict[str, Any]:
         """One run of the load generator, in a process of its own."""
-        options = {"url": self.url, "key": self.key, "model": self.model, "stream": True} | options
-        extra = json.dumps(SAMPLING | self.extra | options.pop("extra", {}))
-        command = [sys.executable, "-m", "bench.load", "--extra", extra]
-        for name, value in options.items():
-            command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-        answer = subprocess.run(command, check=True, capture_output=True, text=True)
-        result: dict[str, Any] = json.loads(answer.stdout)
+        extra = json.dumps(SAMPLING | self.extra)
+        result = load.apart(url=self.url, key=self.key, model=self.model, stream=True, extra=extra, **options)
         if result["errors"]:
             print(f"{self.name}: {result['errors']} errors", file=sys.stderr)
         return result

@@ -14,6 +14,8 @@ import argparse
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -211,6 +213,16 @@ async def load(a: argparse.Namespace) -> dict[str, Any]:
         "errors": seen.errors,
         "codes": seen.codes,
     }
+
+
+def apart(**options: Any) -> dict[str, Any]:
+    """The figures of a run in a process of its own. `options`: those of the command line, by name."""
+    command = [sys.executable, "-m", "bench.load"]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
 
 
 if __name__ == "__main__":

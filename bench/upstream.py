@@ -27,11 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.load import apart
 from bench.stack import Stack, free_port, running
 
-SINGLE = ["--concurrency", "1", "--requests", "300", "--max-tokens", "1"]
-REQUESTS = ["--concurrency", "32", "--requests", "{}", "--max-tokens", "1"]
-CHUNKS = ["--concurrency", "32", "--requests", "{}", "--max-tokens", "64", "--stream"]
+SINGLE = {"concurrency": 1, "max_tokens": 1}
+REQUESTS = {"concurrency": 32, "max_tokens": 1}
+CHUNKS = {"concurrency": 32, "max_tokens": 64, "stream": True}
 MODELS = """
 models:
   - name: mock
@@ -52,17 +53,14 @@ class Side:
     requests: int
     streams: int
 
-    def load(self, options: list[str], count: int) -> dict[str, Any]:
-        command = [sys.executable, "-m", "bench.load", "--url", self.url, "--key", self.key, "--model", "mock"]
-        command += [option.format(count) for option in options]
-        answer = subprocess.run(command, check=True, capture_output=True, text=True)
-        result: dict[str, Any] = json.loads(answer.stdout)
+    def load(self, options: dict[str, Any], requests: int) -> dict[str, Any]:
+        result = apart(url=self.url, key=self.key, model="mock", requests=requests, **options)
         if result["errors"]:
             raise SystemExit(f"errors under load: {self.name}: {result}")
         return result
 
     def round(self) -> dict[str, float]:
-        single = self.load(SINGLE, 0)["latency_ms"]
+        single = self.load(SINGLE, 300)["latency_ms"]
         return {
             "latency_ms_p50": single[0],
             "requests_per_s": self.load(REQUESTS, self.requests)["rps"],
