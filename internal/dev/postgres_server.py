@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,7 @@ import psutil
 
 from internal import child
 from internal.dev.processes import StartError, free_port, last_lines, stop
+from internal.dev.state import password
 
 USER = "novai"
 START_S = 30.0  # crash recovery may take a while
@@ -110,16 +110,6 @@ class PostgresServer:
 
 def url(folder: Path, port: int) -> str:
     return f"postgresql://{USER}:{password(folder)}@127.0.0.1:{port}/postgres"
-
-
-def password(folder: Path) -> str:
-    """Of the superuser; made on first use."""
-    path = folder / "password"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(24))
-    return path.read_text()
 
 
 def server_argv(folder: Path, port: int) -> list[str]:

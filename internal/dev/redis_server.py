@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from types import TracebackType
 
 from internal import child
 from internal.dev.processes import StartError, free_port, last_lines, stop
+from internal.dev.state import password
 
 START_S = 10.0
 STOP_S = 5.0
@@ -96,16 +96,6 @@ class RedisServer:
 
 def url(folder: Path, port: int) -> str:
     return f"redis://:{password(folder)}@127.0.0.1:{port}/0"
-
-
-def password(folder: Path) -> str:
-    """Made on first use."""
-    path = folder / "password"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(16))
-    return path.read_text()
 
 
 def prepare(folder: Path, port: int) -> Path:

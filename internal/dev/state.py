@@ -79,6 +79,15 @@ def load_secrets(folder: Path) -> Secrets:
     return made
 
 
+def password(folder: Path) -> str:
+    """Of the server whose folder it is; made on first use."""
+    path = folder / "password"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_hex(24))
+    return path.read_text()
+
+
 def write_private(path: Path, text: str) -> None:
     """Complete or not at all, and readable by its owner only from the first byte."""
     unfinished = path.with_suffix(".unfinished")
