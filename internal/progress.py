@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TextIO
 
 WIDTH = 30
 QUIET_S = 10.0  # between two lines, where they stay
 CLEAR = "\r\x1b[K"
+
+
+def can_draw(out: TextIO) -> bool:
+    """Whether it is a terminal that shows colours and can be drawn over, and nobody minds."""
+    return out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class Line:

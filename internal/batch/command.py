@@ -23,7 +23,7 @@ from internal.batch.client import Batch, Client
 from internal.batch.job import Job, JobError
 from internal.batch.offline import OfflineError, offline
 from internal.batch.progress import Progress
-from internal.dev.display import can_draw
+from internal.progress import can_draw
 
 POLL_S = 0.5
 SLOW_POLL_S = 5.0  # of a batch that takes long
@@ -50,7 +50,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = arguments().parse_args(argv)
-    progress = Progress(sys.stderr, can_draw(sys.stderr, dict(os.environ)))
+    progress = Progress(sys.stderr, can_draw(sys.stderr))
     try:
         sys.exit(run(given, os.environ, progress))
     except (ApiFailure, JobError, OfflineError, OSError) as error:

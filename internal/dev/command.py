@@ -16,11 +16,12 @@ from pathlib import Path
 import msgspec
 
 from internal.config import ConfigError, ModelConfig, ModelsFile, load_models, resolved
-from internal.dev.display import Display, can_draw
+from internal.dev.display import Display
 from internal.dev.processes import StartError
 from internal.dev.stack import StackSettings, services
 from internal.dev.state import check_port, dev_env, load_secrets, locked, write_private
 from internal.dev.supervisor import Service, ServiceFailedError, Supervisor
+from internal.progress import can_draw
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULT_OPTIONS = {"context_length": 4096, "slots": 16}
@@ -123,7 +124,7 @@ async def run(rows: Sequence[Service], settings: StackSettings, *, keep: bool = 
     logs.mkdir(exist_ok=True)
     names = [row.name for row in rows]
     quiet = [row.name for row in rows if row.quiet]
-    display = Display(names, quiet, logs, sys.stdout, live=can_draw(sys.stdout, dict(os.environ)))
+    display = Display(names, quiet, logs, sys.stdout, live=can_draw(sys.stdout))
     supervisor = Supervisor(rows, display.changed, display.heard)
     stop = on_signals(supervisor)
     began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,15 +72,18 @@ class Display:
             self._redraw()
         elif self._starting or life.state in NEWS:
             because = f": {life.error}" if life.error else ""
-            self._say(f"{self._prefix(name)} {life.state.value}{self._seconds(name)}{because}")
+            self.say(f"{self._prefix(name)} {life.state.value}{self._seconds(name)}{because}")
 
     def heard(self, name: str, line: str) -> None:
         self._files[name].write(line)
         if name not in self._quiet:
-            self._say(f"{self._prefix(name)} {line}")
+            self.say(f"{self._prefix(name)} {line}")
 
     def say(self, text: str) -> None:
-        self._say(text)
+        self._erase()
+        self._write(text + "\n")
+        if self._starting and self._live:
+            self._redraw()
 
     async def animate(self) -> None:
         """Keeps the seconds running while things start; ends when cancelled."""
@@ -112,12 +114,6 @@ class Display:
         took_s = self._took.get(name, 0.0) if state is not State.STARTING else time.monotonic() - self._began[name]
         return f" {took_s:.1f} s"
 
-    def _say(self, line: str) -> None:
-        self._erase()
-        self._write(line + "\n")
-        if self._starting and self._live:
-            self._redraw()
-
     def _redraw(self) -> None:
         self._erase()
         rows = [self._row(name) for name in self._states]
@@ -138,9 +134,3 @@ class Display:
         with contextlib.suppress(BrokenPipeError):  # the reader of our output left; the stack runs on
             self._out.write(text)
             self._out.flush()
-
-
-def can_draw(out: TextIO, env: dict[str, str]) -> bool:
-    return (
-        out.isatty() and "NO_COLOR" not in env and env.get("TERM", "") not in ("", "dumb") and sys.platform != "win32"
-    )

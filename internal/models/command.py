@@ -19,10 +19,9 @@ from typing import Any
 from internal.api_client import ApiFailure, server
 from internal.config import ConfigError
 from internal.dev.command import chosen_backend, default_models
-from internal.dev.display import can_draw
 from internal.models.client import Client, Model, OnHost
 from internal.models.file import described
-from internal.progress import Line, bar
+from internal.progress import Line, bar, can_draw
 
 POLL_S = 0.2
 ADVICE = "Set NOVAI_BASE_URL (it ends with /v1) and NOVAI_ADMIN_KEY, or run `novai dev` in this folder."
@@ -78,7 +77,7 @@ def add_download(word: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = arguments().parse_args(argv)
-    line = Line(sys.stderr, can_draw(sys.stderr, dict(os.environ)))
+    line = Line(sys.stderr, can_draw(sys.stderr))
     try:
         if given.run is None:
             print("\n".join(described(given.models or default_models(), chosen_backend())))
