@@ -144,11 +144,12 @@ def finished(client: Client, batch: Batch, progress: Progress, pause_s: float) -
 
 def collect(client: Client, batch: Batch, given: argparse.Namespace, progress: Progress) -> int:
     """Downloads what there is. The exit status."""
-    for file_id, target in ((batch.output_file_id, given.output), (batch.error_file_id, given.errors)):
+    files = {given.output: batch.output_file_id, given.errors: batch.error_file_id}
+    for target, file_id in files.items():
         if file_id is not None:
             client.download(file_id, target)
-        elif batch.output_file_id is not None:
-            target.unlink(missing_ok=True)  # failures of another run
+        elif any(files.values()):
+            target.unlink(missing_ok=True)  # of another run
     for fault in batch.errors.data if batch.errors else ():
         progress.say(f"line {fault.line}: {fault.message}" if fault.line else fault.message)
     counts = batch.request_counts

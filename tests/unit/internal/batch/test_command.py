@@ -131,6 +131,13 @@ def test_failures_of_another_run_are_gone(caller: Caller) -> None:
     assert not caller.errors.exists()
 
 
+def test_answers_of_another_run_are_gone(caller: Caller) -> None:
+    caller.output.write_text("old")
+    caller.api.failing = frozenset("abc")
+    assert caller.run()[0] == 1 and ids(caller.errors) == ["a", "b", "c"]
+    assert not caller.output.exists()
+
+
 def test_what_can_be_read_once_is_refused(caller: Caller) -> None:
     caller.source.unlink()
     os.mkfifo(caller.source)
