@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from api.protocol import Protocol
 from api.state import AppState
 from api.storage import keys, prices, schema, tenants
 from api.storage.session import open_pool
+from tests.threads import on_a_thread
 from tests.workers import Worker, host, ready, worker
 
 PEPPER = "pepper of the tests"
@@ -143,20 +144,6 @@ async def open_edge(
         yield edge
 
 
-@contextlib.contextmanager
-def edge_in_thread(database_url: str, redis_url: str, **options: Any) -> Iterator[Edge]:
+def edge_in_thread(database_url: str, redis_url: str, **options: Any) -> AbstractContextManager[Edge]:
     """An edge on a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="edge")
-    thread.start()
-    context = open_edge(database_url, redis_url, **options)
-    try:
-        edge = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(30)
-        try:
-            yield edge
-        finally:
-            asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(30)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    return on_a_thread(open_edge(database_url, redis_url, **options))

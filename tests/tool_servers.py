@@ -9,9 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from internal.dev.processes import free_port
 from internal.healthcheck import is_serving
 from internal.serving import GrpcServer
 from internal.tools.service import SERVICE
+from tests.threads import on_a_thread
 
 TEXT = '{"type": "object", "properties": {"text": {"type": "string"}}}'
 HALVED = '{"type": "object", "properties": {"a": {"const": "\\ud800"}}}'  # half a character: JSON, and no text
@@ -116,20 +117,9 @@ async def misbehaving(token: str = "") -> AsyncIterator[tuple[Misbehaving, str]]
         await server.drain(0)
 
 
-@contextlib.contextmanager
-def misbehaving_in_thread() -> Iterator[tuple[Misbehaving, str]]:
+def misbehaving_in_thread() -> AbstractContextManager[tuple[Misbehaving, str]]:
     """The same on a loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="tools")
-    thread.start()
-    context = misbehaving()
-    try:
-        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(30)
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(30)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    return on_a_thread(misbehaving())
 
 
 async def listed(address: str, wanted: Callable[[set[str]], bool], token: str = "") -> list[pb.Tool]:

@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.threads import on_a_thread
 
 
 @dataclass
@@ -114,29 +117,21 @@ class FaultServer:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-@contextlib.contextmanager
-def fault_server() -> Iterator[FaultServer]:
+def fault_server() -> AbstractContextManager[FaultServer]:
     """On a thread of its own."""
-    server, loop = FaultServer(), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="fault server")
-    thread.start()
+    return on_a_thread(listening())
 
-    async def start() -> asyncio.Server:
-        return await asyncio.start_server(server.serve, "127.0.0.1", 0)
 
-    async def stop(listening: asyncio.Server) -> None:
-        listening.close()
+@contextlib.asynccontextmanager
+async def listening() -> AsyncIterator[FaultServer]:
+    faults = FaultServer()
+    server = await asyncio.start_server(faults.serve, "127.0.0.1", 0)
+    faults.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield faults
+    finally:
+        server.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(listening), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
