@@ -13,11 +13,12 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, AnyStr
 
 from internal.inference.backends.scripted import WORDS, read
 
 CONTEXT = 512
+PIECE = 5  # characters of a call's arguments that are told at a time
 Step = tuple[str, Any]  # say | think | call, and what
 
 
@@ -169,7 +170,7 @@ def head(status: int, headers: tuple[tuple[str, str], ...], length: int | None) 
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def pieces(data: bytes, size: int) -> list[bytes]:
+def pieces(data: AnyStr, size: int) -> list[AnyStr]:
     return [data[start : start + size] for start in range(0, len(data), size)] if size else [data]
 
 
@@ -306,14 +307,10 @@ def openai_deltas(kind: str, value: Any, calls: int) -> Iterator[dict[str, Any]]
         arguments = json.dumps(value.arguments) if value.arguments else ""
         named = {"index": calls, "id": f"call_{calls}", "type": "function"}
         yield {"tool_calls": [named | {"function": {"name": value.name, "arguments": ""}}]}
-        for part in pieces_of_text(arguments):
+        for part in pieces(arguments, PIECE):
             yield {"tool_calls": [{"index": calls, "function": {"arguments": part}}]}
     else:
         yield {"content" if kind == "say" else "reasoning_content": value}
-
-
-def pieces_of_text(text: str, size: int = 5) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -356,7 +353,7 @@ def block(kind: str, value: Any, index: int) -> dict[str, Any]:
 
 def changes(kind: str, value: Any) -> Iterator[dict[str, Any]]:
     if kind == "call":
-        for part in pieces_of_text(json.dumps(value.arguments) if value.arguments else ""):
+        for part in pieces(json.dumps(value.arguments) if value.arguments else "", PIECE):
             yield {"type": "input_json_delta", "partial_json": part}
     elif kind == "say":
         yield {"type": "text_delta", "text": value}
