@@ -24,7 +24,7 @@ SERVICE = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_nam
 
 
 async def serve(settings: WorkerSettings) -> None:
-    """Loads, serves until SIGTERM, drains. Raises ConfigError when the model cannot be loaded."""
+    """Loads, serves until SIGTERM, drains. Raises ConfigError or WorkerError when the model cannot be loaded."""
     stop = stop_signal()
     backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
     await asyncio.to_thread(backend.load)

@@ -21,6 +21,7 @@ from internal.errors import InternalError, OverloadedError, UnavailableError
 
 log = logging.getLogger("novai.embedding")
 
+SHUTTING_DOWN = "this worker is shutting down; another replica can take the request"
 Ids = Sequence[int]
 
 
@@ -131,12 +132,13 @@ class Batcher:
         self._backlog.check_room()
 
     async def embed(self, job: Job) -> Vectors:
-        """Vectors of a job's texts. Raises OverloadedError at once, InternalError when the model broke.
+        """Vectors of a job's texts. Raises OverloadedError at once, UnavailableError when this worker shuts down,
+        InternalError when the model broke.
 
         When the caller is cancelled, what has not been taken yet is never computed.
         """
         if self._closed:
-            raise UnavailableError("this worker is shutting down; another replica can take the request")
+            raise UnavailableError(SHUTTING_DOWN)
         self._backlog.add(job)
         vectors = np.empty((len(job.texts), self._backend.info.dimensions), np.float32)
         ticket = Ticket(vectors, len(job.texts), asyncio.get_running_loop().create_future())
@@ -153,7 +155,7 @@ class Batcher:
         """Refuses what waits, lets running batches end, stops the threads. Idempotent."""
         self._closed = True
         for job in self._backlog.jobs():
-            self._fail([job], UnavailableError("this worker is shutting down; another replica can take the request"))
+            self._fail([job], UnavailableError(SHUTTING_DOWN))
             self._backlog.discard(job)
         while self._running:
             await asyncio.wait(self._running)

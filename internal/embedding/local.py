@@ -30,7 +30,7 @@ class Encoder:
         self._batcher.check_room()
 
     async def embed(self, inputs: Sequence[pb.EmbedInput], batch_priority: bool) -> Embedded:
-        """Raises InvalidRequestError, OverloadedError, InternalError."""
+        """Raises InvalidRequestError, and what `Batcher.embed` raises."""
         texts = await asyncio.get_running_loop().run_in_executor(self._tokenizing, self._tokenize, inputs)
         vectors = await self._batcher.embed(Job(texts, batch_priority))
         return Embedded(vectors, sum(len(text) for text in texts))

@@ -15,6 +15,7 @@ from gen import embedding_pb2_grpc
 
 from internal.announce import Activity
 from internal.embedding.backends.base import Backend, RemoteBackend, Vectors, unit
+from internal.embedding.batching import SHUTTING_DOWN
 from internal.embedding.elsewhere import Elsewhere
 from internal.embedding.local import Encoder
 from internal.errors import InvalidRequestError, ModelNotFoundError, OverloadedError, UnavailableError, WorkerError
@@ -97,7 +98,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServiceServicer):
 
     def _check_state(self, model: str) -> None:
         if self.draining:
-            raise UnavailableError("this worker is shutting down; another replica can take the request")
+            raise UnavailableError(SHUTTING_DOWN)
         if model not in ("", self._backend.info.name):
             raise ModelNotFoundError(f"this worker serves {self._backend.info.name!r}, not {model!r}", "model")
         if self._activity.running > self._max_open_requests:

@@ -48,7 +48,7 @@ class ModelInfo:
 
 
 class Backend(Protocol):
-    """Implemented by every row of `BACKENDS`. Nothing but `load` may be called before `load` returned."""
+    """A row of `BACKENDS` that computes here. Nothing but `load` may be called before `load` returned."""
 
     @property
     def info(self) -> ModelInfo: ...
