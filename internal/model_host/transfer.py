@@ -111,6 +111,10 @@ async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None
     headers = {"range": f"bytes={have}-", "if-range": version.validator} if have else {}
     try:
         async with asyncio.timeout(OPEN_S) as limit, web.open(item.url, headers) as response:
+            if have and response.status_code == 416:  # the end of it is all that was missing, and nobody knew
+                arrived(-have)
+                part.forget()
+                raise BrokenError("it begins anew")
             appends = _check_status(response, item, have)
             if have and not appends:
                 arrived(-have)

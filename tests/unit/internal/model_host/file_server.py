@@ -61,6 +61,9 @@ class Files:
         start, status = 0, "200 OK"
         if headers.get("range", "").startswith("bytes=") and headers.get("if-range") == self.etag:
             start, status = int(headers["range"][6:-1]), "206 Partial Content"
+            if start >= len(body):
+                writer.write(b"HTTP/1.1 416 X\r\ncontent-length: 0\r\n\r\n")
+                return
         head = [f"HTTP/1.1 {status}", f"etag: {self.etag}", "connection: close"]
         head += [f"content-length: {len(body) - start}"] if self.says_length else []
         head += [f"content-range: bytes {start}-{len(body) - 1}/{len(body)}"] if start else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -110,6 +111,20 @@ async def test_a_file_of_unknown_length_ends_where_it_ends(tmp_path: Path) -> No
     async with downloading(tmp_path, files) as run:
         assert (await ask(run, f"{files.url}/tiny.gguf")).transfer.total_bytes == 0
         await until_is(run, pb.UNLOADED, "tiny")
+    assert (tmp_path / "tiny.gguf").read_bytes() == BODY
+
+
+async def test_a_file_of_unknown_length_that_is_there_but_for_its_end_begins_anew(tmp_path: Path) -> None:
+    """All of it had come when its host was killed: of more than all there is, a server has nothing to give."""
+    files = Files({"/tiny.gguf": BODY}, says_length=False)
+    place = tmp_path / ".tiny.part"
+    place.mkdir()
+    (place / "tiny.gguf").write_bytes(BODY)
+    (place / "tiny.gguf.from").write_text(json.dumps({"validator": files.etag, "total": 0}))
+    async with downloading(tmp_path, files) as run:
+        await ask(run, f"{files.url}/tiny.gguf")
+        await until_is(run, pb.UNLOADED, "tiny")
+    assert files.ranges("/tiny.gguf") == ["", f"bytes={len(BODY)}-", ""]
     assert (tmp_path / "tiny.gguf").read_bytes() == BODY
 
 
