@@ -96,6 +96,15 @@ def test_containers_are_closed_and_bounded() -> None:
     assert COMPOSE["networks"]["inside"]["internal"] is True
 
 
+@pytest.mark.parametrize(
+    ("service", "drain"),
+    [("api", "DRAIN_S"), ("worker", "DRAIN_S"), ("host", "NOVAI_DRAIN_S"), ("tools", "NOVAI_TOOLS_DRAIN_S")],
+)
+def test_who_drains_has_the_time(service: str, drain: str) -> None:
+    """Docker kills who has not ended after `stop_grace_period`, or ten seconds."""
+    assert float(SERVICES[service].get("stop_grace_period", "10s").removesuffix("s")) >= float(example()[drain]) + 5
+
+
 def test_no_secret_is_written_down() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for name in ("KEY_PEPPER", "NOVAI_GRPC_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
