@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import grpc.aio
 from gen import model_host_pb2 as pb
@@ -115,23 +115,17 @@ class ModelHost(rpc.ModelHostServiceServicer):
         choices: dict[str, Choice] = {name: getattr(request, name) for name in CHOICES if request.HasField(name)}
         pinned = request.pinned if request.HasField("pinned") else None
         idle_ttl_s = request.idle_ttl_s if request.HasField("idle_ttl_s") else None
-        try:
+        async with answering(context):
             return self.models.load(request.model, choices, pinned, idle_ttl_s, request.on_demand).told()
-        except HostError as error:
-            await refuse(context, error)
 
     async def Unload(self, request: pb.UnloadRequest, context: Context) -> pb.Model:  # noqa: N802
-        try:
+        async with answering(context):
             return self.models.unload(request.model).told()
-        except HostError as error:
-            await refuse(context, error)
 
     async def Download(self, request: pb.DownloadRequest, context: Context) -> pb.Model:  # noqa: N802
         wanted = Wanted(request.source, request.name, request.file, request.revision, request.sha256)
-        try:
+        async with answering(context):
             return (await self.models.download(wanted)).told()
-        except HostError as error:
-            await refuse(context, error)
 
     # ------------------------------------------------------------------ inside
 
@@ -149,6 +143,10 @@ class ModelHost(rpc.ModelHostServiceServicer):
         self._news = asyncio.Event()
 
 
-async def refuse(context: Context, error: HostError) -> NoReturn:
-    await context.abort(error.status, str(error))
-    raise error  # abort has raised already
+@contextlib.asynccontextmanager
+async def answering(context: Context) -> AsyncIterator[None]:
+    """Around a call: what it refuses is a status."""
+    try:
+        yield
+    except HostError as error:
+        await context.abort(error.status, str(error))
