@@ -14,25 +14,25 @@ from pathlib import Path
 class Word:
     module: str
     what: str
-    arguments: tuple[str, ...] = ()  # put before what the caller wrote
     serves: bool = False  # and takes no arguments: it is set by the environment
 
 
+ADMIN = "api.admin"  # which is told the word, too
 WORDS = {
     "dev": Word("internal.dev", "run the whole system on this machine"),
-    "keys": Word("api.admin", "create, list, rotate and revoke API keys", ("keys",)),
-    "projects": Word("api.admin", "create, list and archive projects", ("projects",)),
-    "organisations": Word("api.admin", "create and list organisations", ("organisations",)),
-    "limits": Word("api.admin", "show and change the rate limits of projects and keys", ("limits",)),
-    "tiers": Word("api.admin", "show and change the rate limits that projects have by default", ("tiers",)),
-    "prices": Word("api.admin", "show and set what tokens cost", ("prices",)),
-    "credits": Word("api.admin", "add and show prepaid credits", ("credits",)),
-    "budgets": Word("api.admin", "set, show and clear budgets of projects and keys", ("budgets",)),
-    "ledger": Word("api.admin", "verify the books", ("ledger",)),
-    "audit": Word("api.admin", "show who changed what", ("audit",)),
+    "keys": Word(ADMIN, "create, list, rotate and revoke API keys"),
+    "projects": Word(ADMIN, "create, list and archive projects"),
+    "organisations": Word(ADMIN, "create and list organisations"),
+    "limits": Word(ADMIN, "show and change the rate limits of projects and keys"),
+    "tiers": Word(ADMIN, "show and change the rate limits that projects have by default"),
+    "prices": Word(ADMIN, "show and set what tokens cost"),
+    "credits": Word(ADMIN, "add and show prepaid credits"),
+    "budgets": Word(ADMIN, "set, show and clear budgets of projects and keys"),
+    "ledger": Word(ADMIN, "verify the books"),
+    "audit": Word(ADMIN, "show who changed what"),
     "batch": Word("internal.batch", "answer every line of a file, on a server or offline"),
     "models": Word("internal.models", "list, load, unload, download and inspect models"),
-    "migrate": Word("api.admin", "bring the database to this version", ("migrate",)),
+    "migrate": Word(ADMIN, "bring the database to this version"),
     "api": Word("api.main", "run one process of the API", serves=True),
     "worker": Word("api.worker", "run one process that runs batches", serves=True),
     "host": Word("internal.host", "run the model host of this machine", serves=True),
@@ -74,9 +74,11 @@ def run(word: str, rest: list[str]) -> None:
     if row.serves:
         told = f"{row.what}. Its settings are variables of the environment: see .env.example."
         argparse.ArgumentParser(f"novai {word}", description=told).parse_args(rest)
-    if row.module == "api.admin" and not {"-h", "--help"} & {*rest}:
-        find_dev_stack()
-    sys.argv = [f"novai {word}", *row.arguments, *rest]
+    if row.module == ADMIN:
+        if not {"-h", "--help"} & {*rest}:
+            find_dev_stack()
+        rest = [word, *rest]
+    sys.argv = [f"novai {word}", *rest]
     runpy.run_module(row.module, run_name="__main__", alter_sys=False)
 
 

@@ -215,7 +215,3 @@ NovAI is ready ({seconds:.1f} s). Try it:
   logs       {settings.state}/logs/
   stop       Ctrl-C
 """
-
-
-if __name__ == "__main__":
-    main()

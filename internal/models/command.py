@@ -177,7 +177,3 @@ def shown(model: Model) -> str:
 
 def said(given: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-
-
-if __name__ == "__main__":
-    main()
