@@ -35,7 +35,8 @@ from typing import Any
 import uvloop
 
 from bench import load
-from bench.stack import free_port, running
+from bench.stack import running
+from internal.dev.processes import free_port
 from internal.inference.backends.llamacpp.model import Model
 
 SAMPLING: dict[str, Any] = {"ignore_eos": True, "top_k": 40, "top_p": 0.95, "min_p": 0}

@@ -17,9 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import TypeVar
 
 import uvloop
 
@@ -27,8 +25,6 @@ from api.domain import Limit, Limits, Principal
 from api.errors import RateLimitError
 from api.limits.limiter import Limiter
 from internal.dev.redis_server import RedisServer
-
-T = TypeVar("T")
 
 SINGLE = 4_000
 CONCURRENCY = 64
@@ -46,13 +42,6 @@ FREE = someone(
     Limit("requests_per_minute", 10**9), Limit("tokens_per_minute", 10**11), Limit("concurrent_requests", 10**6)
 )
 SCARCE = someone(Limit("requests_per_day", LIMIT), Limit("tokens_per_day", LIMIT * TOKENS))
-
-
-def run(work: Awaitable[T]) -> T:
-    async def main() -> T:
-        return await work
-
-    return uvloop.run(main())
 
 
 async def opened(url: str) -> Limiter:
@@ -145,10 +134,10 @@ def main() -> None:
     p.add_argument("--name", help="its name")
     a = p.parse_args()
     if a.redis_url:
-        print(run(attempts(a.redis_url, a.name, a.attempts)))
+        print(uvloop.run(attempts(a.redis_url, a.name, a.attempts)))
         return
     with tempfile.TemporaryDirectory(prefix="novai-bench-") as folder, RedisServer(Path(folder)) as server:
-        result = run(single(server.url)) | run(concurrent(server.url))
+        result = uvloop.run(single(server.url)) | uvloop.run(concurrent(server.url))
         print(json.dumps({"bench": "limiter"} | result | over_admission(server.url, a.attempts, a.processes)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from internal.dev.processes import free_port
 
 READY_S = 120.0
 
@@ -98,9 +99,3 @@ def wait_ready(child: subprocess.Popen[bytes], env_file: Path, log: Path) -> dic
 def read_env(file: Path) -> dict[str, str]:
     lines = [line.partition("=") for line in file.read_text().splitlines() if line]
     return {name: value for name, _, value in lines}
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])

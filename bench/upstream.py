@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import apart
-from bench.stack import Stack, free_port, running
+from bench.stack import Stack, running
+from internal.dev.processes import free_port
 
 SINGLE = {"concurrency": 1, "max_tokens": 1}
 REQUESTS = {"concurrency": 32, "max_tokens": 1}
