@@ -56,6 +56,8 @@ class Web:
                     return
                 await stack.aclose()
                 url = urljoin(url, response.headers["location"])
+            else:
+                raise UnreachableError
             try:
                 response = await stack.enter_async_context(self._guard.open(url, self._told(url, headers)))
             except RefusedError as error:

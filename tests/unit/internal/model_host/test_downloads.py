@@ -89,6 +89,14 @@ async def test_a_token_is_told_to_the_repository_and_to_nobody_it_leads_to(tmp_p
     assert {headers.get("authorization") for _, headers in elsewhere.asked} == {None}
 
 
+async def test_a_server_that_leads_in_a_circle_cannot_be_reached(tmp_path: Path) -> None:
+    files = Files(moved={"/tiny.gguf": "/tiny.gguf"})
+    async with downloading(tmp_path, files) as run:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ask(run, f"{files.url}/tiny.gguf")
+    assert "cannot be reached" in status_of(refusal)[1]
+
+
 async def test_servers_that_have_no_time_are_asked_again_and_others_believed(tmp_path: Path) -> None:
     files = Files({"/tiny.gguf": BODY}, statuses=[200, 503, 410])
     async with downloading(tmp_path, files) as run:
