@@ -27,8 +27,8 @@ STOP_REASONS: dict[str, s.MessageStopReason] = {
 }
 
 
-class MessageCollector:
-    """A whole message, put together from its deltas: the blocks of the stream, in their order."""
+class MessageAnswer:
+    """A whole answer, put together from its deltas: the blocks of the stream, in their order."""
 
     def __init__(self, stream: GenerationStream, body: s.MessageRequest) -> None:
         self._stream = stream
@@ -49,8 +49,8 @@ class MessageCollector:
         if delta.finish:
             self._last = delta
 
-    def message(self) -> s.Message:
-        """All is read."""
+    def whole(self) -> s.Message:
+        """Once the stream was read to its end."""
         content = [make("".join(parts)) for make, parts in self._blocks]
         return message_of(self._stream, content, ending(self._stream, self._body, self._last))
 

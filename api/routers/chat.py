@@ -7,13 +7,13 @@ from fastapi import Request, Response
 from api.answers.chat import ChatAnswer, ChunkEncoder
 from api.answers.chunks import includes_usage
 from api.clients.generate_request import from_chat, server_tools
-from api.dependencies import answer_headers, encode
+from api.dependencies import answer_headers
 from api.generated import schemas as s
 from api.generated.routes import ChatApi
-from api.routers.generations import admitted_with_tools
+from api.routers.generations import admitted_with_tools, answered
 from api.rules import check_chat
 from api.state import AppState
-from api.streaming import EventStream, read_whole
+from api.streaming import EventStream
 
 
 class Chat(ChatApi):
@@ -29,7 +29,4 @@ class Chat(ChatApi):
             headers = answer_headers(request) | stream.headers
             return EventStream(stream, ChunkEncoder(stream, include_usage), headers, self._state.settings)
         answer = ChatAnswer(stream, body)
-        if not await read_whole(stream, request.receive, answer.add):
-            return Response(status_code=499)  # nobody reads this
-        headers = answer_headers(request) | stream.headers
-        return Response(encode(answer.whole()), headers=headers, media_type="application/json")
+        return await answered(request, stream, answer.add, answer.whole)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import Request
+import msgspec
+from fastapi import Request, Response
 
 from api.clients.session import GenerateRequest
-from api.dependencies import principal_of
+from api.dependencies import answer_headers, encode, principal_of
 from api.domain import WantedTool
-from api.services.answering import AnswerStream
+from api.services.answering import AnswerStream, Said
 from api.services.generation_stream import GenerationStream
 from api.state import AppState
+from api.streaming import read_whole
 
 
 async def admitted(
@@ -44,3 +46,15 @@ async def admitted_with_tools(
     return await app.tools.admit(
         wanted, asked, most_calls, principal_of(request), state["request_id"], operation, streamed=streamed is True
     )
+
+
+async def answered(
+    request: Request, stream: AnswerStream[Said], add: Callable[[Said], None], whole: Callable[[], msgspec.Struct]
+) -> Response:
+    """The stream as one answer: all that is said is `add`ed, `whole` is the sum of it. Raises the ApiError that ended
+    the stream."""
+    if not await read_whole(stream, request.receive, add):
+        return Response(status_code=499)  # nobody reads this
+    # Now, and not before: which upstream answers is known when the stream has started.
+    headers = answer_headers(request) | stream.headers
+    return Response(encode(whole()), headers=headers, media_type="application/json")

@@ -8,15 +8,15 @@ from typing import TypeVar
 
 from fastapi import Request, Response
 
-from api.answers.messages import MessageCollector, MessageEncoder
+from api.answers.messages import MessageAnswer, MessageEncoder
 from api.clients.messages_request import from_count, from_message
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, principal_of
 from api.generated import schemas as s
 from api.generated.routes import MessagesApi
-from api.routers.generations import admitted
+from api.routers.generations import admitted, answered
 from api.rules import check_message_request
 from api.state import AppState
-from api.streaming import EventStream, read_whole
+from api.streaming import EventStream
 
 Body = TypeVar("Body", s.MessageRequest, s.MessageCountRequest)
 Made = TypeVar("Made")
@@ -31,13 +31,11 @@ class Messages(MessagesApi):
     async def create_message(self, request: Request, body: s.MessageRequest) -> Response:
         check_message_request(body)
         stream = await admitted(self._state, request, await _made(from_message, body), "createMessage", body.stream)
-        headers = answer_headers(request) | stream.headers
         if body.stream:
+            headers = answer_headers(request) | stream.headers
             return EventStream(stream, MessageEncoder(stream, body), headers, self._state.settings)
-        collector = MessageCollector(stream, body)
-        if not await read_whole(stream, request.receive, collector.add):
-            return Response(status_code=499)  # nobody reads this
-        return Response(encode(collector.message()), headers=headers, media_type="application/json")
+        answer = MessageAnswer(stream, body)
+        return await answered(request, stream, answer.add, answer.whole)
 
     async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> s.MessageTokens:
         check_message_request(body)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -145,6 +146,22 @@ async def test_who_has_no_first_token_is_answered_by_another_and_billed_once(sys
     one = {"upstream": "second", "outcome": "finished", "provenance": "provider", "cost_nusd": 13_000}
     counted = {"prompt_tokens": 5, "cached_tokens": 0, "completion_tokens": 2, "reasoning_tokens": 0}
     assert system.rows() == [one | counted] * len(answers)
+
+
+MESSAGES = [{"role": "user", "content": HELLO}]
+FORMS: dict[str, dict[str, Any]] = {
+    "chat/completions": {"messages": MESSAGES},
+    "messages": {"messages": MESSAGES, "max_tokens": 9},
+    "responses": {"input": HELLO},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_answer_of_any_form_says_who_gave_it(system: System, form: str, stream: bool) -> None:
+    body = {"model": "scripted", "stream": stream} | FORMS[form]
+    answer = await system.client.post(f"/{form}", cast_to=httpx.Response, body=body)
+    assert answer.headers["x-novai-upstream"] == "first"
 
 
 async def text_of(answer: Any, stream: bool) -> str:

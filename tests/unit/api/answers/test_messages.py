@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from gen import inference_pb2 as pb
 
-from api.answers.messages import MessageCollector, MessageEncoder, end_of, event, usage_of
+from api.answers.messages import MessageAnswer, MessageEncoder, end_of, event, usage_of
 from api.domain import Principal, TokenUsage
 from api.generated import schemas as s
 from api.ledger.pricing import free_price
@@ -67,9 +67,9 @@ def test_the_end_may_come_with_the_last_text() -> None:
 
 
 def test_a_whole_message_of_such_a_delta() -> None:
-    collector = MessageCollector(stream(), BODY)
-    collector.add(EVERYTHING)
-    message = json.loads(msgspec.json.encode(collector.message()))
+    answer = MessageAnswer(stream(), BODY)
+    answer.add(EVERYTHING)
+    message = json.loads(msgspec.json.encode(answer.whole()))
     assert (message["id"], message["stop_reason"]) == ("msg_1", "tool_use")
     assert message["content"] == [
         {"type": "thinking", "thinking": "hm", "signature": "msg_1"},
