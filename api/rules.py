@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -43,7 +43,7 @@ def check_chat(body: s.ChatCompletionRequest) -> None:
         check_message(message, f"messages[{index}]")
 
 
-def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest) -> None:
+def check_stream_options(body: s.ChatCompletionRequest | s.CompletionRequest | s.ResponseRequest) -> None:
     if not absent(body.stream_options) and not body.stream:
         raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
     if isinstance(body.stream_options, s.StreamOptions) and body.stream_options.continuous_usage_stats:
@@ -83,13 +83,9 @@ def check_output_form(body: s.ChatCompletionRequest) -> None:
 
 
 def check_tools(body: s.ChatCompletionRequest) -> None:
-    tools = [] if absent(body.tools) else body.tools
-    assert isinstance(tools, list)
-    names = [tool.name if isinstance(tool, s.ServerTool) else tool.function.name for tool in tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            of = "" if isinstance(tools[index], s.ServerTool) else ".function"
-            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", f"tools[{index}]{of}.name")
+    tools = body.tools or []
+    named = [(tool, "") if isinstance(tool, s.ServerTool) else (tool.function, ".function") for tool in tools]
+    names = distinct((tool.name, f"tools[{index}]{at}.name") for index, (tool, at) in enumerate(named))
     if (body.n or 1) > 1 and any(isinstance(tool, s.ServerTool) for tool in tools):
         raise invalid("Only one answer at a time can use the server's tools. Leave 'n' out.", "n")
     choice = body.tool_choice
@@ -104,7 +100,17 @@ def check_tools(body: s.ChatCompletionRequest) -> None:
             check_chosen(allowed.function.name, names, f"tool_choice.allowed_tools.tools[{index}].function.name")
 
 
-def check_chosen(name: str, names: list[str], param: str) -> None:
+def distinct(named: Iterable[tuple[str, str]]) -> set[str]:
+    """The names of tools, given with the parameters that say them. There may be thousands, of servers with many."""
+    names: set[str] = set()
+    for name, param in named:
+        if name in names:
+            raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", param)
+        names.add(name)
+    return names
+
+
+def check_chosen(name: str, names: set[str], param: str) -> None:
     if name not in names:
         raise invalid(f"The tool '{name}' of 'tool_choice' is not among 'tools'.", param)
 
@@ -130,9 +136,15 @@ def check_message_blocks(blocks: Sequence[s.MessageUserBlock | s.MessageToolResu
 
 
 def check_message_tools(body: s.MessageRequest | s.MessageCountRequest) -> None:
-    tools = [] if absent(body.tools) else body.tools
-    assert isinstance(tools, list)
-    names = [tool.name for tool in tools]
+    names = distinct(message_tools(body.tools or []))
+    choice = body.tool_choice
+    if isinstance(choice, s.MessageToolChoiceAny | s.MessageToolChoiceTool) and not names:
+        raise invalid("'tool_choice' asks for a tool, and there are no 'tools'.", "tool_choice")
+    if isinstance(choice, s.MessageToolChoiceTool):
+        check_chosen(choice.name, names, "tool_choice.name")
+
+
+def message_tools(tools: Sequence[s.MessageTool]) -> Iterator[tuple[str, str]]:
     for number, tool in enumerate(tools):
         at = f"tools[{number}]"
         if not absent(tool.type) and tool.type != "custom":
@@ -146,13 +158,7 @@ def check_message_tools(body: s.MessageRequest | s.MessageCountRequest) -> None:
             raise invalid(
                 f"Missing required parameter: '{at}.input_schema'.", f"{at}.input_schema", "missing_required_parameter"
             )
-        if tool.name in names[:number]:
-            raise invalid(f"The tool '{tool.name}' is given twice. Tool names must differ.", f"{at}.name")
-    choice = body.tool_choice
-    if isinstance(choice, s.MessageToolChoiceAny | s.MessageToolChoiceTool) and not tools:
-        raise invalid("'tool_choice' asks for a tool, and there are no 'tools'.", "tool_choice")
-    if isinstance(choice, s.MessageToolChoiceTool) and choice.name not in names:
-        raise invalid(f"The tool '{choice.name}' of 'tool_choice' is not among 'tools'.", "tool_choice.name")
+        yield tool.name, f"{at}.name"
 
 
 def check_tokenize(body: s.TokenizeRequest) -> None:
@@ -176,8 +182,7 @@ def check_without_images(message: s.ChatMessage, at: str) -> None:
 
 def check_response(body: s.ResponseRequest) -> None:
     """Raises InvalidRequestError for a body that fits the schema and asks for what makes no sense, or is not there."""
-    if not absent(body.stream_options) and not body.stream:
-        raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    check_stream_options(body)
     if body.background is True:
         raise unsupported("Responses do not run in the background here. Leave 'background' out.", "background")
     check_metadata(body.metadata)
@@ -232,33 +237,26 @@ def check_parts(content: s.ResponseContent, at: str) -> None:
 
 
 def check_response_tools(body: s.ResponsePrompt) -> None:
-    names: set[str] = set()  # thousands, of servers with many tools: a list would be looked through for each
-    for index, tool in enumerate(body.tools or []):
-        if isinstance(tool, s.ResponseServerTools):
-            check_server_tools(tool, f"tools[{index}]")
-        for name, param in names_of(tool, f"tools[{index}]"):
-            if name in names:
-                raise invalid(f"The tool '{name}' is given twice. Tool names must differ.", param)
-            names.add(name)
+    names = distinct(response_tools(body.tools or []))
     choice = body.tool_choice
     if isinstance(choice, s.ResponseNamedTool):
-        chosen = {"tool_choice.name": choice.name}
+        check_chosen(choice.name, names, "tool_choice.name")
     elif isinstance(choice, s.ResponseAllowedTools):
-        chosen = {f"tool_choice.tools[{index}].name": tool.name for index, tool in enumerate(choice.tools)}
+        for index, tool in enumerate(choice.tools):
+            check_chosen(tool.name, names, f"tool_choice.tools[{index}].name")
     elif choice == "required" and not names:
         raise invalid("'tool_choice' is 'required', but there are no 'tools'. Give some.", "tool_choice")
-    else:
-        return
-    for param, name in chosen.items():
-        if name not in names:
-            raise invalid(f"The tool '{name}' of 'tool_choice' is not among 'tools'.", param)
 
 
-def names_of(tool: s.ResponseTool, at: str) -> list[tuple[str, str]]:
-    """What the model calls it by, and where that is said."""
-    if isinstance(tool, s.ResponseFunctionTool):
-        return [(tool.name, f"{at}.name")]
-    return [(name, f"{at}.allowed_tools[{index}]") for index, name in enumerate(tool.allowed_tools)]
+def response_tools(tools: Sequence[s.ResponseTool]) -> Iterator[tuple[str, str]]:
+    for index, tool in enumerate(tools):
+        at = f"tools[{index}]"
+        if isinstance(tool, s.ResponseFunctionTool):
+            yield tool.name, f"{at}.name"
+        else:
+            check_server_tools(tool, at)
+            for number, name in enumerate(tool.allowed_tools):
+                yield name, f"{at}.allowed_tools[{number}]"
 
 
 def check_server_tools(tool: s.ResponseServerTools, at: str) -> None:
