@@ -132,6 +132,12 @@ def principal_of(request: Request) -> Principal:
     return found
 
 
+def asking(request: Request, model: str) -> tuple[Principal, str]:
+    """Who asks for a model, and the request's id. The access log gets the model."""
+    request.scope["state"]["log"]["model"] = model
+    return principal_of(request), request.scope["state"]["request_id"]
+
+
 def answer_headers(request: Request) -> dict[str, str]:
     """Headers of an answer that the body's parsing decided."""
     ignored = request.scope["state"].get("ignored_params")

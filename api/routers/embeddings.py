@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from api.answers.embeddings import embedding_answer
-from api.dependencies import answer_headers, principal_of
+from api.dependencies import answer_headers, asking
 from api.generated import schemas as s
 from api.generated.routes import EmbeddingsApi
 from api.rules import check_embedding
@@ -18,11 +18,9 @@ class Embeddings(EmbeddingsApi):
 
     async def create_embedding(self, request: Request, body: s.EmbeddingRequest) -> Response:
         inputs = check_embedding(body)
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
         dimensions = body.dimensions if isinstance(body.dimensions, int) else 0
         model, vectors, headers = await self._state.embeddings.embed(
-            body.model, inputs, dimensions, principal_of(request), state["request_id"]
+            body.model, inputs, dimensions, *asking(request, body.model)
         )
         headers |= answer_headers(request)
         return Response(embedding_answer(body, model, vectors), headers=headers, media_type="application/json")

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 
 from api.clients.session import GenerateRequest
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, asking, encode
 from api.domain import WantedTool
 from api.services.answering import AnswerStream, Said
 from api.services.generation_stream import GenerationStream
@@ -21,11 +21,7 @@ async def admitted(
     app: AppState, request: Request, wanted: GenerateRequest, operation: str, streamed: object
 ) -> GenerationStream:
     """The caller's generation, not yet started. Raises as `GenerationService.admit`."""
-    state = request.scope["state"]
-    state["log"]["model"] = wanted.model
-    return await app.generation.admit(
-        wanted, principal_of(request), state["request_id"], operation, streamed=streamed is True
-    )
+    return await app.generation.admit(wanted, *asking(request, wanted.model), operation, streamed=streamed is True)
 
 
 async def admitted_with_tools(
@@ -41,10 +37,8 @@ async def admitted_with_tools(
     Raises as `ToolService.admit`."""
     if not asked:
         return await admitted(app, request, wanted, operation, streamed)
-    state = request.scope["state"]
-    state["log"]["model"] = wanted.model
     return await app.tools.admit(
-        wanted, asked, most_calls, principal_of(request), state["request_id"], operation, streamed=streamed is True
+        wanted, asked, most_calls, *asking(request, wanted.model), operation, streamed=streamed is True
     )
 
 

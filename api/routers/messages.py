@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from api.answers.messages import MessageAnswer, MessageEncoder
 from api.clients.messages_request import from_count, from_message
-from api.dependencies import answer_headers, principal_of
+from api.dependencies import answer_headers, asking
 from api.generated import schemas as s
 from api.generated.routes import MessagesApi
 from api.routers.generations import admitted, answered
@@ -39,10 +39,8 @@ class Messages(MessagesApi):
 
     async def count_message_tokens(self, request: Request, body: s.MessageCountRequest) -> s.MessageTokens:
         check_message_request(body)
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
         tokens = await self._state.tokens.count(
-            await _made(from_count, body), principal_of(request), state["request_id"], operation="countMessageTokens"
+            await _made(from_count, body), *asking(request, body.model), operation="countMessageTokens"
         )
         return s.MessageTokens(input_tokens=tokens)
 

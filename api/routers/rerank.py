@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, asking, encode
 from api.generated import schemas as s
 from api.generated.routes import RerankApi
 from api.state import AppState
@@ -15,11 +15,9 @@ class Rerank(RerankApi):
         self._state = state
 
     async def create_rerank(self, request: Request, body: s.RerankRequest) -> Response:
-        state = request.scope["state"]
-        state["log"]["model"] = body.model
         texts = [document if isinstance(document, str) else document.text for document in body.documents]
         model, found, headers = await self._state.embeddings.rerank(
-            body.model, body.query, texts, principal_of(request), state["request_id"]
+            body.model, body.query, texts, *asking(request, body.model)
         )
         nearest = sorted(enumerate(found.scores), key=lambda row: -row[1])  # equals stay in their order
         most = body.top_n if isinstance(body.top_n, int) else len(texts)

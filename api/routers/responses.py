@@ -12,7 +12,7 @@ from api.answers.responses import ResponseAnswer, begun
 from api.bodies import typed_items
 from api.clients.generate_request import given
 from api.clients.responses_request import from_prompt, from_response, server_tools
-from api.dependencies import answer_headers, encode, principal_of
+from api.dependencies import answer_headers, asking, encode, principal_of
 from api.errors import ApiError, InvalidRequestError
 from api.generated import schemas as s
 from api.generated.routes import ResponsesApi
@@ -47,14 +47,11 @@ class Responses(ResponsesApi):
 
     async def count_response_input_tokens(self, request: Request, body: s.ResponsePrompt) -> s.InputTokens:
         check_prompt(body)
-        state, principal = request.scope["state"], principal_of(request)
-        state["log"]["model"] = body.model
-        turn = await self._state.responses.turn(body, principal.project_id)
+        who = asking(request, body.model)
+        turn = await self._state.responses.turn(body, principal_of(request).project_id)
         prompt = from_prompt(body, turn.items, turn.earlier)
         self._state.tools.server.offer(prompt.chat, server_tools(body.tools))
-        tokens = await self._state.tokens.count(
-            prompt, principal, state["request_id"], operation="countResponseInputTokens"
-        )
+        tokens = await self._state.tokens.count(prompt, *who, operation="countResponseInputTokens")
         return s.InputTokens(object="response.input_tokens", input_tokens=tokens)
 
     async def retrieve_response(

@@ -6,7 +6,7 @@ from fastapi import Request
 
 from api.clients.generate_request import from_chat, server_tools
 from api.clients.tokenize_request import from_tokenize
-from api.dependencies import principal_of
+from api.dependencies import asking
 from api.generated import schemas as s
 from api.generated.routes import TokensApi
 from api.rules import check_chat, check_tokenize
@@ -21,18 +21,14 @@ class Tokens(TokensApi):
         check_chat(body)
         wanted = from_chat(body)
         self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
-        tokens = await self._state.tokens.count(
-            wanted, principal_of(request), request_id_of(request, body.model), operation="countChatTokens"
-        )
+        tokens = await self._state.tokens.count(wanted, *asking(request, body.model), operation="countChatTokens")
         return s.InputTokens(object="response.input_tokens", input_tokens=tokens)
 
     async def tokenize(self, request: Request, body: s.TokenizeRequest) -> s.TokenizeResponse:
         check_tokenize(body)
         wanted = from_tokenize(body)
         self._state.tools.server.offer(wanted.chat, server_tools(body.tools))
-        found, model = await self._state.tokens.tokenize(
-            wanted, principal_of(request), request_id_of(request, body.model)
-        )
+        found, model = await self._state.tokens.tokenize(wanted, *asking(request, body.model))
         pieces = [piece.decode("utf-8", "replace") for piece in found.pieces] if body.return_token_strs else None
         return s.TokenizeResponse(
             count=len(found.tokens),
@@ -42,14 +38,5 @@ class Tokens(TokensApi):
         )
 
     async def detokenize(self, request: Request, body: s.DetokenizeRequest) -> s.DetokenizeResponse:
-        text = await self._state.tokens.detokenize(
-            body.model, body.tokens, principal_of(request), request_id_of(request, body.model)
-        )
+        text = await self._state.tokens.detokenize(body.model, body.tokens, *asking(request, body.model))
         return s.DetokenizeResponse(prompt=text)
-
-
-def request_id_of(request: Request, model: str) -> str:
-    """The request's id; its model goes into the access log."""
-    state = request.scope["state"]
-    state["log"]["model"] = model
-    return str(state["request_id"])
