@@ -165,11 +165,15 @@ class EventStream(Response, Generic[Said]):
 
 
 class ByteStream(Response):
-    """`size` bytes, read piece by piece as the client takes them. Until the first piece a failure is an HTTP status;
-    after it, the connection ends before the announced length."""
+    """`size` bytes, or as many as there are, read piece by piece as the client takes them. Until the first piece a
+    failure is an HTTP status; after it, the connection ends before the announced length, or the last chunk."""
 
-    def __init__(self, pieces: AsyncIterator[bytes], size: int, headers: dict[str, str], settings: Settings) -> None:
+    def __init__(
+        self, pieces: AsyncIterator[bytes], size: int | None, headers: dict[str, str], settings: Settings
+    ) -> None:
         super().__init__(status_code=200, headers=headers | {"content-length": str(size)})
+        if size is None:
+            del self.headers["content-length"]
         self._pieces = pieces
         self._write_timeout_s = settings.write_timeout_s
         self._left = False

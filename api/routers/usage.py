@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.dependencies import encode, principal_of
 from api.domain import Principal
@@ -23,6 +22,7 @@ from api.services.usage import UsageQuery
 from api.state import AppState
 from api.storage.bills import Bill
 from api.storage.usage_queries import Group, UsageRow
+from api.streaming import ByteStream
 
 # What a group is called in a row.
 NAMES: dict[Group, str] = {"day": "date", "hour": "hour", "project": "project_id", "key": "key_id", "model": "model"}
@@ -54,7 +54,8 @@ class Usage(UsageApi):
         query = UsageQuery(by, start_date, end_date, model, key_id, project_id, limit, after)
         csv_wanted = "text/csv" in request.headers.get("accept", "")
         if csv_wanted and "limit" not in request.query_params:
-            return await self._whole_csv(principal_of(request), query)
+            pages = self._csv_pages(principal_of(request), query)
+            return ByteStream(pages, None, {"content-type": CSV}, self._state.settings)
         rows, next_after = await usage.page(self._state.database, principal_of(request), query)
         shown = [_shown(by, row) for row in rows]
         headers = {} if next_after is None else {"x-novai-next-after": next_after}
@@ -63,22 +64,14 @@ class Usage(UsageApi):
         page = {"object": "list", "data": shown, "has_more": next_after is not None, "next_after": next_after}
         return Response(encode(page), headers=headers, media_type="application/json")
 
-    async def _whole_csv(self, principal: Principal, query: UsageQuery) -> Response:
-        """All pages: who adds a column up does not look whether there are more rows. What can be refused is refused
-        before the first byte."""
-        query = replace(query, limit=CSV_ROWS)
-        page = await usage.page(self._state.database, principal, query)
-
-        async def pages() -> AsyncIterator[str]:
-            (rows, after), head = page, True
-            while True:
-                yield _csv(query.by, [_shown(query.by, row) for row in rows], head=head)
-                if after is None:
-                    return
-                head = False
-                rows, after = await usage.page(self._state.database, principal, replace(query, after=after))
-
-        return StreamingResponse(pages(), media_type=CSV)
+    async def _csv_pages(self, principal: Principal, query: UsageQuery) -> AsyncIterator[bytes]:
+        """All of them: who adds a column up does not look whether there are more rows."""
+        after, head = query.after, True
+        while head or after is not None:
+            query = replace(query, limit=CSV_ROWS, after=after)
+            rows, after = await usage.page(self._state.database, principal, query)
+            yield _csv(query.by, [_shown(query.by, row) for row in rows], head=head).encode()
+            head = False
 
     async def retrieve_request_usage(self, request: Request, request_id: str) -> s.RequestUsage:
         return _bill(await usage.bill(self._state.database, principal_of(request), request_id))

@@ -31,16 +31,18 @@ async def edge(fresh_database: str, redis_url: str) -> AsyncIterator[Edge]:
 
 
 BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True})
+STREAM = "POST /v1/chat/completions"
+TABLE = "GET /v1/usage?group_by=key,model"
 
 
-async def ask(edge: Edge, *headers: str) -> socket.socket:
-    """A stream that nobody reads, in a buffer of the smallest size."""
+async def ask(edge: Edge, *headers: str, what: str = STREAM) -> socket.socket:
+    """An answer that nobody reads, in a buffer of the smallest size."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port_of(edge)))
-    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: x", f"Authorization: Bearer {edge.key}", *headers]
+    lines = [f"{what} HTTP/1.1", "Host: x", f"Authorization: Bearer {edge.key}", *headers]
     lines += ["Content-Type: application/json", f"Content-Length: {len(BODY)}", "", BODY]
     await loop.sock_sendall(connection, "\r\n".join(lines).encode())
     return connection
@@ -97,3 +99,18 @@ async def test_their_idempotency_key_stays_used(edge: Edge) -> None:
         answer = await client.post("/v1/chat/completions", content=BODY)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_answer_not_kept")
     assert [row["n"] for row in await edge.state.database.fetch("SELECT count(*) AS n FROM usage")] == [1]
+
+
+async def test_who_asks_for_a_table_and_does_not_read_it_is_left_in_time(edge: Edge) -> None:
+    await edge.state.database.fetch(
+        "INSERT INTO usage_rollups (project_id, width_s, bucket, key_id, model, organisation_id, requests, broken,"
+        " prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, cost_nusd) SELECT id, 86400,"
+        " date_trunc('day', now(), 'UTC'), 'key', 'model ' || n, organisation_id, 1, 0, 1, 0, 1, 0, 1"
+        " FROM projects, generate_series(1, 20000) AS n"
+    )
+    with await ask(edge, "Accept: text/csv", what=TABLE):
+        async with asyncio.timeout(WRITE_TIMEOUT_S + CLOSE_WAIT_S + 10):
+            while not most_unsent(edge):
+                await asyncio.sleep(0.05)
+            while open_connections(edge):
+                await asyncio.sleep(0.05)
