@@ -80,7 +80,7 @@ class BodyLimitMiddleware:
             if int(announced) > limit.max_bytes:
                 await reject(scope, send, limit.too_large(int(announced)))
                 return
-        if not (chunked or announced not in (None, b"0")):
+        if not chunked and announced in (None, b"0"):
             await self._app(scope, receive, send)
             return
         coming = _Body(receive, limit)
@@ -98,53 +98,44 @@ class BodyLimitMiddleware:
 class _Body:
     """A request's `receive`, counting and timing the body that passes through it."""
 
-    __slots__ = ("_began_s", "_limit", "_loop", "_receive", "_whole", "size")
+    __slots__ = ("_began_s", "_loop", "_receive", "_size", "limit", "whole")
 
     def __init__(self, receive: Receive, limit: BodyLimit) -> None:
+        self.limit = limit
+        self.whole = False  # nothing more of it will come
         self._receive = receive
-        self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
-        self._whole = False
-        self.size = 0
+        self._size = 0
 
     async def receive(self) -> Message:
-        if self._whole:
+        if self.whole:
             return await self._receive()  # waits for the client to leave, for as long as the answer takes
         try:
             async with asyncio.timeout_at(self._deadline_s()):
                 message = await self._receive()
         except TimeoutError:
             raise RequestTimeoutError(
-                f"The request body did not arrive within {self._limit.timeout_s:g} seconds.", headers=_CLOSE
+                f"The request body did not arrive within {self.limit.timeout_s:g} seconds.", headers=_CLOSE
             ) from None
         if message["type"] != "http.request":
-            self._whole = True
+            self.whole = True
             return message
-        self.size += len(message.get("body", b""))
-        if self.size > self._limit.max_bytes:
-            raise self._limit.too_large(None)
-        self._whole = not message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        if self._size > self.limit.max_bytes:
+            raise self.limit.too_large(None)
+        self.whole = not message.get("more_body", False)
         return message
-
-    @property
-    def whole(self) -> bool:
-        """Nothing more of it will come."""
-        return self._whole
-
-    @property
-    def limit(self) -> BodyLimit:
-        return self._limit
 
     def begin(self) -> None:
         """Its time begins now: it was kept from coming."""
         self._began_s = self._loop.time()
 
     def _deadline_s(self) -> float:
-        limit = self._limit
+        limit = self.limit
         if limit.bytes_per_s is None:
             return self._began_s + limit.timeout_s
-        return limit.timeout_s + min(self._loop.time(), self._began_s + self.size / limit.bytes_per_s)
+        return limit.timeout_s + min(self._loop.time(), self._began_s + self._size / limit.bytes_per_s)
 
 
 class _Room:
