@@ -137,58 +137,52 @@ def _state(bill: Bill) -> Literal["running", "settled", "released"]:
 
 def _hold(bill: Bill) -> s.RequestHold | None:
     hold = bill.hold
-    return (
-        None
-        if hold is None
-        else s.RequestHold(
-            state=hold.state,
-            amount_nusd=hold.amount_nusd,
-            account=hold.account,
-            held_at=hold.created_at.timestamp(),
-            closed_at=None if hold.closed_at is None else hold.closed_at.timestamp(),
-            extensions=[
-                s.HoldExtension(amount_nusd=amount_nusd, extended_at=at.timestamp())
-                for amount_nusd, at in zip(hold.extensions_nusd, hold.extended_at, strict=True)
-            ],
-        )
+    if hold is None:
+        return None
+    return s.RequestHold(
+        state=hold.state,
+        amount_nusd=hold.amount_nusd,
+        account=hold.account,
+        held_at=hold.created_at.timestamp(),
+        closed_at=None if hold.closed_at is None else hold.closed_at.timestamp(),
+        extensions=[
+            s.HoldExtension(amount_nusd=amount_nusd, extended_at=at.timestamp())
+            for amount_nusd, at in zip(hold.extensions_nusd, hold.extended_at, strict=True)
+        ],
     )
 
 
 def _price(bill: Bill) -> s.RequestPrice | None:
     price = bill.price
-    return (
-        None
-        if price is None
-        else s.RequestPrice(
-            version=price.version,
-            input_nusd_per_mtok=price.input_nusd_per_mtok,
-            cached_nusd_per_mtok=price.cached_nusd_per_mtok,
-            output_nusd_per_mtok=price.output_nusd_per_mtok,
-            percent=price.percent,
-        )
+    if price is None:
+        return None
+    return s.RequestPrice(
+        version=price.version,
+        input_nusd_per_mtok=price.input_nusd_per_mtok,
+        cached_nusd_per_mtok=price.cached_nusd_per_mtok,
+        output_nusd_per_mtok=price.output_nusd_per_mtok,
+        percent=price.percent,
     )
 
 
 def _used(bill: Bill) -> s.RequestUsed | None:
     used = bill.used
-    return (
-        None
-        if used is None
-        else s.RequestUsed(
-            provenance=used.provenance,
-            input_tokens=used.prompt_tokens,
-            cached_tokens=used.cached_tokens,
-            output_tokens=used.completion_tokens,
-            reasoning_tokens=used.reasoning_tokens,
-            total_tokens=used.prompt_tokens + used.completion_tokens,
-            outcome=used.outcome,
-            finish_reason=used.finish_reason,
-            status=used.status,
-            streamed=used.streamed,
-            replica=used.replica,
-            ttft_ms=used.ttft_ms,
-            duration_ms=used.duration_ms,
-        )
+    if used is None:
+        return None
+    return s.RequestUsed(
+        provenance=used.provenance,
+        input_tokens=used.prompt_tokens,
+        cached_tokens=used.cached_tokens,
+        output_tokens=used.completion_tokens,
+        reasoning_tokens=used.reasoning_tokens,
+        total_tokens=used.prompt_tokens + used.completion_tokens,
+        outcome=used.outcome,
+        finish_reason=used.finish_reason,
+        status=used.status,
+        streamed=used.streamed,
+        replica=used.replica,
+        ttft_ms=used.ttft_ms,
+        duration_ms=used.duration_ms,
     )
 
 
