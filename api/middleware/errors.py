@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import ApiError, InvalidRequestError, MethodNotAllowedError, NotFoundError, ShuttingDownError
+from api.errors import ApiError, MethodNotAllowedError, NotFoundError, ShuttingDownError
 from api.middleware import reject
 
 
@@ -46,11 +46,9 @@ def methods(scope: Scope) -> set[str]:
 
 
 def from_starlette(error: HTTPException, scope: Scope) -> ApiError:
-    """What Starlette itself refuses: unknown paths, wrong methods."""
+    """What Starlette itself refuses: wrong methods and, else, unknown paths."""
     where = f"{scope['method']} {scope['path'][:200]}"
     if error.status_code == 405:
         allow = ", ".join(sorted(methods(scope)))
         return MethodNotAllowedError(f"Not allowed: {where}. This path has: {allow}.", headers={"Allow": allow})
-    if error.status_code == 404:
-        return NotFoundError(f"Invalid URL ({where}). The API is described at /docs.")
-    return InvalidRequestError(str(error.detail))
+    return NotFoundError(f"Invalid URL ({where}). The API is described at /docs.")
