@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from references import resolve
+from references import content_of, operations, resolve
 
 Node = dict[str, Any]
-METHODS = ("get", "put", "post", "delete", "patch")
 # What must not shrink (-1) or grow (1) in a request.
 BOUNDS = {"maximum": -1, "maxLength": -1, "maxItems": -1, "minimum": 1, "minLength": 1, "minItems": 1}
 
@@ -30,11 +29,9 @@ class Comparison:
         self._seen: set[tuple[str, str, bool]] = set()  # schemas are recursive, and shared
 
     def breaks(self) -> Iterator[str]:
-        for path, item in self.old["paths"].items():
-            for method in METHODS:
-                if method in item:
-                    before, after = item[method], self.new["paths"].get(path, {}).get(method)
-                    yield from self.operation(f"{method.upper()} {path}", before, after)
+        after = {(method, path): operation for method, path, operation in operations(self.new)}
+        for method, path, before in operations(self.old):
+            yield from self.operation(f"{method.upper()} {path}", before, after.get((method, path)))
 
     def operation(self, where: str, old: Node, new: Node | None) -> Iterator[str]:
         if new is None:
@@ -46,8 +43,8 @@ class Comparison:
         yield from self.parameters(where, old, new)
         yield from self.body(where, old, new)
         for status, before in old["responses"].items():
-            after = resolve(self.new, new["responses"].get(status, {})).get("content", {})
-            for kind, content in resolve(self.old, before).get("content", {}).items():
+            after = content_of(self.new, new["responses"].get(status, {}))
+            for kind, content in content_of(self.old, before).items():
                 place = f"{where} {status}"
                 if kind not in after:
                     yield f"{place}: no {kind} any more"
@@ -55,7 +52,7 @@ class Comparison:
                     yield from self.schema(place, content["schema"], after[kind]["schema"], request=False)
 
     def parameters(self, where: str, old: Node, new: Node) -> Iterator[str]:
-        before, after = self.named(self.old, old), self.named(self.new, new)
+        before, after = ({each["name"]: each for each in operation["parameters"]} for operation in (old, new))
         for name, parameter in before.items():
             if name not in after:
                 yield f"{where}: parameter {name} is gone"
@@ -65,13 +62,9 @@ class Comparison:
             if parameter.get("required") and not before.get(name, {}).get("required"):
                 yield f"{where}: parameter {name} is required now"
 
-    def named(self, spec: Node, operation: Node) -> dict[str, Node]:
-        found = [resolve(spec, each) for each in operation.get("parameters", [])]
-        return {each["name"]: each for each in found}
-
     def body(self, where: str, old: Node, new: Node) -> Iterator[str]:
-        before = resolve(self.old, old.get("requestBody", {})).get("content", {})
-        after = resolve(self.new, new.get("requestBody", {})).get("content", {})
+        before = content_of(self.old, old.get("requestBody", {}))
+        after = content_of(self.new, new.get("requestBody", {}))
         for kind, content in before.items():
             if kind not in after:
                 yield f"{where}: no {kind} body any more"

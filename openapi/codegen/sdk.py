@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from references import resolve
+from references import content_of, operations, resolve, success
 from spellings import SPELLINGS, Helper, Spelling
 
 Node = dict[str, Any]
 HERE = Path(__file__).parent
-METHODS = ("get", "put", "post", "delete", "patch")
 JSON, FORM = "application/json", "multipart/form-data"
 FLAGS = ("stream-flag", "format")  # properties that helpers set themselves
 
@@ -56,18 +55,12 @@ class Sdk:
 
     # The tree
 
-    def operations(self) -> Iterator[tuple[str, str, Node]]:
-        """HTTP method, path and description of what has a place in the SDKs."""
-        for path, item in self.spec["paths"].items():
-            for http in METHODS:
-                if "x-novai-resource" in item.get(http, {}):
-                    shared = item.get("parameters", [])
-                    yield http, path, item[http] | {"parameters": shared + item[http].get("parameters", [])}
-
     def resources(self) -> list[Node]:
         """Every resource, those without operations of their own included; what is below one comes before it."""
         methods: dict[str, list[Node]] = {}
-        for http, path, operation in self.operations():
+        for http, path, operation in operations(self.spec):
+            if "x-novai-resource" not in operation:
+                continue
             parts = operation["x-novai-resource"].split(".")
             for depth in range(1, len(parts) + 1):
                 methods.setdefault(".".join(parts[:depth]), [])
@@ -99,9 +92,8 @@ class Sdk:
     # An operation
 
     def method(self, http: str, path: str, operation: Node) -> Node:
-        parameters = [resolve(self.spec, parameter) for parameter in operation["parameters"]]
-        parameters = [parameter for parameter in parameters if not parameter.get("x-novai-ignored")]
-        content = resolve(self.spec, operation.get("requestBody", {})).get("content", {})
+        parameters = [parameter for parameter in operation["parameters"] if not parameter.get("x-novai-ignored")]
+        content = content_of(self.spec, operation.get("requestBody", {}))
         kind = next((kind for kind in (JSON, FORM) if kind in content), None)
         body = content[kind]["schema"] if kind else {}
         fields = [self.field(*field, "request", "params.") for field in self.fields(body)]
@@ -161,8 +153,7 @@ class Sdk:
 
     def answer(self, operation: Node) -> Node:
         """The type of a successful answer, and its page if it is one."""
-        status = next(code for code in operation["responses"] if code.startswith("2"))
-        content = resolve(self.spec, operation["responses"][status]).get("content", {})
+        _, content = success(self.spec, operation)
         if JSON not in content:
             kind = self.spelling.binary if content else self.spelling.nothing
             return {"type": kind, "binary": bool(content), "page": False, "roots": []}

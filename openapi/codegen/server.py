@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from references import resolve
+from references import content_of, operations, success
 
-METHODS = ("get", "put", "post", "delete", "patch")
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 # Of a parameter's schema, what msgspec checks: its name there.
 BOUNDS = {"minimum": "ge", "maximum": "le", "minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
@@ -91,39 +90,34 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def operations(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """What the router needs of every operation, by tag."""
+def by_tag(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What the router needs of every operation."""
     tags: dict[str, list[dict[str, Any]]] = {}
-    for path, item in spec["paths"].items():
-        for method in METHODS:
-            if method not in item:
-                continue
-            operation = item[method]
-            parameters = [resolve(spec, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
-            # Headers are read by middleware; what is ignored is in the spec for its readers only.
-            parameters = [p for p in parameters if p["in"] != "header" and not p.get("x-novai-ignored")]
-            body = resolve(spec, operation.get("requestBody", {})).get("content", {}).get("application/json")
-            status = next(code for code in operation["responses"] if code.startswith("2"))
-            answer = resolve(spec, operation["responses"][status]).get("content", {}).get("application/json")
-            route = path
-            for parameter in parameters:
-                if parameter.get("x-novai-path"):
-                    route = route.replace(f"{{{parameter['name']}}}", f"{{{parameter['name']}:path}}")
-            tags.setdefault(operation["tags"][0], []).append(
-                {
-                    "id": operation["operationId"],
-                    "name": snake(operation["operationId"]),
-                    "method": method.upper(),
-                    "path": path,
-                    "route": route,
-                    "status": int(status),
-                    "summary": operation["summary"],
-                    "body": python_type(body["schema"]) if body else None,
-                    "answer": python_type(answer["schema"]) if answer else "None",
-                    "parameters": parameters,
-                    "scope": operation.get("x-novai-scope"),
-                }
-            )
+    for method, path, operation in operations(spec):
+        # Headers are read by middleware; what is ignored is in the spec for its readers only.
+        parameters = [p for p in operation["parameters"] if p["in"] != "header" and not p.get("x-novai-ignored")]
+        body = content_of(spec, operation.get("requestBody", {})).get("application/json")
+        status, content = success(spec, operation)
+        answer = content.get("application/json")
+        route = path
+        for parameter in parameters:
+            if parameter.get("x-novai-path"):
+                route = route.replace(f"{{{parameter['name']}}}", f"{{{parameter['name']}:path}}")
+        tags.setdefault(operation["tags"][0], []).append(
+            {
+                "id": operation["operationId"],
+                "name": snake(operation["operationId"]),
+                "method": method.upper(),
+                "path": path,
+                "route": route,
+                "status": status,
+                "summary": operation["summary"],
+                "body": python_type(body["schema"]) if body else None,
+                "answer": python_type(answer["schema"]) if answer else "None",
+                "parameters": parameters,
+                "scope": operation.get("x-novai-scope"),
+            }
+        )
     return tags
 
 
@@ -238,7 +232,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "__init__.py").write_text("")
     write_schemas(spec, out / "schemas.py")
-    (out / "routes.py").write_text(routes(operations(spec)))
+    (out / "routes.py").write_text(routes(by_tag(spec)))
     subprocess.run(
         [sys.executable, "-m", "ruff", "format", "-q", "--isolated", "--line-length", "120", str(out)], check=True
     )
