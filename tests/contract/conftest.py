@@ -28,7 +28,14 @@ def edge(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def ours(postgres_url: str, redis_url: str) -> Iterator[Edge]:
+    """An edge of a module's own for what may be done as an administrator: prices and tiers are everybody's."""
+    with database(postgres_url) as url, edge_in_thread(url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
 def admin(edge: Edge) -> Iterator[httpx.Client]:
     """Sends the admin key."""
     with tenants.client(edge, edge.admin_key) as client:
@@ -40,6 +47,13 @@ def tenant(edge: Edge, admin: httpx.Client) -> Iterator[Tenant]:
     """A project that nobody else uses."""
     with tenants.tenant(edge, admin) as made:
         yield made
+
+
+@pytest.fixture
+def http(edge: Edge) -> Iterator[httpx.Client]:
+    """Sends the ordinary key."""
+    with tenants.client(edge, edge.key) as client:
+        yield client
 
 
 @pytest.fixture

@@ -47,12 +47,6 @@ def edge(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
-@pytest.fixture
-def admin(edge: Edge) -> Iterator[httpx.Client]:
-    with tenants.client(edge, edge.admin_key) as client:
-        yield client
-
-
 def chat(tenant: Tenant, model: str, **fields: Any) -> httpx.Response:
     return tenant.http.post("/v1/chat/completions", json={"model": model, "messages": HI} | fields)
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.edge import Edge
 from tests.workers import MODEL
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 HI = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture
-def http(edge: Edge) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=10) as client:
-        yield client
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:

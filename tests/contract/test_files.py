@@ -49,13 +49,12 @@ def small(postgres_url: str, redis_url: str, folder: Path) -> Iterator[Edge]:
 @pytest.fixture
 def room(small: Edge, folder: Path) -> Iterator[Tenant]:
     """A project of that edge. What it leaves behind are the files it lists, and nothing else."""
-    with httpx.Client(base_url=small.url, headers={"authorization": f"Bearer {small.admin_key}"}) as admin:
-        with tenants.tenant(small, admin) as made:
-            yield made
-            stored = {path.name for path in (folder / made.project).rglob("*")}
-            assert stored == {file["id"] for file in ok(made.http.get(PATH))["data"]}
-            rows = small.sql("SELECT id FROM files WHERE project_id = $1 AND state <> 'removed'", made.project)
-            assert stored == {row["id"] for row in rows}
+    with tenants.client(small, small.admin_key) as admin, tenants.tenant(small, admin) as made:
+        yield made
+        stored = {path.name for path in (folder / made.project).rglob("*")}
+        assert stored == {file["id"] for file in ok(made.http.get(PATH))["data"]}
+        rows = small.sql("SELECT id FROM files WHERE project_id = $1 AND state <> 'removed'", made.project)
+        assert stored == {row["id"] for row in rows}
 
 
 def upload(http: httpx.Client, content: bytes = LINE, purpose: str = "batch", **headers: str) -> httpx.Response:
@@ -187,10 +186,9 @@ def test_ids_are_looked_up_and_nothing_else(tenant: Tenant, file_id: str) -> Non
 
 
 def test_files_need_a_scope(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
-    made = ok(admin.post("/admin/v1/keys", json={"project": tenant.project, "name": "k", "scopes": ["usage"]}))
-    with httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {made['key']}"}) as http:
-        refused(upload(http), 403, "missing_scope")
-        refused(http.get(PATH), 403, "missing_scope")
+    with tenants.tenant(edge, admin, tenant.project, scopes=["usage"]) as blind:
+        refused(upload(blind.http), 403, "missing_scope")
+        refused(blind.http.get(PATH), 403, "missing_scope")
 
 
 # ---------------------------------------------------------------- what is refused

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from bench.malformed import Models, attack, fault, operations
-from tests.conftest import database
-from tests.edge import Edge, edge_in_thread
+from tests.edge import Edge
 from tests.workers import MODEL
 
 REQUESTS, SEED = 600, 1
 CHAT = "/v1/chat/completions"
 OURS = {"message": "broken", "type": "t", "param": None, "code": None}
-
-
-@pytest.fixture(scope="module")
-def ours(postgres_url: str, redis_url: str) -> Iterator[Edge]:
-    """An edge of its own: what happens to be valid may change prices and tiers."""
-    with database(postgres_url) as url, edge_in_thread(url, redis_url) as running:
-        yield running
 
 
 def test_nothing_breaks_nothing_hangs_and_errors_have_their_shape(ours: Edge) -> None:

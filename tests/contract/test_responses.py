@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,6 @@ WEATHER: FunctionToolParam = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     "strict": False,
 }
-
-
-@pytest.fixture
-def http(edge: Edge) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=10) as client:
-        yield client
 
 
 def user(text: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 
 import pytest
 import schemathesis
@@ -14,8 +13,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, unsupported_method
 
 from api.bodies import REFUSED
 from api.routers.docs import SPEC
-from tests.conftest import database
-from tests.edge import Edge, edge_in_thread
+from tests.edge import Edge
 from tests.workers import MODEL
 
 pytestmark = pytest.mark.timeout(600)  # generating bodies takes long
@@ -48,13 +46,6 @@ config = schemathesis.Config.from_dict(
     }
 )
 schema = schemathesis.openapi.from_path(SPEC, config=config)
-
-
-@pytest.fixture(scope="module")
-def ours(postgres_url: str, redis_url: str) -> Iterator[Edge]:
-    """An edge of its own for what administrators do: prices and tiers are everybody's."""
-    with database(postgres_url) as url, edge_in_thread(url, redis_url) as running:
-        yield running
 
 
 @schema.parametrize()

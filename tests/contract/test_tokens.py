@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,12 +12,6 @@ from tests.edge import Edge
 from tests.workers import MODEL
 
 HI = [{"role": "user", "content": "hi there"}]
-
-
-@pytest.fixture
-def http(edge: Edge) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}, timeout=10) as client:
-        yield client
 
 
 def test_counting_is_what_a_completion_then_uses(http: httpx.Client) -> None:

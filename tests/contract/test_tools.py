@@ -56,12 +56,6 @@ def edge(
             yield running
 
 
-@pytest.fixture(scope="module")
-def admin(edge: Edge) -> Iterator[httpx.Client]:
-    with tenants.client(edge, edge.admin_key) as client:
-        yield client
-
-
 def call(name: str, **arguments: Any) -> dict[str, Any]:
     return {"call": {"name": name, "arguments": arguments}}
 

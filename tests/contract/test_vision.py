@@ -17,7 +17,6 @@ from openai import OpenAI
 from bench.make_gguf import Shape, byte_vocabulary, write_gguf
 from bench.make_mmproj import Eye, write_mmproj
 from tests.conftest import database
-from tests.contract import tenants
 from tests.contract.tenants import ok, refused
 from tests.edge import Edge, edge_in_thread
 from tests.hosts import model_host
@@ -51,12 +50,6 @@ def edge(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         edge_in_thread(url, redis_url, host_address=address, image_url_hosts="*") as running,
     ):
         yield running
-
-
-@pytest.fixture
-def http(edge: Edge) -> Iterator[httpx.Client]:
-    with tenants.client(edge, edge.key) as client:
-        yield client
 
 
 @pytest.fixture
