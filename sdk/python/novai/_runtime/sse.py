@@ -38,10 +38,9 @@ class Decoder:
 
     def _lines(self, piece: bytes) -> list[bytes]:
         """The lines that this piece completes."""
-        if self._after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]
         if piece:
-            self._after_cr = piece.endswith(b"\r")
+            rest = piece.removeprefix(b"\n") if self._after_cr else piece
+            self._after_cr, piece = piece.endswith(b"\r"), rest
         if b"\n" not in piece and b"\r" not in piece:
             self._pieces.append(piece)
             return []

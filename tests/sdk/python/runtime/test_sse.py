@@ -13,6 +13,7 @@ RULES = {
     b"data: one\n\ndata: two\n\n": [Event(None, "one"), Event(None, "two")],
     b"data: one\r\n\r\ndata: two\r\n\r\n": [Event(None, "one"), Event(None, "two")],
     b"event: e\r\ndata: one\r\ndata: two\r\n\r\n": [Event("e", "one\ntwo")],
+    b"data: one\r\n\ndata: two\r\n\n": [Event(None, "one"), Event(None, "two")],
     b"data: one\r\rdata: two\r\r": [Event(None, "one"), Event(None, "two")],
     b": comment\n\ndata: one\n\n:\n\n": [Event(None, "one")],
     b"event: ping\ndata: {}\n\n": [Event("ping", "{}")],
