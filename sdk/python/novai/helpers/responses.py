@@ -62,8 +62,15 @@ def put(items: list[Any], index: int, item: Any) -> None:
     items[index : index + 1] = [item]
 
 
+def place(item: dict[str, Any], event: dict[str, Any]) -> tuple[list[Any], int]:
+    """Of the part that an event is about: the list that it is in, and its index."""
+    field = "summary" if "summary_index" in event else "content"
+    return item[field], event[f"{field}_index"]
+
+
 def grow_text(item: dict[str, Any], event: dict[str, Any]) -> None:
-    item["content"][event["content_index"]]["text"] += event["delta"]
+    parts, index = place(item, event)
+    parts[index]["text"] += event["delta"]
 
 
 def grow_arguments(item: dict[str, Any], event: dict[str, Any]) -> None:
@@ -71,14 +78,17 @@ def grow_arguments(item: dict[str, Any], event: dict[str, Any]) -> None:
 
 
 def add_part(item: dict[str, Any], event: dict[str, Any]) -> None:
-    put(item["content"], event["content_index"], event["part"])
+    put(*place(item, event), event["part"])
 
 
 GROWS = {
     "response.content_part.added": add_part,
     "response.content_part.done": add_part,
+    "response.reasoning_summary_part.added": add_part,
+    "response.reasoning_summary_part.done": add_part,
     "response.output_text.delta": grow_text,
     "response.reasoning_text.delta": grow_text,
+    "response.reasoning_summary_text.delta": grow_text,
     "response.function_call_arguments.delta": grow_arguments,
     "response.mcp_call_arguments.delta": grow_arguments,
 }

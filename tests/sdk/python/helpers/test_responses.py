@@ -58,6 +58,18 @@ def test_a_live_stream(client: NovAI) -> None:
     assert client.responses.retrieve(final.id).output_text == text
 
 
+def test_a_live_stream_of_thoughts(client: NovAI) -> None:
+    said = 'script:[{"think": "one "}, {"think": "two"}, {"say": "x"}]'
+    with client.responses.stream(model=MODEL, input=said, reasoning={"summary": "auto"}) as stream:
+        text = ""
+        for event in stream:
+            if event.type == "response.reasoning_summary_text.delta":
+                text += event.delta
+                [thoughts] = stream.current_response_snapshot.output
+                assert [part.text for part in thoughts.summary] == [text]
+    assert text == "one two"
+
+
 async def test_a_live_stream_async(aclient: AsyncNovAI) -> None:
     async with aclient.responses.stream(model=MODEL, input="hello there") as stream:
         assert (await stream.get_final_response()).output_text
