@@ -267,6 +267,16 @@ for (const name of ['response_text', 'response_function_call', 'response_reasoni
   });
 }
 
+test('the summary of a reasoning grows while it streams', () => {
+  const accumulator = new ResponseAccumulator();
+  const add = (type, more) => accumulator.add({ type, output_index: 0, ...more });
+  add('response.created', { response: { output: [] } });
+  add('response.output_item.added', { item: { type: 'reasoning', summary: [], content: [] } });
+  add('response.reasoning_summary_part.added', { summary_index: 0, part: { type: 'summary_text', text: '' } });
+  for (const delta of ['one ', 'two']) add('response.reasoning_summary_text.delta', { summary_index: 0, delta });
+  assert.equal(accumulator.snapshot.output[0].summary[0].text, 'one two');
+});
+
 test('a stream of a response is made into what the schema says', async (t) => {
   const output = [{ type: 'message', content: [{ type: 'output_text', text: '{"city":"Oslo","size":7}' }] }];
   const response = { output, incomplete_details: null, error: null };

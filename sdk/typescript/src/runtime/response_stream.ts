@@ -60,12 +60,17 @@ function grow(output: types.ResponseOutputItem[], event: types.ResponseStreamEve
   const item = output[index];
   if (event.type === 'response.function_call_arguments.delta' && item?.type === 'function_call') {
     item.arguments += event.delta;
+  } else if (item?.type === 'reasoning' && 'summary_index' in event) {
+    growPart(item.summary, event.summary_index, event);
   } else if (item && 'content' in item && 'content_index' in event) {
-    const parts = item.content as (typeof item.content)[number][];
-    if ('part' in event) parts[event.content_index] = { ...event.part } as (typeof parts)[number];
-    const part = parts[event.content_index];
-    if ('delta' in event && part && 'text' in part) part.text += event.delta;
+    growPart(item.content, event.content_index, event);
   }
+}
+
+function growPart(parts: { text?: string }[], index: number, event: types.ResponseStreamEvent): void {
+  if ('part' in event) parts[index] = { ...event.part };
+  const part = parts[index];
+  if ('delta' in event && part?.text !== undefined) part.text += event.delta;
 }
 
 /** The events of a response. Afterwards, or instead, `finalResponse()`. */
