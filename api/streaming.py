@@ -146,15 +146,12 @@ class EventStream(Response, Generic[Said]):
                 waiting = b"".join(map(events.delta, deltas))
                 if not waiting and writer.silent_s() >= self._keepalive_s:
                     waiting = KEEPALIVE
-        except (ApiError, asyncio.CancelledError) as caught:
-            if isinstance(caught, ApiError):
-                error = caught
-            elif stream.left:
-                raise
-            else:
-                error = ShuttingDownError()
+        except (ApiError, ClientDisconnect, asyncio.CancelledError) as caught:
+            error = caught if isinstance(caught, ApiError) else None if stream.left else ShuttingDownError()
             await stream.aclose()
             await self._on_settled(error)
+            if error is None:
+                raise
             state["broken"] = True
             await writer.write(events.failed(error), last=True)
             return

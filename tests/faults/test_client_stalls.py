@@ -35,7 +35,7 @@ STREAM = "POST /v1/chat/completions"
 TABLE = "GET /v1/usage?group_by=key,model"
 
 
-async def ask(edge: Edge, *headers: str, what: str = STREAM) -> socket.socket:
+async def ask(edge: Edge, *headers: str, what: str = STREAM, body: str = BODY) -> socket.socket:
     """An answer that nobody reads, in a buffer of the smallest size."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -43,7 +43,7 @@ async def ask(edge: Edge, *headers: str, what: str = STREAM) -> socket.socket:
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port_of(edge)))
     lines = [f"{what} HTTP/1.1", "Host: x", f"Authorization: Bearer {edge.key}", *headers]
-    lines += ["Content-Type: application/json", f"Content-Length: {len(BODY)}", "", BODY]
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}", "", body]
     await loop.sock_sendall(connection, "\r\n".join(lines).encode())
     return connection
 
@@ -99,6 +99,16 @@ async def test_their_idempotency_key_stays_used(edge: Edge) -> None:
         answer = await client.post("/v1/chat/completions", content=BODY)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_answer_not_kept")
     assert [row["n"] for row in await edge.state.database.fetch("SELECT count(*) AS n FROM usage")] == [1]
+
+
+async def test_their_response_is_kept_as_that_of_others_who_leave(edge: Edge) -> None:
+    body = json.dumps({"model": MODEL, "input": "x", "stream": True})
+    with await ask(edge, what="POST /v1/responses", body=body):
+        async with asyncio.timeout(30):
+            while open_connections(edge):
+                await asyncio.sleep(0.05)
+    [row] = await edge.state.database.fetch("SELECT body FROM responses")
+    assert json.loads(row["body"])["status"] == "cancelled"
 
 
 async def test_who_asks_for_a_table_and_does_not_read_it_is_left_in_time(edge: Edge) -> None:
