@@ -5,13 +5,14 @@ Prices and tiers belong to the whole installation: every key with the scope `adm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal
 
 from fastapi import Request
 from msgspec import UNSET, UnsetType
 
+from api.clients.generate_request import given
 from api.dependencies import principal_of
 from api.domain import LimitName, Principal
 from api.errors import ConflictError, PermissionDeniedError
@@ -29,8 +30,6 @@ from api.storage.keys import KeyRecord
 from api.storage.limits import Rule
 from api.storage.prices import PriceRow
 from api.storage.tenants import Project
-
-T = TypeVar("T")
 
 
 class Admin(AdminApi):
@@ -80,7 +79,7 @@ class Admin(AdminApi):
 
     async def admin_create_key(self, request: Request, body: s.AdminCreateKey) -> s.AdminNewKey:
         who = principal_of(request)
-        scopes = tuple(dict.fromkeys(_given(body.scopes) or ("inference", "usage")))
+        scopes = tuple(dict.fromkeys(given(body.scopes, None) or ("inference", "usage")))
         _check_handed_on(who, scopes)
         plain, record = await administration.create_key(
             self._database,
@@ -89,7 +88,7 @@ class Admin(AdminApi):
             await self._find_project(who, body.project),
             body.name,
             scopes,
-            _given(body.models),
+            given(body.models, None),
             timedelta(seconds=body.expires_in_s) if isinstance(body.expires_in_s, int) else None,
         )
         return s.AdminNewKey(key=plain, info=_key(record))
@@ -132,8 +131,8 @@ class Admin(AdminApi):
     async def admin_set_budget(self, request: Request, body: s.AdminSetBudget) -> s.Budget:
         who = principal_of(request)
         limit_nusd = nusd(body.limit_usd, "limit_usd")
-        owner = await self._find_owner(who, _given(body.project), _given(body.key_id))
-        percents = _percents(body.alert_percents)
+        owner = await self._find_owner(who, given(body.project, None), given(body.key_id, None))
+        percents = given(body.alert_percents, ALERT_PERCENTS)
         return budget_shown(
             await administration.set_budget(self._database, who.key_id, owner, body.kind, limit_nusd, percents)
         )
@@ -157,9 +156,9 @@ class Admin(AdminApi):
         who = principal_of(request)
         amount_nusd = nusd(body.amount_usd, "amount_usd")
         project = await self._find_project(who, body.project)
-        percents = _percents(body.alert_percents)
+        percents = given(body.alert_percents, ALERT_PERCENTS)
         # A retry whose first answer could not be kept, or was none (503), must not be a second credit either.
-        name = _given(body.id) or request.headers.get("idempotency-key")
+        name = given(body.id, None) or request.headers.get("idempotency-key")
         return budget_shown(
             await administration.add_credits(self._database, who.key_id, project, amount_nusd, name, percents)
         )
@@ -179,10 +178,10 @@ class Admin(AdminApi):
         return s.AdminLimitList(object="list", data=[_limit(row, origin) for row, origin in found])
 
     async def admin_set_limits(self, request: Request, body: s.AdminSetLimits) -> s.AdminLimitList:
-        key_id = _given(body.key_id)
-        section = _section(_given(body.scope), _given(body.model), of_key=key_id is not None)
+        key_id = given(body.key_id, None)
+        section = _section(given(body.scope, None), given(body.model, None), of_key=key_id is not None)
         return await self._change_limits(
-            principal_of(request), _given(body.project), key_id, section, _rules(body.limits)
+            principal_of(request), given(body.project, None), key_id, section, _rules(body.limits)
         )
 
     async def admin_clear_limits(
@@ -215,7 +214,7 @@ class Admin(AdminApi):
         return s.AdminTierList(object="list", data=[_tier(name, rows) for name, rows in found.items()])
 
     async def admin_set_tier(self, request: Request, body: s.AdminSetTier, tier: str) -> s.AdminTier:
-        section = _section(_given(body.scope), _given(body.model), of_key=False)
+        section = _section(given(body.scope, None), given(body.model, None), of_key=False)
         actor = principal_of(request).key_id
         return _tier(tier, await limits.change_tier(self._database, actor, tier, section, _rules(body.limits)))
 
@@ -242,10 +241,6 @@ class Admin(AdminApi):
 # ---------------------------------------------------------------- bodies
 
 
-def _given(value: T | UnsetType | None) -> T | None:
-    return None if value is UNSET or isinstance(value, UnsetType) else value
-
-
 def _check_handed_on(who: Principal, scopes: Iterable[str]) -> None:
     """Models are the installation's, not the organisation's: a key that may not load them cannot make one that may.
     Raises PermissionDeniedError."""
@@ -255,19 +250,15 @@ def _check_handed_on(who: Principal, scopes: Iterable[str]) -> None:
         )
 
 
-def _percents(given: list[int] | UnsetType) -> Sequence[int]:
-    return ALERT_PERCENTS if isinstance(given, UnsetType) else given
-
-
 def _section(scope: Scope | None, model: str | None, *, of_key: bool) -> Section:
     scope = scope or ("key" if of_key else "project")
     check_limit_section(scope, model, of_key=of_key)
     return Section(scope, model)
 
 
-def _rules(given: list[s.AdminLimitRule]) -> dict[LimitName, Rule | None]:
-    check_limit_rules(given)
-    return {rule.name: Rule(rule.limit, _given(rule.burst)) for rule in given}
+def _rules(asked: list[s.AdminLimitRule]) -> dict[LimitName, Rule | None]:
+    check_limit_rules(asked)
+    return {rule.name: Rule(rule.limit, given(rule.burst, None)) for rule in asked}
 
 
 # ---------------------------------------------------------------- answers

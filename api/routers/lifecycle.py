@@ -28,7 +28,7 @@ class Lifecycle(LifecycleApi):
         return s.AdminModelList(object="list", data=[shown(name, where) for name, where in found.items()])
 
     async def admin_load_model(self, request: Request, body: s.AdminLoadModel, model: str) -> s.AdminModel:
-        fields = given(body)
+        fields = chosen(body)
         host = fields.pop("host", None)
         await self._lifecycle.load(principal_of(request).key_id, LoadRequest(model=model, **fields), host, fields)
         return shown(model, self._lifecycle.find(model))
@@ -38,7 +38,7 @@ class Lifecycle(LifecycleApi):
         return shown(model, self._lifecycle.find(model))
 
     async def admin_download_model(self, request: Request, body: s.AdminDownloadModel) -> s.AdminModel:
-        fields = given(body)
+        fields = chosen(body)
         host = fields.pop("host", None)
         begun = await self._lifecycle.download(principal_of(request).key_id, DownloadRequest(**fields), host)
         return shown(begun.told.model, [begun])
@@ -52,7 +52,7 @@ class Lifecycle(LifecycleApi):
         return s.AdminModelEndpoint(object="model.endpoint", id=model, path=path, endpoints=endpoints)
 
 
-def given(body: s.AdminLoadModel | s.AdminDownloadModel) -> dict[str, Any]:
+def chosen(body: s.AdminLoadModel | s.AdminDownloadModel) -> dict[str, Any]:
     """The fields that were sent and are not null."""
     fields: dict[str, Any] = to_builtins(body)
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
