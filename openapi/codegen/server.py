@@ -26,6 +26,39 @@ BOUNDS = {"minimum": "ge", "maximum": "le", "minLength": "min_length", "maxLengt
 # Scopes of operations that no other API has: no client of theirs sends parameters that the spec does not name.
 OURS = ("usage", "models", "admin")
 HEAD = "# Generated from openapi/spec.yaml by openapi/codegen/server.py. Do not edit.\n"
+PREAMBLE = f'''{HEAD}
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from msgspec import Meta
+
+from api.generated import schemas as s
+
+T = TypeVar("T")
+
+
+class Codec(Protocol):
+    """Bytes to values and back, and endpoints of them; implemented by api/dependencies.py."""
+
+    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...
+
+    def require(self, request: Request, scope: str) -> None: ...
+
+    def only(self, request: Request, *names: str) -> None: ...
+
+    async def body(self, request: Request, kind: type[T]) -> T: ...
+
+    def path(self, request: Request, name: str, kind: Any) -> Any: ...
+
+    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...
+
+    def answer(self, request: Request, value: Any, status: int) -> Response: ...
+'''
 
 
 def python_pattern(pattern: str) -> str:
@@ -163,40 +196,7 @@ def checks(operation: dict[str, Any]) -> list[str]:
 
 def routes(tags: dict[str, list[dict[str, Any]]]) -> str:
     lines = [
-        HEAD,
-        "from __future__ import annotations",
-        "",
-        "from abc import ABC, abstractmethod",
-        "from collections.abc import Awaitable, Callable",
-        "from datetime import date",
-        "from typing import Annotated, Any, Literal, Protocol, TypeVar",
-        "",
-        "from fastapi import APIRouter, Request, Response",
-        "from msgspec import Meta",
-        "",
-        "from api.generated import schemas as s",
-        "",
-        'T = TypeVar("T")',
-        "",
-        "",
-        "class Codec(Protocol):",
-        '    """Bytes to values and back, and endpoints of them; implemented by api/dependencies.py."""',
-        "",
-        "    def endpoint(self, handler: Callable[[Request], Awaitable[Response]]) -> Any: ...",
-        "",
-        "    def require(self, request: Request, scope: str) -> None: ...",
-        "",
-        "    def only(self, request: Request, *names: str) -> None: ...",
-        "",
-        "    async def body(self, request: Request, kind: type[T]) -> T: ...",
-        "",
-        "    def path(self, request: Request, name: str, kind: Any) -> Any: ...",
-        "",
-        "    def query(self, request: Request, name: str, kind: Any, default: Any, required: bool) -> Any: ...",
-        "",
-        "    def answer(self, request: Request, value: Any, status: int) -> Response: ...",
-        "",
-        "",
+        PREAMBLE,
         "# operationId → method and path of the spec.",
         "OPERATIONS = {",
         *(f'    "{o["id"]}": ("{o["method"]}", "{o["path"]}"),' for ops in tags.values() for o in ops),
