@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import msgspec
+
+T = TypeVar("T")
 
 DEV = Path(".novai/dev.env")
 
@@ -21,10 +24,23 @@ class ApiFailure(Exception):  # noqa: N818 (as it is told)
 
 def server(env: Mapping[str, str], key: str) -> tuple[str, str]:
     """Base URL, which ends with /v1, and the key of that variable; of the `novai dev` of this folder where the
-    environment names no server. Raises KeyError."""
+    environment names no server. Raises KeyError, and ApiFailure when it is no URL."""
     if "NOVAI_BASE_URL" not in env and DEV.is_file():
         env = dict(line.split("=", 1) for line in DEV.read_text().splitlines())
-    return env["NOVAI_BASE_URL"], env[key]
+    base_url = env["NOVAI_BASE_URL"]
+    if not base_url.startswith(("http://", "https://")):
+        raise ApiFailure(f"NOVAI_BASE_URL={base_url!r} has to begin with http:// or https://.")
+    return base_url, env[key]
+
+
+def read(answer: httpx.Response, kind: type[T]) -> T:
+    """What was answered. Raises ApiFailure when it is something else, such as the page of a proxy."""
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.DecodeError:
+        raise ApiFailure(
+            f"{answer.url} answers {answer.text[:200]!r}. Is NOVAI_BASE_URL that of NovAI? It ends with /v1."
+        ) from None
 
 
 def told(answer: httpx.Response) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from internal.api_client import ApiFailure, told
+from internal.api_client import ApiFailure, read, told
 
 PATIENCE_S = 300.0
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # the last one again and again
@@ -56,6 +56,10 @@ class Batch(msgspec.Struct, frozen=True):
         return self.status in ("completed", "failed", "expired", "cancelled")
 
 
+class Uploaded(msgspec.Struct, frozen=True):
+    id: str
+
+
 class Client:
     """Used as a `with` block. `base_url` ends with /v1. `on_wait` is told why something is tried again, and for how
     long. Every method raises ApiFailure."""
@@ -83,14 +87,14 @@ class Client:
                     "/files", data={"purpose": "batch"}, files={"file": (path.name, file)}, headers=once(key)
                 )
 
-        return str(self._tried(send).json()["id"])
+        return read(self._tried(send), Uploaded).id
 
     def create(self, file_id: str, endpoint: str, key: str) -> Batch:
         body = {"input_file_id": file_id, "endpoint": endpoint, "completion_window": "24h"}
-        return batch_of(self._tried(lambda: self._http.post("/batches", json=body, headers=once(key))))
+        return read(self._tried(lambda: self._http.post("/batches", json=body, headers=once(key))), Batch)
 
     def batch(self, batch_id: str) -> Batch:
-        return batch_of(self._tried(lambda: self._http.get(f"/batches/{batch_id}")))
+        return read(self._tried(lambda: self._http.get(f"/batches/{batch_id}")), Batch)
 
     def download(self, file_id: str, target: Path) -> None:
         """The file is there whole, or as it was before."""
@@ -155,7 +159,3 @@ def asked_pause_s(answer: httpx.Response) -> float:
         return float(answer.headers.get("retry-after", 0))
     except ValueError:
         return 0.0
-
-
-def batch_of(answer: httpx.Response) -> Batch:
-    return msgspec.json.decode(answer.content, type=Batch)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from internal.api_client import ApiFailure, told
+from internal.api_client import ApiFailure, read, told
+
+T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(90.0, connect=10.0)  # a source may take its time to say what it has
 OVER = ("unloaded", "asleep", "ready", "failed")
@@ -84,28 +86,26 @@ class Client:
         self._http.close()
 
     def list(self) -> list[Model]:
-        return msgspec.json.decode(self._asked("GET", "/models"), type=Models).data
+        return self._asked(Models, "GET", "/models").data
 
     def status(self, model: str) -> Model:
-        return self._model("GET", f"/models/{quote(model)}/status")
+        return self._asked(Model, "GET", f"/models/{quote(model)}/status")
 
     def load(self, model: str, **choices: Any) -> Model:
-        return self._model("POST", f"/models/{quote(model)}/load", json=choices)
+        return self._asked(Model, "POST", f"/models/{quote(model)}/load", json=choices)
 
     def unload(self, model: str, host: str | None) -> Model:
-        return self._model("POST", f"/models/{quote(model)}/unload", params={"host": host} if host else {})
+        where = {"host": host} if host else {}
+        return self._asked(Model, "POST", f"/models/{quote(model)}/unload", params=where)
 
     def download(self, **wanted: Any) -> Model:
-        return self._model("POST", "/models/download", json=wanted)
+        return self._asked(Model, "POST", "/models/download", json=wanted)
 
-    def _model(self, method: str, path: str, **sent: Any) -> Model:
-        return msgspec.json.decode(self._asked(method, path, **sent), type=Model)
-
-    def _asked(self, method: str, path: str, **sent: Any) -> bytes:
+    def _asked(self, kind: type[T], method: str, path: str, **sent: Any) -> T:
         try:
             answer = self._http.request(method, path, **sent)
         except httpx.TransportError as error:
             raise ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}") from None
         if not answer.is_success:
             raise ApiFailure(told(answer), answer.status_code)
-        return answer.content
+        return read(answer, kind)

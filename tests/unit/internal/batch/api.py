@@ -17,7 +17,7 @@ STEPS = ("validating", "in_progress", "finalizing", "completed")
 
 @dataclass
 class Api:
-    """`trouble`: what the next answers are instead of their own, a status or `cut`; None: their own."""
+    """`trouble`: what the next answers are instead of their own, a status, `cut` or `page`; None: their own."""
 
     url: str = ""
     end: str = "completed"
@@ -96,6 +96,8 @@ def serving(api: Api) -> Iterator[Api]:
                 self.end_headers()
                 self.wfile.write(b"only this")
                 self.close_connection = True
+            elif trouble == "page":
+                self.say(200, b"<html>Welcome</html>")
             else:
                 error = {"error": {"message": f"No: {trouble}.", "type": "t", "param": None, "code": None}}
                 self.say(int(trouble), json.dumps(error).encode())

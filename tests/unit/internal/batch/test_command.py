@@ -120,6 +120,13 @@ def test_a_proxy_may_say_in_its_own_words_when_to_come_again(caller: Caller, ret
     assert caller.run()[0] == 0
 
 
+@pytest.mark.parametrize("before", range(3))
+def test_a_page_where_an_answer_should_be_is_told(before: int, caller: Caller) -> None:
+    caller.api.trouble = [None] * before + ["page"]
+    with pytest.raises(ApiFailure, match="answers '<html>Welcome</html>'"):
+        caller.run()
+
+
 def test_a_proxy_may_compress(caller: Caller) -> None:
     caller.api.packs = True
     assert caller.run()[0] == 0 and ids(caller.output) == ["a", "b", "c"]
@@ -209,6 +216,12 @@ def test_nobody_to_ask(tmp_path: Path, caller: Caller) -> None:
     given = arguments().parse_args(["run", str(caller.source), "-o", str(caller.output), "--model", "x.gguf"])
     with pytest.raises(JobError, match="--offline"):
         run(given, {"NOVAI_BASE_URL": "x", "NOVAI_API_KEY": "x"}, Progress(io.StringIO(), live=False))
+
+
+def test_what_is_no_url_is_told_at_once(caller: Caller) -> None:
+    caller.api.url = "localhost:8000/v1"
+    with pytest.raises(ApiFailure, match=r"^NOVAI_BASE_URL='localhost:8000/v1' has to begin with http"):
+        caller.run()
 
 
 # ---------------------------------------------------------------- how far it is
