@@ -36,12 +36,14 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         bound_unsent(transport)
-        super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self._gathering = _Gathering(transport, self.loop)
+        super().connection_made(self._gathering)  # type: ignore[arg-type]
         self._unread_bytes = 0  # since the parser last had something whole
         self._awaited: asyncio.TimerHandle | None = self.loop.call_later(HEAD_WAIT_S, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._had_something()
+        self._gathering.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -158,12 +160,13 @@ def too_large() -> HeadTooLargeError:
 class _Gathering:
     """A transport whose writes wait for the end of the turn. Everything else is the transport's own."""
 
-    __slots__ = ("_loop", "_pending", "_transport")
+    __slots__ = ("_cut_off", "_loop", "_pending", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._pending: list[bytes] = []
+        self._cut_off: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
         if not self._pending:
@@ -175,7 +178,12 @@ class _Gathering:
         self._flush()
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            self._loop.call_later(CLOSE_WAIT_S, self._transport.abort)
+            self._cut_off = self._loop.call_later(CLOSE_WAIT_S, self._transport.abort)
+
+    def lost(self) -> None:
+        """The connection is over: asyncio's own transports cannot be aborted any more."""
+        if self._cut_off is not None:
+            self._cut_off.cancel()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

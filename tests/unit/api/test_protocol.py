@@ -66,6 +66,19 @@ async def test_a_peer_that_does_not_take_the_last_words_is_cut_off(monkeypatch: 
     await asyncio.wait_for(sink.aborted.wait(), 5)
 
 
+async def test_a_peer_that_has_gone_by_then_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.protocol.CLOSE_WAIT_S", 0.01)
+    sink = Sink()
+    sink.unsent = 1
+    transport = _Gathering(sink, asyncio.get_running_loop())
+    transport.close()
+    transport.lost()
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, later.set)
+    await later.wait()
+    assert not sink.aborted.is_set()
+
+
 async def test_nothing_is_written_after_the_peer_is_gone() -> None:
     sink = Sink()
     transport = _Gathering(sink, asyncio.get_running_loop())
