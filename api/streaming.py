@@ -180,7 +180,7 @@ class ByteStream(Response):
             piece = await anext(self._pieces, b"")
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             writer = StallingWriter(send, self._write_timeout_s, self._leave)
-            while piece and not self._left:
+            while piece and not self._left and scope["method"] != "HEAD":
                 await writer.write(piece)
                 piece = await anext(self._pieces, b"")
             await writer.write(b"", last=True)

@@ -53,6 +53,12 @@ async def test_an_empty_file_is_an_answer() -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
+async def test_a_file_is_not_read_for_its_head() -> None:
+    pieces = Pieces()
+    answer = await call(stream(pieces), scope_of("HEAD"))
+    assert (answer.status, answer.body, answer.headers, pieces.read) == (200, b"", {"content-length": "15"}, 1)
+
+
 async def test_a_storage_that_fails_at_once_has_a_status() -> None:
     answer = await call(stream(Pieces(broken=0)))
     assert answer.messages == [] and isinstance(answer.error, StorageUnavailableError)
