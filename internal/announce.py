@@ -1,7 +1,7 @@
 """What a worker says to its host: lines of JSON on stdout. Everything else that it writes goes to stderr.
 
 {"progress": 0.4}              while it loads, where it can tell
-{"port": 50061, "model": …}    once: it can serve (`ready_line` of its program)
+{"port": 50061, "model": …}    once: it can serve
 {"busy": true}                 requests run on it, or none has for a second
 """
 
@@ -11,11 +11,14 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
 
 QUIET_S = 1.0  # requests that follow one another are not worth a line each
 
 
-def announce(**facts: float | bool) -> None:
+def announce(**facts: Any) -> None:
     """From any thread. Who was not started by a host says nothing."""
     if "NOVAI_MODEL" in os.environ:
         print(json.dumps(facts), flush=True)
@@ -27,6 +30,12 @@ def announce_busy(busy: bool) -> None:
 
 def announce_progress(done: float) -> None:
     announce(progress=round(done, 2))
+
+
+def announce_ready(info: object, port: int) -> None:
+    """`info`: a ModelInfo, whose fields the host publishes."""
+    facts = msgspec.to_builtins(info)
+    announce(model=facts.pop("name"), port=port, **facts)
 
 
 class Activity:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-import msgspec
 import uvloop
 from gen import embedding_pb2, embedding_pb2_grpc
 
-from internal.announce import Activity, announce_busy
+from internal.announce import Activity, announce_busy, announce_ready
 from internal.config import ConfigError, WorkerSettings
 from internal.embedding.backends import load_backend
 from internal.embedding.service import EmbeddingService
@@ -34,18 +33,12 @@ async def serve(settings: WorkerSettings) -> None:
     await server.start()
     try:
         await server.ready()
-        print(ready_line(backend.info, server.port), flush=True)
+        announce_ready(backend.info, server.port)
         await stop.wait()
         service.draining = True
     finally:
         await server.drain(settings.drain_s)
         await service.aclose()
-
-
-def ready_line(info: object, port: int) -> str:
-    """What the host publishes about this worker: the fields of ModelInfo and the port, as one line of JSON."""
-    facts = msgspec.to_builtins(info) | {"port": port}
-    return msgspec.json.encode(facts | {"model": facts.pop("name")}).decode()
 
 
 def main() -> None:

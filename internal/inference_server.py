@@ -9,11 +9,10 @@ import asyncio
 import contextlib
 import sys
 
-import msgspec
 import uvloop
 from gen import inference_pb2, inference_pb2_grpc
 
-from internal.announce import Activity, announce_busy
+from internal.announce import Activity, announce_busy, announce_ready
 from internal.config import ConfigError, WorkerSettings
 from internal.cores import keep_threads_apart
 from internal.errors import WorkerError
@@ -39,7 +38,7 @@ async def serve(settings: WorkerSettings) -> None:
     try:
         await backend.start(service.publish)
         await server.ready()
-        print(ready_line(backend.info, server.port), flush=True)
+        announce_ready(backend.info, server.port)
         await stop.wait()
         service.draining = True
         # The edge ends its sessions when it hears NOT_SERVING from the host; running requests get their time.
@@ -49,12 +48,6 @@ async def serve(settings: WorkerSettings) -> None:
         await server.drain(0.5)
         await backend.aclose()
         receipts.close()
-
-
-def ready_line(info: object, port: int) -> str:
-    """What the host publishes about this worker: the fields of ModelInfo and the port, as one line of JSON."""
-    facts = msgspec.to_builtins(info) | {"port": port}
-    return msgspec.json.encode(facts | {"model": facts.pop("name")}).decode()
 
 
 def main() -> None:
