@@ -7,13 +7,26 @@ is a plain function that hands on the inner awaitable, so that a chunk meets no 
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 from starlette.types import Scope, Send
 
 from api.answers.errors import shown
-from api.errors import ApiError
+from api.errors import ApiError, InternalError
+
+log = logging.getLogger("novai.http")
 
 _encode = msgspec.json.Encoder().encode
+
+
+def told(scope: Scope, error: Exception) -> ApiError:
+    """What the client hears of an error. A fault of ours is logged with its trace and told without it."""
+    if isinstance(error, ApiError):
+        return error
+    request_id = scope["state"].get("request_id", "")
+    log.error("unhandled error in %s", request_id, exc_info=error)
+    return InternalError(f"Something broke on our side. Please report the request id {request_id}.")
 
 
 async def reject(scope: Scope, send: Send, error: ApiError) -> None:

@@ -17,11 +17,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import metrics
-from api.errors import ApiError, InternalError
-from api.middleware import reject
+from api.middleware import reject, told
 
 access = logging.getLogger("novai.access")
-log = logging.getLogger("novai.http")
 
 CLIENT_LEFT = 499  # never sent; what the log and the metrics say of a request whose client did not stay
 _MAX_PATH_CHARS = 256
@@ -32,7 +30,7 @@ _RECORD = vars(logging.LogRecord("novai.access", logging.INFO, __file__, 0, "req
 class AccessLogMiddleware:
     """Services put what they want logged into `scope["state"]["log"]` (for example the model).
 
-    What the application did not handle ends here: logged with its trace, answered 500 without it.
+    What nobody handled ends here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,14 +59,11 @@ class AccessLogMiddleware:
             _write(scope, exchange, time.perf_counter() - started_s)
 
     async def _answer_failure(self, scope: Scope, exchange: _Exchange, error: Exception) -> None:
-        request_id = scope["state"].get("request_id", "")
-        if not isinstance(error, ApiError):
-            log.error("unhandled error in %s", request_id, exc_info=error)
-            if exchange.status:
-                raise error  # too late to say it: the server cuts the connection
-            error = InternalError(f"Something broke on our side. Please report the request id {request_id}.")
+        failure = told(scope, error)
         if not exchange.status:
-            await reject(scope, exchange.send, error)
+            await reject(scope, exchange.send, failure)
+        elif failure is not error:
+            raise error  # too late to say it: the server cuts the connection
 
 
 class _Exchange:

@@ -1,7 +1,6 @@
 """The one door through which failures leave: always in the form that the path's clients read, whatever raised.
 
-What is raised before the answer began is the answer. Bugs go on to the access log's net, which tells them without
-their trace.
+What is raised before the answer began is the answer: bugs, too, without their trace. What is raised later cuts it.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 import asyncio
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import ApiError, MethodNotAllowedError, NotFoundError, ShuttingDownError
-from api.middleware import reject
+from api.middleware import reject, told
 
 
 class ErrorsMiddleware:
@@ -26,10 +26,11 @@ class ErrorsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except (ApiError, HTTPException) as error:
-            if scope["state"]["exchange"].status:
-                raise  # the answer has begun
-            await reject(scope, send, error if isinstance(error, ApiError) else from_starlette(error, scope))
+        except Exception as error:
+            if scope["state"]["exchange"].status or isinstance(error, ClientDisconnect):
+                raise
+            failure = from_starlette(error, scope) if isinstance(error, HTTPException) else told(scope, error)
+            await reject(scope, send, failure)
         except asyncio.CancelledError:  # by the server alone, which ends
             if scope["state"]["exchange"].status:
                 raise
