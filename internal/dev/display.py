@@ -131,6 +131,7 @@ class Display:
             self._drawn = 0
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the reader of our output left; the stack runs on
+        # Whoever read it left, or closed the terminal: the stack goes on, or ends in order.
+        with contextlib.suppress(OSError):
             self._out.write(text)
             self._out.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import resource
 import shutil
 import signal
@@ -65,12 +66,12 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def dev(folder: Path, *extra: str, entry: str = "", port: int | None = None) -> subprocess.Popen[str]:
+def dev(
+    folder: Path, *extra: str, entry: str = "", port: int | None = None, out: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     start = ["-c", ENTRY, entry] if entry else ["-m", "internal.cli", "dev"]
     given = ["--state", f"{folder}/state", "--models", f"{folder}/models.yaml", "--port", str(port or free_port())]
-    return subprocess.Popen(
-        [sys.executable, *start, *given, *extra], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen([sys.executable, *start, *given, *extra], stdout=out, stderr=subprocess.STDOUT, text=True)
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -147,6 +148,19 @@ def test_a_failing_step_is_explained_and_everything_stopped(folder: Path) -> Non
     assert f"Delete {folder}/state/postgres." in said
     assert f"{folder}/state/logs/seed.log" in said
     assert not (folder / "state/dev.env").exists()
+
+
+def test_who_closes_the_terminal_has_everything_stopped_in_order(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    with dev(folder, entry=str(free_port()), out=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"Ctrl-C" not in said:
+            said += os.read(ours, 1 << 16)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)  # as the kernel does for those whose terminal it is
+        assert process.wait(PATIENCE_S) == 0
+    assert "database system is shut down" in (folder / "state/logs/postgres.log").read_text()
 
 
 def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path) -> None:
