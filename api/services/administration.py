@@ -193,10 +193,12 @@ async def create_key(
 async def revoke_key(database: Database, actor: str, key: KeyRecord) -> KeyRecord:
     """Raises ConflictError when it was revoked before."""
     async with changing(database) as inside:
-        if not await keys.revoke(inside, key.id):
+        done = await keys.revoke(inside, key.id)
+        key = await find_key(inside, None, key.id)  # as it is now: others may have been quicker
+        if not done:
             raise ConflictError(f"The key {key.id} was revoked at {key.revoked_at:%Y-%m-%d %H:%M} UTC already.")
         await audit.add(inside, actor, key.organisation_id, "key.revoke", key.id, {"name": key.name})
-        return await find_key(inside, None, key.id)
+        return key
 
 
 async def rotate_key(
@@ -209,9 +211,8 @@ async def rotate_key(
     )
     async with changing(database) as inside:
         if state(old) == "archived" or not await keys.succeed(inside, old.id, record, overlap_s):
-            raise ConflictError(
-                f"The key {old.id} is {state(old)}; only an active key can be rotated. Create a new one."
-            )
+            found = state(await find_key(inside, None, old.id))  # others may have been quicker
+            raise ConflictError(f"The key {old.id} is {found}; only an active key can be rotated. Create a new one.")
         details = {"name": old.name, "successor": record.id, "overlap_s": overlap_s}
         await audit.add(inside, actor, old.organisation_id, "key.rotate", old.id, details)
         return plain, await find_key(inside, None, record.id)
