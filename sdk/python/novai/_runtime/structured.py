@@ -6,7 +6,6 @@ Needs pydantic: `pip install novai[pydantic]`.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -65,7 +64,7 @@ def models_of(tools: Iterable[Any] | Omit | None) -> dict[str, type[BaseModel]]:
 
 def arguments_of(text: str, model: type[BaseModel] | None) -> Any:
     """Raises pydantic's ValidationError. Of a tool without a model: None."""
-    return None if model is None else model.model_validate(json.loads(text or "{}"))
+    return None if model is None else model.model_validate_json(text or "{}")
 
 
 def strict(schema: Mapping[str, Any]) -> dict[str, Any]:

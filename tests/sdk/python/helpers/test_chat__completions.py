@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import novai
 import pytest
 from novai import AsyncNovAI, NovAI, types
 from novai.helpers.chat__completions import ChatCompletionState
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tests.sdk.fault_server import Answer, FaultServer, events
 from tests.workers import MODEL
@@ -123,6 +124,20 @@ def test_calls_of_pydantic_tools(faults: FaultServer, misled: NovAI) -> None:
     assert (sent["type"], sent["function"]["name"]) == ("function", "Weather")
     assert sent["function"]["description"] == "The weather of a city."
     assert sent["function"]["strict"] is True
+
+
+class Delivery(BaseModel):
+    model_config = ConfigDict(strict=True)
+    on: date
+
+
+def test_a_strict_model_reads_what_json_has_no_type_for(faults: FaultServer, misled: NovAI) -> None:
+    function = {"name": "Delivery", "arguments": '{"on": "2030-01-31"}'}
+    call = {"id": "call_0", "type": "function", "function": function}
+    faults.answers = [Answer(200, completion(None, "tool_calls", tool_calls=[call]))]
+    answer = misled.chat.completions.parse(model="m", messages=SAY, tools=[novai.pydantic_function_tool(Delivery)])
+    [made] = answer.choices[0].message.tool_calls or []
+    assert made.function.parsed_arguments == Delivery(on=date(2030, 1, 31))
 
 
 def test_calls_that_were_cut_are_not_read(faults: FaultServer, misled: NovAI) -> None:
