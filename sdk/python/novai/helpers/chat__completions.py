@@ -190,8 +190,9 @@ class ChatCompletionState(Generic[T]):
                     yield from self._turn(growing, name)
                     yield DeltaEvent(text, message[name], index, kind)
         for call in brought.get("tool_calls") or ():
+            grown = self._grow_call(message, call)
             yield from self._turn(growing, call["index"])
-            yield self._grow_call(message, call)
+            yield grown
         for call in brought.get("novai_tool_calls") or ():
             grow_server_call(message.setdefault("novai_tool_calls", []), call)
         yield from self._grow_logprobs(growing.data, delta.get("logprobs"))
@@ -233,8 +234,8 @@ class ChatCompletionState(Generic[T]):
             read = None if cut else arguments_of(function["arguments"], self._models.get(function["name"]))
             yield ArgumentsDoneEvent(function["name"], done, function["arguments"], read)
         elif done == "content":
-            read = None if self._form is None or cut else self._form.read(message["content"])
-            yield ContentDoneEvent(message["content"], read, index)
+            form = None if cut or message.get("tool_calls") else self._form  # what is said beside calls has none
+            yield ContentDoneEvent(message["content"], None if form is None else form.read(message["content"]), index)
         else:
             yield TextDoneEvent(message[done], index, TEXTS[done][1])
 

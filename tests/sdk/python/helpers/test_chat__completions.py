@@ -192,6 +192,15 @@ def test_a_form_while_it_streams(faults: FaultServer, misled: NovAI) -> None:
         assert stream.get_final_completion().choices[0].message.parsed == TICKET
 
 
+def test_what_is_said_before_a_call_has_no_form(faults: FaultServer, misled: NovAI) -> None:
+    pieces = [chunk({"content": "Let me look."}), chunk(tool_delta(0, "{}", "other")), chunk({}, "tool_calls")]
+    faults.answers = [Answer(pieces=events(*(piece.to_dict() for piece in pieces)))]
+    with misled.chat.completions.stream(model="m", messages=SAY, response_format=Ticket) as stream:
+        done = [(event.content, event.parsed) for event in stream if event.type == "content.done"]
+        assert done == [("Let me look.", None)]
+        assert stream.get_final_completion().choices[0].message.parsed is None
+
+
 def test_a_cut_form_is_an_error_at_the_end(faults: FaultServer, misled: NovAI) -> None:
     pieces = [chunk({"content": '{"tit'}), chunk({}, "length")]
     faults.answers = [Answer(pieces=events(*(piece.to_dict() for piece in pieces)))]
