@@ -66,17 +66,17 @@ def load_secrets(folder: Path) -> Secrets:
     """Made at the first start: keys stay valid from one start to the next. Raises StartError."""
     path = folder / "secrets.json"
     try:
-        if path.exists():
-            return Secrets(**json.loads(path.read_text()))
+        return Secrets(**json.loads(path.read_text()))
+    except FileNotFoundError:
         made = Secrets(key_pepper=secrets.token_hex(32), grpc_token=secrets.token_hex(32))
         write_private(path, json.dumps(asdict(made)))
+        return made
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}. Name another folder: --state FOLDER") from None
     except (TypeError, ValueError):
         raise StartError(
             f"{path} is damaged. Restore it, or delete it: every key is void then, and new ones are made"
         ) from None
-    return made
 
 
 def password(folder: Path) -> str:
@@ -89,12 +89,15 @@ def password(folder: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Complete or not at all, and readable by its owner only from the first byte."""
+    """Complete or not at all, and readable by its owner only from the first byte. Raises StartError."""
     unfinished = path.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(text)
-    unfinished.replace(path)
+    try:
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(text)
+        unfinished.replace(path)
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror}. Name another folder: --state FOLDER") from None
 
 
 @contextlib.contextmanager

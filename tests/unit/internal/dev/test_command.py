@@ -201,16 +201,20 @@ def test_damaged_secrets_are_told_and_kept(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "secrets.json").read_text() == text
 
 
-def test_a_disk_without_space_is_told_in_a_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "file"), [([], "secrets.json"), (["--model", "models/novai-tiny/hf"], "models.yaml")]
+)
+def test_a_disk_without_space_is_told_in_a_line(tmp_path: Path, options: list[str], file: str) -> None:
     """A file may have no bytes here: a disk cannot be filled in every place where tests run."""
+    given = ["--state", str(tmp_path), "--port", str(free_port()), *options]
     full = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
-        f"from internal.dev.command import main; main(['--state', {str(tmp_path)!r}, '--port', '{free_port()}'])"
+        f"from internal.dev.command import main; main({given})"
     )
     command = [sys.executable, "-c", full]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1 and done.stderr.startswith("novai dev: "), done.stderr
-    assert "secrets.json" in done.stderr and done.stderr.count("\n") == 1
+    assert file in done.stderr and done.stderr.count("\n") == 1
 
 
 def load_secrets_elsewhere(tmp_path: Path) -> Secrets:
