@@ -58,11 +58,9 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
     models = (given.models or default_models()).absolute()
     backend = chosen_backend()
     file = load_models(models, backend)
-    rows = file.models
     if given.model is not None:
         file = with_chat_model(file, chat_model(given.model, backend))
-        rows = file.models
-    for row in rows:
+    for row in file.models:
         if row.path and not Path(row.path).exists():
             raise StartError(f"the model {row.name} is not there: {row.path}\nServe another one: --model PATH")
     if given.model is not None:
@@ -72,7 +70,7 @@ def stack_settings(given: argparse.Namespace, state: Path) -> StackSettings:
         host=given.host,
         port=given.port,
         models=models,
-        prices={row.name: row.price for row in rows if row.price is not None},
+        rows=file.models,
         state=state,
         secrets=load_secrets(state),
         database_url=os.environ.get("DATABASE_URL", ""),
@@ -201,8 +199,7 @@ def failure(error: ServiceFailedError, state: Path) -> str:
 
 def welcome(settings: StackSettings, api_key: str, seconds: float) -> str:
     url = base_url(settings)
-    rows = load_models(settings.models, chosen_backend()).models
-    chat = next((row.name for row in rows if row.kind == "chat"), "MODEL")
+    chat = next((row.name for row in settings.rows if row.kind == "chat"), "MODEL")
     return f"""
 NovAI is ready ({seconds:.1f} s). Try it:
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from internal.config import FirstPrice
+from internal.config import ModelConfig
 from internal.dev import postgres_server, redis_server
 from internal.dev.probes import grpc_serving, http_ok, says
 from internal.dev.processes import free_port
@@ -25,10 +25,10 @@ DRAIN_S = "5"  # who presses Ctrl-C does not want to wait for half a minute
 class StackSettings:
     host: str
     port: int
-    models: Path
+    models: Path  # the file of the model host
     state: Path
     secrets: Secrets
-    prices: Mapping[str, FirstPrice] = field(default_factory=dict)  # by model
+    rows: Sequence[ModelConfig] = ()  # of that file
     database_url: str = ""  # empty: a PostgreSQL of our own
     redis_url: str = ""  # empty: a Redis of our own
     tools: Path | None = None  # the file of the tool server; None: there is none
@@ -105,8 +105,9 @@ def module(name: str, *arguments: str) -> Sequence[str]:
 def prices_of(settings: StackSettings) -> Sequence[str]:
     """The first prices, as the row `seed` takes them, and credit to spend."""
     prices = [
-        f"--price={name}={price.input}:{price.cached_input or price.input}:{price.output}"
-        for name, price in settings.prices.items()
+        f"--price={row.name}={price.input}:{price.cached_input or price.input}:{price.output}"
+        for row in settings.rows
+        if (price := row.price)
     ]
     return [*prices, "--credits", CREDITS_USD, "--tier", "developer"]
 

@@ -125,6 +125,18 @@ def test_ready_then_gone_without_a_trace(folder: Path, ending: signal.Signals, c
     assert env.exists() == (ending == signal.SIGKILL)
 
 
+def test_models_yaml_may_be_edited_while_it_starts(folder: Path) -> None:
+    with dev(folder, entry=str(free_port())) as process:
+        read_until(process, "postgres │ starting")
+        (folder / "models.yaml").write_text("models: [{na")
+        try:
+            assert '"model": "m"' in read_until(process, "Ctrl-C")
+        finally:
+            (folder / "models.yaml").write_text(MODELS)
+        process.terminate()
+        rest(process)
+
+
 def test_a_killed_server_returns_at_its_old_address(folder: Path) -> None:
     port = free_port()
     with dev(folder, entry=str(port)) as process:
