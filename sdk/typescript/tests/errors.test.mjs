@@ -11,6 +11,7 @@ for (const [status, error, name] of [
   [400, {}, 'BadRequestError'],
   [400, { code: 'context_length_exceeded' }, 'ContextLengthExceededError'],
   [401, {}, 'AuthenticationError'],
+  [402, { type: 'billing_error', details: { error_code: 'insufficient_quota' } }, 'InsufficientQuotaError'],
   [403, {}, 'PermissionDeniedError'],
   [404, {}, 'NotFoundError'],
   [405, {}, 'APIStatusError'],

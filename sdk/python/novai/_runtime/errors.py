@@ -14,7 +14,7 @@ NovAIError
 │       ├── ConflictError              409
 │       ├── UnprocessableEntityError   422
 │       ├── RateLimitError             429
-│       │   └── InsufficientQuotaError  no retry helps: credits or a budget are used up
+│       │   └── InsufficientQuotaError  no retry helps: credits or a budget are used up; in Anthropic's form 402
 │       └── InternalServerError        500 and above
 ├── LengthFinishReasonError            the answer was cut before it had the form that was asked for
 └── ContentFilterFinishReasonError
@@ -148,9 +148,9 @@ BY_STATUS: dict[int, type[APIStatusError]] = {
     422: UnprocessableEntityError,
     429: RateLimitError,
 }
-BY_CODE: dict[tuple[int, str | None], type[APIStatusError]] = {
-    (400, "context_length_exceeded"): ContextLengthExceededError,
-    (429, "insufficient_quota"): InsufficientQuotaError,
+BY_CODE: dict[str | None, type[APIStatusError]] = {
+    "context_length_exceeded": ContextLengthExceededError,
+    "insufficient_quota": InsufficientQuotaError,
 }
 
 
@@ -186,7 +186,6 @@ def status_error(response: httpx.Response) -> APIStatusError:
     said = error_of(body)
     status = response.status_code
     known = BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
-    code, kind = text_of(said, "code", "error_code"), text_of(said, "type")
-    special = BY_CODE.get((status, code)) or BY_CODE.get((status, kind))
+    special = BY_CODE.get(text_of(said, "code", "error_code")) or BY_CODE.get(text_of(said, "type"))
     message = f"Error code: {status} - {said.get('message') or body or response.reason_phrase}"
     return (special or known)(message, response=response, body=body)

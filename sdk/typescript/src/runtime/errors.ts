@@ -89,15 +89,15 @@ export class NotFoundError extends APIStatusError {}
 export class ConflictError extends APIStatusError {}
 export class UnprocessableEntityError extends APIStatusError {}
 export class RateLimitError extends APIStatusError {}
-/** Credits or a budget do not cover the call: waiting does not help. */
+/** Credits or a budget do not cover the call: waiting does not help. Its status is 402 in Anthropic's form. */
 export class InsufficientQuotaError extends RateLimitError {}
 export class InternalServerError extends APIStatusError {}
 
-/** By status and code, or type. */
-const SPECIAL: Record<string, typeof APIStatusError> = {
-  '400 context_length_exceeded': ContextLengthExceededError,
-  '429 insufficient_quota': InsufficientQuotaError,
-};
+/** By code, or type. */
+const SPECIAL = new Map<string | null | undefined, typeof APIStatusError>([
+  ['context_length_exceeded', ContextLengthExceededError],
+  ['insufficient_quota', InsufficientQuotaError],
+]);
 const BY_STATUS: Record<number, typeof APIStatusError> = {
   400: BadRequestError,
   401: AuthenticationError,
@@ -111,7 +111,7 @@ const BY_STATUS: Record<number, typeof APIStatusError> = {
 export function errorOf(status: number, headers: Headers, text: string): APIStatusError {
   const body = jsonOr(text);
   const { code, details, type } = told(body);
-  const special = [code, details?.error_code, type].map((each) => SPECIAL[`${status} ${each}`]).find(Boolean);
+  const special = [code, details?.error_code, type].map((each) => SPECIAL.get(each)).find(Boolean);
   const Kind = special ?? BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIStatusError);
   return new Kind(status, headers, body);
 }

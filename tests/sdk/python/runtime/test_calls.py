@@ -80,13 +80,21 @@ def test_errors_come_home_from_other_processes(faults: FaultServer, misled: NovA
         assert vars(home).items() >= kept.items()
 
 
-def test_errors_of_anthropics_form(faults: FaultServer, misled: NovAI) -> None:
-    details = {"error_code": "context_length_exceeded", "param": "messages"}
-    said = {"type": "invalid_request_error", "message": "too long", "details": details}
-    faults.answers = [Answer(400, {"type": "error", "error": said, "request_id": "req_1"})]
-    with pytest.raises(novai.ContextLengthExceededError, match="too long") as caught:
+@pytest.mark.parametrize(
+    ("status", "kind", "code", "error"),
+    [
+        (400, "invalid_request_error", "context_length_exceeded", novai.ContextLengthExceededError),
+        (402, "billing_error", "insufficient_quota", novai.InsufficientQuotaError),
+    ],
+)
+def test_errors_of_anthropics_form(
+    faults: FaultServer, misled: NovAI, status: int, kind: str, code: str, error: type[novai.APIStatusError]
+) -> None:
+    said = {"type": kind, "message": "too much", "details": {"error_code": code, "param": "messages"}}
+    faults.answers = [Answer(status, {"type": "error", "error": said, "request_id": "req_1"})]
+    with pytest.raises(error, match="too much") as caught:
         misled.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}])
-    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
+    assert (caught.value.code, caught.value.param) == (code, "messages")
 
 
 def test_an_error_that_is_not_json(faults: FaultServer, misled: NovAI) -> None:
