@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
-T = TypeVar("T")
+from internal.dev import state
 
-DEV = Path(".novai/dev.env")
+T = TypeVar("T")
 
 
 class ApiFailure(Exception):  # noqa: N818 (as it is told)
@@ -25,8 +24,8 @@ class ApiFailure(Exception):  # noqa: N818 (as it is told)
 def server(env: Mapping[str, str], key: str) -> tuple[str, str]:
     """Base URL, which ends with /v1, and the key of that variable; of the `novai dev` of this folder where the
     environment names no server. Raises KeyError, and ApiFailure when it is no URL."""
-    if "NOVAI_BASE_URL" not in env and DEV.is_file():
-        env = dict(line.split("=", 1) for line in DEV.read_text().splitlines())
+    if "NOVAI_BASE_URL" not in env:
+        env = state.read_env(state.HERE, state.ENV) or env
     base_url = env["NOVAI_BASE_URL"]
     if not base_url.startswith(("http://", "https://")):
         raise ApiFailure(f"NOVAI_BASE_URL={base_url!r} has to begin with http:// or https://.")

@@ -7,7 +7,6 @@ import os
 import runpy
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +83,16 @@ def run(word: str, rest: list[str]) -> None:
 
 def find_dev_stack() -> None:
     """Administration without DATABASE_URL means the `novai dev` that runs in this folder."""
-    from internal.dev.state import ADMIN_ENV, runs
+    from internal.dev.state import ADMIN_ENV, HERE, read_env
 
     if "DATABASE_URL" in os.environ:
         return
-    path = Path(".novai", ADMIN_ENV)
-    if not runs(path.parent) or not path.is_file():
+    if (found := read_env(HERE, ADMIN_ENV)) is None:
         sys.exit(
             "error: no `novai dev` runs in this folder. Start it, or set DATABASE_URL and KEY_PEPPER to those of the "
             "installation."
         )
-    os.environ |= dict(line.split("=", 1) for line in path.read_text().splitlines())
+    os.environ |= found
 
 
 def usage() -> str:

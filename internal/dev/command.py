@@ -19,7 +19,7 @@ from internal.config import ConfigError, ModelConfig, ModelsFile, load_models, r
 from internal.dev.display import Display
 from internal.dev.processes import StartError
 from internal.dev.stack import StackSettings, services
-from internal.dev.state import check_port, dev_env, load_secrets, locked, write_private
+from internal.dev.state import HERE, check_port, dev_env, load_secrets, locked, write_private
 from internal.dev.supervisor import Service, ServiceFailedError, Supervisor
 from internal.progress import can_draw
 
@@ -36,7 +36,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--models", type=Path, metavar="FILE", help="what to serve (default: models/models.yaml)")
     parser.add_argument("--tools", metavar="FILE", help="tools that models may call; '': none (default: tools.yaml)")
-    parser.add_argument("--state", type=Path, default=Path(".novai"), help="data, logs, secrets (default: .novai)")
+    parser.add_argument("--state", type=Path, default=HERE, help="data, logs, secrets (default: .novai)")
     parser.add_argument("--keep", action="store_true", help="when something fails to start, leave the rest running")
     return parser
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from internal.dev.processes import StartError
 
 MOST_PORT = 65_535
+HERE = Path(".novai")  # the folder of `novai dev` unless it is told another one
 ENV, ADMIN_ENV = "dev.env", "admin.env"
 ADMIN_NEEDS = ("DATABASE_URL", "KEY_PEPPER")
 
@@ -50,16 +51,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def runs(folder: Path) -> bool:
-    """Whether a stack runs on the folder: what a killed one left behind there says nothing."""
-    try:
-        with (folder / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
+def read_env(folder: Path, name: str) -> dict[str, str] | None:
+    """That file of the stack that runs on the folder; None where none is ready. What a killed one left says nothing."""
+    with contextlib.suppress(OSError):
+        try:
+            with (folder / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # one runs
+            return dict(line.split("=", 1) for line in (folder / name).read_text().splitlines())
+    return None
 
 
 def load_secrets(folder: Path) -> Secrets:

@@ -292,7 +292,10 @@ def test_what_a_killed_stack_left_behind_is_not_believed(tmp_path: Path) -> None
     with locked(state):
         (state / "admin.env").write_text("DATABASE_URL=postgresql://x@127.0.0.1:1/x\nKEY_PEPPER=x\n")
         assert "Check DATABASE_URL" in novai("keys list", tmp_path).stderr
+        (state / "dev.env").write_text("NOVAI_BASE_URL=http://127.0.0.1:1/v1\nNOVAI_ADMIN_KEY=x\n")
+        assert "cannot be reached" in novai("models list", tmp_path).stderr
     assert "no `novai dev` runs in this folder" in novai("keys list", tmp_path).stderr
+    assert "run `novai dev` in this folder" in novai("models list", tmp_path).stderr
     with locked(state):
         assert not (state / "admin.env").exists()
 
