@@ -6,7 +6,7 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from api.administration.tenancy import DEFAULT, the_key, the_organisation, the_project
+from api.administration.tenancy import add_filter, add_project, asked, the_key, the_project
 from api.administration.words import Words, names, not_negative, opened, positive, show, text
 from api.auth.keys import SCOPES
 from api.config import Settings
@@ -22,8 +22,7 @@ STORE_IT = "Store this key now: it is shown only once and kept nowhere."
 def add_words(words: Words) -> None:
     verbs = words.group("keys", "API keys")
     create = verbs.word("create", create_key, "make a key; it is shown once")
-    create.add_argument("--project", default=DEFAULT, help="id or name (default: %(default)s)")
-    create.add_argument("--organisation", help="id or name, where project names are not unique")
+    add_project(create)
     create.add_argument("--name", type=text, required=True, help="what people call the key")
     create.add_argument(
         "--scopes", type=_scopes, default=("inference", "usage"), help=f"comma separated: {','.join(SCOPES)}"
@@ -31,8 +30,7 @@ def add_words(words: Words) -> None:
     create.add_argument("--models", type=names, help="comma separated (default: every model)")
     create.add_argument("--expires-in-days", type=positive, metavar="D", help="default: never")
     listing = verbs.word("list", list_keys, "keys that are in force")
-    listing.add_argument("--project", help="id or name")
-    listing.add_argument("--organisation", help="id or name")
+    add_filter(listing)
     listing.add_argument("--all", action="store_true", help="also those that are not in force any more")
     verbs.word("revoke", revoke_key, "stop a key, everywhere, within a second").add_argument("key", metavar="ID")
     rotate = verbs.word("rotate", rotate_key, "make a key's successor; both work for a while")
@@ -52,11 +50,8 @@ async def create_key(settings: Settings, options: argparse.Namespace) -> None:
 
 async def list_keys(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        project = await the_project(database, options.project, options.organisation) if options.project else None
-        organisation = await the_organisation(database, options.organisation) if options.organisation else None
-        found = await keys.list_keys(
-            database, project.id if project else None, organisation.id if organisation else None
-        )
+        organisation_id, project = await asked(database, options)
+        found = await keys.list_keys(database, project.id if project else None, organisation_id)
         projects = {p.id: f"{p.organisation}/{p.name}" for p in await tenants.projects(database)}
     rows = [_key_fields(record, projects) for record in found if options.all or state(record) in _IN_FORCE]
     show(options, rows)

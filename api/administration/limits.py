@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from api.administration.tenancy import DEFAULT, the_key, the_project
+from api.administration.tenancy import add_owner, add_project, the_owner, the_project
 from api.administration.words import AdminError, Words, opened, show, text
 from api.config import Settings
 from api.domain import LimitName
 from api.limits.dimensions import DIMENSIONS, MAX_AMOUNT
 from api.services import limits
-from api.services.administration import CLI, Owner, owner_of
+from api.services.administration import CLI
 from api.services.limits import LimitRow, Section
 from api.storage.limits import Rule
 from api.storage.session import Database
@@ -32,16 +32,16 @@ def add_words(words: Words) -> None:
     change.add_argument("rules", nargs="+", type=_rule, metavar="RULE", help=RULE)
     assign = verbs.word("assign", assign_tier, "give a project another tier")
     assign.add_argument("tier", type=text)
-    _add_project(assign, default=DEFAULT)
+    add_project(assign)
 
     verbs = words.group("limits", "limits of projects and keys")
-    _add_owner(verbs.word("show", show_limits, "what is in force, and who says so"))
+    add_owner(verbs.word("show", show_limits, "what is in force, and who says so"))
     change = verbs.word("set", set_limits, "override limits of the tier")
-    _add_owner(change)
+    add_owner(change)
     _add_section(change)
     change.add_argument("rules", nargs="+", type=_rule, metavar="RULE", help=RULE)
     clear = verbs.word("clear", clear_limits, "take overrides away")
-    _add_owner(clear)
+    add_owner(clear)
     _add_section(clear)
     clear.add_argument("names", nargs="*", type=_name, metavar="LIMIT", help="default: all of them")
 
@@ -68,7 +68,7 @@ async def assign_tier(settings: Settings, options: argparse.Namespace) -> None:
 
 async def show_limits(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        found = await limits.in_force(database, await _owner(database, options))
+        found = await limits.in_force(database, await the_owner(database, options))
     show(options, [asdict(row) | {"set_by": origin} for row, origin in found])
 
 
@@ -84,7 +84,9 @@ async def clear_limits(settings: Settings, options: argparse.Namespace) -> None:
 
 async def _change(database: Database, options: argparse.Namespace, rules: dict[LimitName, Rule | None]) -> None:
     """A rule of None takes away what was said before."""
-    owner = await _owner(database, options)
+    if options.key is not None and options.model is not None:
+        raise AdminError("A model's limits are those of a project: give --project instead of --key.")
+    owner = await the_owner(database, options)
     _show_changed(options, await limits.change(database, CLI, owner, _section(options), rules))
 
 
@@ -98,25 +100,7 @@ def _section(options: argparse.Namespace) -> Section:
     return Section("key" if options.each_key or getattr(options, "key", None) is not None else "project")
 
 
-async def _owner(database: Database, options: argparse.Namespace) -> Owner:
-    if options.key is None:
-        return owner_of(await the_project(database, options.project, options.organisation))
-    if getattr(options, "model", None) is not None:
-        raise AdminError("A model's limits are those of a project: give --project instead of --key.")
-    return owner_of(await the_key(database, options.key))
-
-
 # ---------------------------------------------------------------- arguments
-
-
-def _add_owner(word: argparse.ArgumentParser) -> None:
-    _add_project(word, default=DEFAULT)
-    word.add_argument("--key", metavar="ID", help="of this key alone")
-
-
-def _add_project(word: argparse.ArgumentParser, default: str) -> None:
-    word.add_argument("--project", default=default, help="id or name (default: %(default)s)")
-    word.add_argument("--organisation", help="id or name, where project names are not unique")
 
 
 def _add_section(word: argparse.ArgumentParser) -> None:

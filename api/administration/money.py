@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from api.administration.tenancy import DEFAULT, the_key, the_organisation, the_project
-from api.administration.words import AdminError, Words, opened, show, text
+from api.administration.tenancy import add_filter, add_owner, add_project, asked, the_owner, the_project
+from api.administration.words import AdminError, Words, amount, opened, show, text
 from api.config import Settings
-from api.ledger.pricing import parse_usd, usd
+from api.ledger.pricing import usd
 from api.services import administration
-from api.services.administration import ALERT_PERCENTS, CLI, Owner, owner_of
+from api.services.administration import ALERT_PERCENTS, CLI
 from api.storage import budgets
 from api.storage.budgets import Alert, Budget, Kind
 from api.storage.prices import PriceRow
-from api.storage.session import Database
 
 PER_MTOK = "USD for a million tokens"
 
@@ -29,39 +28,33 @@ def add_words(words: Words) -> None:
         "set", set_price, "a new price; what is not given stays as it is, and older prices for what was used then"
     )
     change.add_argument("model", type=text)
-    change.add_argument("--input", type=_usd, metavar="USD", help=PER_MTOK)
-    change.add_argument("--cached", type=_usd, metavar="USD", help=f"{PER_MTOK} of input not computed again")
-    change.add_argument("--output", type=_usd, metavar="USD", help=PER_MTOK)
+    change.add_argument("--input", type=amount, metavar="USD", help=PER_MTOK)
+    change.add_argument("--cached", type=amount, metavar="USD", help=f"{PER_MTOK} of input not computed again")
+    change.add_argument("--output", type=amount, metavar="USD", help=PER_MTOK)
     change.add_argument("--batch", type=_percent, metavar="P", help="percent of it in batches; at first 50")
     change.add_argument("--free", action="store_true", help="costs nothing, needs no credits")
     change.add_argument("--from", dest="valid_from", type=_time, metavar="TIME", help="ISO 8601, UTC; default: now")
 
     verbs = words.group("credits", "prepaid money of projects")
     add = verbs.word("add", add_credits, "pay in; from the first credit on a project is prepaid")
-    add.add_argument("amount", type=_usd, metavar="USD")
+    add.add_argument("amount", type=amount, metavar="USD")
     add.add_argument("--id", type=text, help="of this payment: the same one twice is added once")
-    _add_project(add)
-    _add_project(verbs.word("show", show_credits, "what was paid in, spent and is left"))
+    add_project(add)
+    add_project(verbs.word("show", show_credits, "what was paid in, spent and is left"))
 
     verbs = words.group("budgets", "what projects and keys may spend; requests beyond it are refused")
     change = verbs.word("set", set_budget, "make or change a budget")
-    change.add_argument("amount", type=_usd, metavar="USD")
+    change.add_argument("amount", type=amount, metavar="USD")
     _add_kind(change, required=True)
-    _add_project(change)
-    change.add_argument("--key", metavar="ID", help="of this key alone")
+    add_owner(change)
     change.add_argument(
         "--alerts", type=_percents, default=ALERT_PERCENTS, metavar="P,P", help="percent (default: 50,80,100)"
     )
-    listing = verbs.word("list", list_budgets, "all budgets, with what is left of them")
-    listing.add_argument("--project", help="id or name")
-    listing.add_argument("--organisation", help="id or name")
-    told = verbs.word("alerts", list_alerts, "which thresholds of budgets and credits were passed, oldest first")
-    told.add_argument("--project", help="id or name")
-    told.add_argument("--organisation", help="id or name, where project names are not unique")
+    add_filter(verbs.word("list", list_budgets, "all budgets, with what is left of them"))
+    add_filter(verbs.word("alerts", list_alerts, "which thresholds of budgets and credits were passed, oldest first"))
     clear = verbs.word("clear", clear_budgets, "take budgets away")
     _add_kind(clear, required=False)
-    _add_project(clear)
-    clear.add_argument("--key", metavar="ID", help="of this key alone")
+    add_owner(clear)
 
     verbs = words.group("ledger", "the books")
     verbs.word("verify", verify_ledger, "check every invariant; exit status 1 when one is broken")
@@ -147,7 +140,7 @@ async def show_credits(settings: Settings, options: argparse.Namespace) -> None:
 
 async def set_budget(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        owner = await _owner(database, options)
+        owner = await the_owner(database, options)
         budget = await administration.set_budget(database, CLI, owner, options.kind, options.amount, options.alerts)
     show(
         options,
@@ -159,23 +152,22 @@ async def set_budget(settings: Settings, options: argparse.Namespace) -> None:
 
 async def list_budgets(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        project = await the_project(database, options.project, options.organisation) if options.project else None
-        organisation = await the_organisation(database, options.organisation) if options.organisation else None
-        found = await administration.list_budgets(database, organisation.id if organisation else None, project)
+        organisation_id, project = await asked(database, options)
+        found = await administration.list_budgets(database, organisation_id, project)
     show(options, [_budget_fields(budget, options.json) for budget in found])
 
 
 async def list_alerts(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        project = await the_project(database, options.project, options.organisation) if options.project else None
-        found = await budgets.alerts(database, project.id if project else None)
+        organisation_id, project = await asked(database, options)
+        found = await administration.list_alerts(database, organisation_id, project)
     show(options, [_alert_fields(alert, options.json) for alert in found])
 
 
 async def clear_budgets(settings: Settings, options: argparse.Namespace) -> None:
     kinds: tuple[Kind, ...] = (options.kind,) if options.kind else ("month", "total")
     async with opened(settings) as database:
-        owner = await _owner(database, options)
+        owner = await the_owner(database, options)
         if not await administration.clear_budget(database, CLI, owner, kinds):
             raise AdminError(f"{owner.id} has no such budget. See `novai budgets list`.")
     show(options, {"of": owner.id, "cleared": True}, f"Cleared. {owner.id} may spend what its credits allow.")
@@ -206,12 +198,6 @@ async def verify_ledger(settings: Settings, options: argparse.Namespace) -> None
 # ---------------------------------------------------------------- what the words share
 
 _KINDS = {"credits": "of its credits", "month": "a month", "total": "in total"}
-
-
-async def _owner(database: Database, options: argparse.Namespace) -> Owner:
-    if options.key is not None:
-        return owner_of(await the_key(database, options.key))
-    return owner_of(await the_project(database, options.project, options.organisation))
 
 
 def _name(budget: Budget) -> str:
@@ -264,22 +250,10 @@ def _alert_fields(alert: Alert, raw: bool) -> dict[str, Any]:
 # ---------------------------------------------------------------- arguments
 
 
-def _add_project(word: argparse.ArgumentParser) -> None:
-    word.add_argument("--project", default=DEFAULT, help="id or name (default: %(default)s)")
-    word.add_argument("--organisation", help="id or name, where project names are not unique")
-
-
 def _add_kind(word: argparse.ArgumentParser, *, required: bool) -> None:
     kind = word.add_mutually_exclusive_group(required=required)
     kind.add_argument("--month", dest="kind", action="store_const", const="month", help="anew on the first, UTC")
     kind.add_argument("--total", dest="kind", action="store_const", const="total", help="for good")
-
-
-def _usd(given: str) -> int:
-    try:
-        return parse_usd(given)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _time(given: str) -> datetime:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from api.administration.tenancy import DEFAULT, the_project
-from api.administration.words import AdminError, Words, opened, show
+from api.administration.words import AdminError, Words, amount, opened, show
 from api.auth.keys import digest, mint
 from api.config import Settings
 from api.domain import LimitName
@@ -48,14 +48,6 @@ def add_words(words: Words) -> None:
     )
     seeding.add_argument("--tier", help="a tier of wide limits for the project; made if it is not there")
     seeding.add_argument("--credits", type=amount, default=0, metavar="USD", help="prepaid credit of the project, once")
-
-
-def amount(text: str) -> int:
-    """Nano-USD. For argparse."""
-    try:
-        return parse_usd(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 async def migrate(settings: Settings, options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from api.administration.words import AdminError, Words, opened, show, text
 from api.auth.keys import is_well_formed
 from api.config import Settings
 from api.services import administration
-from api.services.administration import CLI
+from api.services.administration import CLI, Owner, owner_of
 from api.storage import keys, tenants
 from api.storage.keys import KeyRecord
 from api.storage.session import Database
@@ -66,6 +66,21 @@ async def list_projects(settings: Settings, options: argparse.Namespace) -> None
 # ---------------------------------------------------------------- for other groups of words
 
 
+def add_project(word: argparse.ArgumentParser) -> None:
+    word.add_argument("--project", default=DEFAULT, help="id or name (default: %(default)s)")
+    word.add_argument("--organisation", help="id or name, where project names are not unique")
+
+
+def add_owner(word: argparse.ArgumentParser) -> None:
+    add_project(word)
+    word.add_argument("--key", metavar="ID", help="of this key alone")
+
+
+def add_filter(listing: argparse.ArgumentParser) -> None:
+    listing.add_argument("--project", help="id or name")
+    listing.add_argument("--organisation", help="id or name")
+
+
 async def the_organisation(database: Database, id_or_name: str) -> Organisation:
     """Raises AdminError when there is none."""
     found = await tenants.find_organisation(database, id_or_name)
@@ -88,6 +103,20 @@ async def the_project(database: Database, id_or_name: str, organisation: str | N
             f"Several organisations have a project {id_or_name!r}: {organisations}. Say which: --organisation O."
         )
     return found[0]
+
+
+async def asked(database: Database, options: argparse.Namespace) -> tuple[str | None, Project | None]:
+    """What a list is of, as `add_filter` takes it: the id of an organisation, and a project. Raises AdminError."""
+    organisation_id = (await the_organisation(database, options.organisation)).id if options.organisation else None
+    project = await the_project(database, options.project, options.organisation) if options.project else None
+    return organisation_id, project
+
+
+async def the_owner(database: Database, options: argparse.Namespace) -> Owner:
+    """As `add_owner` takes it. Raises AdminError."""
+    if options.key is not None:
+        return owner_of(await the_key(database, options.key))
+    return owner_of(await the_project(database, options.project, options.organisation))
 
 
 async def the_key(database: Database, id_or_key: str) -> KeyRecord:

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.config import Settings
 from api.errors import LedgerUnavailableError
+from api.ledger.pricing import parse_usd
 from api.storage.session import Database, NotMigratedError, describe, open_pool
 
 Run = Callable[[Settings, argparse.Namespace], Awaitable[None]]
@@ -77,6 +78,14 @@ def positive(given: str) -> float:
     if not_negative(given) == 0:
         raise argparse.ArgumentTypeError("expected a number above 0")
     return float(given)
+
+
+def amount(given: str) -> int:
+    """Nano-USD."""
+    try:
+        return parse_usd(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # ---------------------------------------------------------------- showing

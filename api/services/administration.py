@@ -8,17 +8,17 @@ the operator's, reaches everything. Prices belong to the whole installation.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from api.auth.keys import mint
 from api.errors import ConflictError, InvalidRequestError, NotFoundError
 from api.ledger.pricing import parse_usd, usd
 from api.storage import audit, budgets, keys, prices, tenants
 from api.storage.audit import Entry, changing
-from api.storage.budgets import Budget, Kind
+from api.storage.budgets import Alert, Budget, Kind
 from api.storage.keys import KeyRecord
 from api.storage.prices import PriceRow
 from api.storage.session import Database
@@ -27,6 +27,7 @@ from api.storage.tenants import Organisation, Project
 CLI = "cli"
 MAX_ID_CHARS = 19  # of a bigint
 ALERT_PERCENTS = (50, 80, 100)
+Row = TypeVar("Row", Budget, Alert)
 KeyState = Literal["active", "rotated", "expired", "revoked", "archived"]
 
 
@@ -234,10 +235,24 @@ async def list_prices(database: Database) -> list[PriceRow]:
 
 async def list_budgets(database: Database, organisation_id: str | None, project: Project | None) -> list[Budget]:
     """Of the organisation's projects and their keys, or of one project and its keys, or all; credits among them."""
+    return await _of(budgets.budgets, database, organisation_id, project)
+
+
+async def list_alerts(database: Database, organisation_id: str | None, project: Project | None) -> list[Alert]:
+    """Thresholds that were passed, oldest first; of whom, as `list_budgets`."""
+    return await _of(budgets.alerts, database, organisation_id, project)
+
+
+async def _of(
+    read: Callable[[Database, str | None], Awaitable[list[Row]]],
+    database: Database,
+    organisation_id: str | None,
+    project: Project | None,
+) -> list[Row]:
     if project is not None or organisation_id is None:
-        return await budgets.budgets(database, project.id if project else None)
+        return await read(database, project.id if project else None)
     ours = {found.id for found in await tenants.projects(database, organisation_id)}
-    return [budget for budget in await budgets.budgets(database) if budget.project_id in ours]
+    return [row for row in await read(database, None) if row.project_id in ours]
 
 
 async def set_price(

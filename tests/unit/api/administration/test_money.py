@@ -140,7 +140,9 @@ def test_alerts_are_listed(novai: Novai, project: str, key: str, migrated_url: s
     assert of_project.pop("at") <= of_key.pop("at")
     same = {"project": project, "kind": "total", "percent": 80, "limit_nusd": 10**9, "spent_nusd": 85 * 10**7}
     assert (of_project, of_key) == (same | {"key": None}, same | {"key": key})
-    assert "$0.85" in novai("budgets alerts")
+    assert "$0.85" in novai("budgets alerts") and len(novai("budgets alerts --organisation default --json")) == 2
+    novai("organisations create acme")
+    assert novai("budgets alerts --organisation acme --json") == []
 
 
 def test_budgets_are_set_changed_and_cleared(novai: Novai, project: str, key: str) -> None:
