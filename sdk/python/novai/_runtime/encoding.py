@@ -29,13 +29,8 @@ def path(template: str, **arguments: str) -> str:
 
 
 def query(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists repeat their name, as httpx writes them."""
-    texts = {True: "true", False: "false"}
-    return {
-        name: texts.get(value, value) if isinstance(value, bool) else str(value) if isinstance(value, date) else value
-        for name, value in given(values).items()
-        if value is not None
-    }
+    """What httpx writes: lists repeat their name, booleans are `true` and `false`, dates as in ISO 8601."""
+    return {name: value for name, value in given(values).items() if value is not None}
 
 
 def jsonable(value: object) -> object:
