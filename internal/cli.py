@@ -85,7 +85,7 @@ def find_dev_stack() -> None:
     """Administration without DATABASE_URL means the `novai dev` that runs in this folder."""
     from internal.dev.state import ADMIN_ENV, HERE, read_env
 
-    if "DATABASE_URL" in os.environ:
+    if os.environ.get("DATABASE_URL"):
         return
     if (found := read_env(HERE, ADMIN_ENV)) is None:
         sys.exit(

@@ -291,7 +291,8 @@ def test_what_a_killed_stack_left_behind_is_not_believed(tmp_path: Path) -> None
     state = tmp_path / ".novai"
     with locked(state):
         (state / "admin.env").write_text("DATABASE_URL=postgresql://x@127.0.0.1:1/x\nKEY_PEPPER=x\n")
-        assert "Check DATABASE_URL" in novai("keys list", tmp_path).stderr
+        for nowhere in ({}, {"DATABASE_URL": ""}):  # as `novai dev` reads it
+            assert "Check DATABASE_URL" in novai("keys list", tmp_path, **nowhere).stderr
         (state / "dev.env").write_text("NOVAI_BASE_URL=http://127.0.0.1:1/v1\nNOVAI_ADMIN_KEY=x\n")
         assert "cannot be reached" in novai("models list", tmp_path).stderr
     assert "no `novai dev` runs in this folder" in novai("keys list", tmp_path).stderr
