@@ -38,7 +38,8 @@ class Comparison:
             yield f"{where} is gone"
             return
         for key in ("x-novai-resource", "x-novai-method", "x-novai-stream-item", "x-novai-page"):
-            if key in old and old[key] != new.get(key):
+            grown = old.get(key) == "single" and key in new  # a list of one page that may have several now
+            if key in old and old[key] != new.get(key) and not grown:
                 yield f"{where}: {key} was {old[key]!r} and is {new.get(key)!r}"
         yield from self.parameters(where, old, new)
         yield from self.body(where, old, new)

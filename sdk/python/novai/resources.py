@@ -1606,7 +1606,7 @@ class AdminKeys(Resource[SyncClient]):
             },
             **options,
         )
-        return self._client.page(call, types.AdminKey, None)
+        return self._client.page(call, types.AdminKey, "last_id")
 
     def create(
         self,
@@ -1741,7 +1741,7 @@ class AsyncAdminKeys(Resource[AsyncClient]):
             },
             **options,
         )
-        return self._client.page(call, types.AdminKey, None)
+        return self._client.page(call, types.AdminKey, "last_id")
 
     async def create(
         self,

@@ -165,6 +165,7 @@ def test_admin_of_projects_and_keys(admin: NovAI, project: types.AdminProject) -
     made = admin.admin.keys.create(project=project.id, name="alice")
     successor = admin.admin.keys.rotate(made.info.id, overlap_s=60)
     assert {made.info.id, successor.info.id} == {key.id for key in admin.admin.keys.list(project=project.id)}
+    assert [made.info.id, successor.info.id] == [key.id for key in admin.admin.keys.list(project=project.id, limit=1)]
     assert admin.admin.keys.revoke(made.info.id).state == "revoked"
     assert project.id in [entry.target for entry in admin.admin.audit.list(limit=1000)]
     assert admin.admin.projects.archive(project.id).id == project.id

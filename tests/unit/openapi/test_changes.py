@@ -31,6 +31,7 @@ def chat(spec: dict[str, Any]) -> Any:
     return spec["paths"]["/v1/chat/completions"]["post"]
 
 
+ONE_PAGE = {"x-novai-page": "single"}
 BREAKING: dict[str, Change] = {
     "POST /v1/chat/completions is gone": lambda spec: spec["paths"].pop("/v1/chat/completions"),
     "x-novai-method was 'create' and is 'make'": lambda spec: chat(spec).update({"x-novai-method": "make"}),
@@ -44,6 +45,7 @@ BREAKING: dict[str, Change] = {
     ".usage is not certain now": lambda spec: schema(spec, "ChatCompletion")["required"].remove("usage"),
     ".created: may be string now": lambda spec: answered(spec)["created"].update(type=["integer", "string"]),
     "no text/event-stream any more": lambda spec: chat(spec)["responses"]["200"]["content"].pop("text/event-stream"),
+    "x-novai-page was 'last_id' and is 'single'": lambda spec: spec["paths"]["/v1/files"]["get"].update(ONE_PAGE),
     "parameter after is gone": lambda spec: spec["paths"]["/admin/v1/audit"]["get"]["parameters"].pop(),
 }
 HARMLESS: dict[str, Change] = {
@@ -52,6 +54,7 @@ HARMLESS: dict[str, Change] = {
     "a new field of an answer": lambda spec: answered(spec).update(new={"type": "string"}),
     "a new value of an answer": lambda spec: schema(spec, "FinishReason")["enum"].append("new"),
     "a wider bound": lambda spec: asked(spec)["messages"].update(maxItems=9999),
+    "pages of a list": lambda spec: spec["paths"]["/v1/models"]["get"].update({"x-novai-page": "last_id"}),
     "a new operation": lambda spec: spec["paths"].update({"/v1/new": spec["paths"]["/v1/models"]}),
 }
 

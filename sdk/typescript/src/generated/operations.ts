@@ -108,7 +108,7 @@ export class AdminProjects extends Resource {
 export class AdminKeys extends Resource {
   /** List API keys. */
   list(query: params.AdminKeysListQuery = {}, options?: RequestOptions): PagePromise<types.AdminKey, types.AdminKeyList> {
-    return this.client.page('/admin/v1/keys', null, { query, options });
+    return this.client.page('/admin/v1/keys', 'last_id', { query, options });
   }
 
   /**
