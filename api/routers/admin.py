@@ -34,7 +34,6 @@ from api.storage.tenants import Project
 
 class Admin(AdminApi):
     def __init__(self, state: AppState) -> None:
-        self._state = state
         self._database = state.database
         self._pepper = state.settings.key_pepper
 
@@ -81,6 +80,7 @@ class Admin(AdminApi):
         who = principal_of(request)
         scopes = tuple(dict.fromkeys(given(body.scopes, None) or ("inference", "usage")))
         _check_handed_on(who, scopes)
+        expires_in_s = given(body.expires_in_s, None)
         plain, record = await administration.create_key(
             self._database,
             who.key_id,
@@ -89,7 +89,7 @@ class Admin(AdminApi):
             body.name,
             scopes,
             given(body.models, None),
-            timedelta(seconds=body.expires_in_s) if isinstance(body.expires_in_s, int) else None,
+            None if expires_in_s is None else timedelta(seconds=expires_in_s),
         )
         return s.AdminNewKey(key=plain, info=_key(record))
 
@@ -111,7 +111,7 @@ class Admin(AdminApi):
         return s.AdminPriceList(object="list", data=[_price(row) for row in found])
 
     async def admin_set_price(self, request: Request, body: s.AdminSetPrice) -> s.AdminPrice:
-        since = datetime.fromtimestamp(body.valid_from, UTC) if isinstance(body.valid_from, int) else None
+        since = given(body.valid_from, None)
         return _price(
             await administration.set_price(
                 self._database,
@@ -120,8 +120,8 @@ class Admin(AdminApi):
                 nusd(body.input_usd_per_mtok, "input_usd_per_mtok"),
                 nusd(body.cached_usd_per_mtok, "cached_usd_per_mtok"),
                 nusd(body.output_usd_per_mtok, "output_usd_per_mtok"),
-                since,
-                body.batch_percent if isinstance(body.batch_percent, int) else 50,
+                None if since is None else datetime.fromtimestamp(since, UTC),
+                given(body.batch_percent, 50),
             )
         )
 
