@@ -23,13 +23,19 @@ class ApiFailure(Exception):  # noqa: N818 (as it is told)
 
 def server(env: Mapping[str, str], key: str) -> tuple[str, str]:
     """Base URL, which ends with /v1, and the key of that variable; of the `novai dev` of this folder where the
-    environment names no server. Raises KeyError, and ApiFailure when it is no URL."""
+    environment names no server. Raises KeyError, and ApiFailure when it is no URL, or no key."""
     if "NOVAI_BASE_URL" not in env:
         env = state.read_env(state.HERE, state.ENV) or env
-    base_url = env["NOVAI_BASE_URL"]
-    if not base_url.startswith(("http://", "https://")):
-        raise ApiFailure(f"NOVAI_BASE_URL={base_url!r} has to begin with http:// or https://.")
-    return base_url, env[key]
+    base_url, secret = env["NOVAI_BASE_URL"], env[key]
+    try:
+        known = httpx.URL(base_url).scheme in ("http", "https")
+    except httpx.InvalidURL:
+        known = False
+    if not known:
+        raise ApiFailure(f"NOVAI_BASE_URL={base_url!r} has to begin with http:// or https://, and to be a URL.")
+    if not (secret.isascii() and secret.isprintable()):
+        raise ApiFailure(f"{key} has characters that no key has: copy it again.")
+    return base_url, secret
 
 
 def read(answer: httpx.Response, kind: type[T]) -> T:

@@ -128,7 +128,7 @@ class Client:
                 if not retried(answer):
                     raise failure
                 pause_s = max(pause_s, asked_pause_s(answer))  # noqa: PLW2901
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 failure = ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}.")
             if time.monotonic() + pause_s > patient_until_s:
                 raise failure

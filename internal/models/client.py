@@ -104,7 +104,7 @@ class Client:
     def _asked(self, kind: type[T], method: str, path: str, **sent: Any) -> T:
         try:
             answer = self._http.request(method, path, **sent)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise ApiFailure(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}") from None
         if not answer.is_success:
             raise ApiFailure(told(answer), answer.status_code)

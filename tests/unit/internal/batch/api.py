@@ -17,7 +17,7 @@ STEPS = ("validating", "in_progress", "finalizing", "completed")
 
 @dataclass
 class Api:
-    """`trouble`: what the next answers are instead of their own, a status, `cut` or `page`; None: their own."""
+    """`trouble`: what the next answers are instead of their own, a status, `cut`, `garbled` or `page`; None: those."""
 
     url: str = ""
     end: str = "completed"
@@ -90,8 +90,10 @@ def serving(api: Api) -> Iterator[Api]:
             trouble = api.trouble.pop(0) if api.trouble else None
             if trouble is None:
                 return False
-            if trouble == "cut":
+            if trouble in ("cut", "garbled"):
                 self.send_response(200)
+                if trouble == "garbled":
+                    self.send_header("content-encoding", "gzip")
                 self.send_header("content-length", "1000")
                 self.end_headers()
                 self.wfile.write(b"only this")

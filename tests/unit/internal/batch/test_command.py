@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from internal.api_client import ApiFailure
+from internal.api_client import ApiFailure, server
 from internal.batch import job as jobs
 from internal.batch.client import Batch, Client, Counts
 from internal.batch.command import arguments, run
@@ -132,6 +133,12 @@ def test_a_proxy_may_compress(caller: Caller) -> None:
     assert caller.run()[0] == 0 and ids(caller.output) == ["a", "b", "c"]
 
 
+def test_what_cannot_be_decompressed_is_asked_for_again(caller: Caller) -> None:
+    caller.api.trouble = ["garbled"]
+    status, said = caller.run()
+    assert status == 0 and "Trying again" in said
+
+
 def test_failures_of_another_run_are_gone(caller: Caller) -> None:
     caller.errors.write_text("old")
     assert caller.run()[0] == 0
@@ -218,10 +225,16 @@ def test_nobody_to_ask(tmp_path: Path, caller: Caller) -> None:
         run(given, {"NOVAI_BASE_URL": "x", "NOVAI_API_KEY": "x"}, Progress(io.StringIO(), live=False))
 
 
-def test_what_is_no_url_is_told_at_once(caller: Caller) -> None:
-    caller.api.url = "localhost:8000/v1"
-    with pytest.raises(ApiFailure, match=r"^NOVAI_BASE_URL='localhost:8000/v1' has to begin with http"):
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "http://localhost:80a/v1", "http://[::1/v1"])
+def test_what_is_no_url_is_told_at_once(caller: Caller, url: str) -> None:
+    caller.api.url = url
+    with pytest.raises(ApiFailure, match=rf"^NOVAI_BASE_URL='{re.escape(url)}' has to begin with http"):
         caller.run()
+
+
+def test_what_is_no_key_is_told_at_once_and_not_shown(caller: Caller) -> None:
+    with pytest.raises(ApiFailure, match=r"^NOVAI_API_KEY has characters that no key has: copy it again\.$"):
+        server({"NOVAI_BASE_URL": caller.api.url, "NOVAI_API_KEY": "sk-ü"}, "NOVAI_API_KEY")
 
 
 # ---------------------------------------------------------------- how far it is
