@@ -173,7 +173,9 @@ test('a stream, a response or a File may be given as it is', async (t) => {
 });
 
 test('settings that cannot be meant', () => {
-  assert.throws(() => new NovAI({ apiKey: 'k', baseURL: 'localhost:8000/v1' }), /must begin with http/);
+  for (const baseURL of ['localhost:8000/v1', 'http://localhost:80a/v1', 'http://[::1/v1']) {
+    assert.throws(() => new NovAI({ apiKey: 'k', baseURL }), /must begin with http/);
+  }
   const client = new NovAI({ apiKey: 'k' });
   assert.throws(() => client.models.list({ maxRetries: -1 }), /whole number/);
 });

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
 
 from . import log
 from .attempts import Attempts
@@ -107,8 +108,8 @@ class BaseClient(Generic[Http]):
             raise NovAIError("A key is needed: pass `api_key`, or set NOVAI_API_KEY.")
         self.api_key = key
         self.base_url = (base_url or env("NOVAI_BASE_URL") or LOCAL).rstrip("/")
-        if not self.base_url.startswith(("http://", "https://")):
-            raise NovAIError(f"`base_url` is {self.base_url!r}: it must begin with http:// or https://.")
+        if not is_url(self.base_url):
+            raise NovAIError(f"`base_url` is {self.base_url!r}: it must be a URL of http:// or https://.")
         self.organization = organization or env("NOVAI_ORG_ID")
         self.project = project or env("NOVAI_PROJECT_ID")
         self.max_retries = checked(max_retries)
@@ -168,6 +169,14 @@ class BaseClient(Generic[Http]):
             except ValueError as error:
                 raise APIResponseValidationError(str(error), response=response, body=body) from error
         return made
+
+
+def is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # raises for no number
+    except ValueError:
+        return False
 
 
 def headers_of(lines: str) -> dict[str, str]:

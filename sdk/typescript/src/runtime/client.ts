@@ -54,8 +54,8 @@ export class APIClient {
     this.#options = options;
     this.#apiKey = apiKey;
     this.baseURL = options.baseURL ?? env('NOVAI_BASE_URL') ?? BASE_URL;
-    if (!/^https?:\/\//.test(this.baseURL)) {
-      throw new NovAIError(`baseURL is '${this.baseURL}': it must begin with http:// or https://`);
+    if (!/^https?:\/\//.test(this.baseURL) || !URL.canParse(this.baseURL)) {
+      throw new NovAIError(`baseURL is '${this.baseURL}': it must begin with http:// or https:// and be a URL`);
     }
     this.timeout = options.timeout ?? TIMEOUT_MS;
     this.streamIdleTimeout = options.streamIdleTimeout ?? STREAM_IDLE_TIMEOUT_MS;

@@ -282,6 +282,12 @@ def test_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         NovAI()
 
 
+@pytest.mark.parametrize("base_url", ["localhost:8000/v1", "http://localhost:80a/v1", "http://[::1/v1"])
+def test_an_address_that_is_none(base_url: str) -> None:
+    with pytest.raises(novai.NovAIError, match="must be a URL"):
+        NovAI(api_key="k", base_url=base_url)
+
+
 def test_a_key_is_sent_without_what_is_around_it_and_not_at_all_when_no_header_can_have_it(faults: FaultServer) -> None:
     faults.answers = [Answer(200, OK)]
     with NovAI(base_url=faults.url, api_key=" sk-1\n") as client:
