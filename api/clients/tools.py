@@ -181,11 +181,13 @@ class Round:
 
 
 def withdraw(chat: Chat, names: Collection[str]) -> None:
-    """Tools that may not be called any more. Where they are all there are, they stay in the prompt, whose beginning is
+    """Tools that may not be called any more. Where no others may be, all stay in the prompt, whose beginning is
     cached."""
     others = [tool for tool in chat.tools if tool.name not in names]
-    if others:
+    allowed = [name for name in chat.tool_choice.allowed if name not in names]
+    if others and (allowed or not chat.tool_choice.allowed):
         del chat.tools[:]
         chat.tools.extend(others)
+        chat.tool_choice.allowed[:] = allowed
     else:
         chat.tool_choice.CopyFrom(inference_pb2.ToolChoice(mode=inference_pb2.ToolChoice.NONE))

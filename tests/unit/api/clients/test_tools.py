@@ -201,3 +201,15 @@ def test_tools_that_are_withdrawn() -> None:
     withdraw(alone, {"ours"})
     assert [tool.name for tool in alone.tools] == ["ours"]
     assert alone.tool_choice.mode == pb.ToolChoice.NONE
+
+
+def test_a_choice_names_no_tools_that_are_withdrawn() -> None:
+    """Workers refuse a choice of tools that are not there."""
+    tools = [pb.Tool(name="ours"), pb.Tool(name="theirs")]
+    chat = pb.Chat(tools=tools, tool_choice=pb.ToolChoice(allowed=["ours", "theirs"]))
+    withdraw(chat, {"ours"})
+    assert ([tool.name for tool in chat.tools], list(chat.tool_choice.allowed)) == (["theirs"], ["theirs"])
+    held = pb.Chat(tools=tools, tool_choice=pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=["ours"]))
+    withdraw(held, {"ours"})
+    assert [tool.name for tool in held.tools] == ["ours", "theirs"]
+    assert held.tool_choice == pb.ToolChoice(mode=pb.ToolChoice.NONE)
