@@ -119,7 +119,7 @@ async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None
             if have and not appends:
                 arrived(-have)
             length = int(response.headers.get("content-length", "0"))
-            total = length + have if appends else length
+            total = length + have if appends and length else length  # 0: it does not say
             if item.size is not None and total not in (0, item.size):
                 raise HostError(f"{item.url} has another size by now. Ask for it again.")
             part.note.write_bytes(msgspec.json.encode(Version(validator_of(response), total)))

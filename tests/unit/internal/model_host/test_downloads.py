@@ -136,6 +136,16 @@ async def test_a_file_of_unknown_length_that_is_there_but_for_its_end_begins_ane
     assert (tmp_path / "tiny.gguf").read_bytes() == BODY
 
 
+async def test_the_rest_of_a_file_may_come_without_its_length(tmp_path: Path) -> None:
+    files = Files(cuts=[None, 1_000_000], says_length=False)
+    files.repository("org/tiny", {"tiny.gguf": BODY})
+    async with downloading(tmp_path, files) as run:
+        await ask(run, "org/tiny")
+        await until_is(run, pb.UNLOADED, "tiny")
+    assert files.ranges("/org/tiny/resolve/main/tiny.gguf") == ["", "bytes=1000000-"]
+    assert (tmp_path / "tiny.gguf").read_bytes() == BODY
+
+
 async def test_a_wrong_checksum_leaves_nothing(tmp_path: Path) -> None:
     files = Files({"/tiny.gguf": BODY})
     async with downloading(tmp_path, files) as run:
