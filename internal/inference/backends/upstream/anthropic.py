@@ -98,8 +98,8 @@ def blocks(item: pb.Message) -> list[dict[str, Any]]:
 
 def arguments_of(call: pb.ToolCall) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:
+        return msgspec.json.decode(call.arguments or "{}", type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
         raise InvalidRequestError(
             f"the arguments of the call {call.id!r} are no JSON object, which this model needs", "messages"
         ) from None

@@ -143,9 +143,10 @@ def test_how_much_is_thought(effort: str, thinking: str) -> None:
     assert sent(Anthropic, request)["thinking"] == {"type": thinking}
 
 
-def test_arguments_that_are_no_object_are_the_callers_fault() -> None:
+@pytest.mark.parametrize("arguments", ['{"at": ', "[]", '{"at": ' + "[" * 5000 + "]" * 5000 + "}"])
+def test_arguments_that_are_no_object_are_the_callers_fault(arguments: str) -> None:
     request = conversation()
-    request.chat.messages[2].tool_calls[0].arguments = '{"at": '
+    request.chat.messages[2].tool_calls[0].arguments = arguments
     with pytest.raises(InvalidRequestError, match="c1"):
         Anthropic.body(request, PLAIN)
 
