@@ -115,9 +115,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
         self._answer: Answer | None = None
-        self._parser: Any = None
-        self._until_close = False
-        self._head_bytes = 0
         self.idle_since_s = 0.0
         self.used = False
 
@@ -127,7 +124,8 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> Answer:
         self._answer = Answer(self)
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._until_close = False
         self._head_bytes = 0
         self._transport.write(request)
         return self._answer
@@ -206,6 +204,7 @@ class Connection(asyncio.Protocol):
         if self._parser.should_keep_alive():
             self.idle_since_s = time.monotonic()
             self.used = True
+            self.resume()  # nobody may read what is left of this answer
             self._pool.give_back(self)
         else:
             self._transport.close()

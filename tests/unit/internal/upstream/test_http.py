@@ -167,6 +167,22 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_no_request() ->
     assert served == {0: 2, 1: 2, 2: 2, 3: 1}
 
 
+async def test_an_answer_that_has_no_body_says_nothing_of_the_next() -> None:
+    """The connection is closed under the next request, which is not the end of an answer that has not begun."""
+
+    said = [b"HTTP/1.1 204 No Content\r\n\r\n", b"", OK]
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _number: int) -> None:
+        if answer := said.pop(0):
+            writer.write(answer)
+        else:
+            writer.close()
+
+    async with serving(serve) as connections:
+        assert await ask(connections) == (204, b"")
+        assert await asyncio.wait_for(ask(connections), 10) == (200, b"ok")
+
+
 async def test_closing_an_answer_closes_the_connection_and_releasing_it_does_not() -> None:
     left = asyncio.Event()
     seen = []
@@ -213,3 +229,21 @@ async def test_who_is_not_read_has_to_wait() -> None:
         assert written < 32
         assert answer._held <= http.BUFFER_BYTES + (1 << 20)
         assert len(await answer.whole()) == 64 << 20
+
+
+async def test_a_connection_whose_last_answer_nobody_read_to_its_end_carries_the_next() -> None:
+    """So much of it had come with its end that no more was to come."""
+    rest = b"x" * (http.BUFFER_BYTES + 1000)
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\nx" % (1 + len(rest)))
+        await asyncio.sleep(0.05)
+        writer.write(rest)
+
+    async with serving(serve) as connections:
+        answer = await connections.post("/", b"", b"{}")
+        assert await answer.read() == b"x"
+        answer.release()
+        while not connections._idle:
+            await asyncio.sleep(0.01)
+        assert (await asyncio.wait_for(ask(connections), 10))[1] == b"x" + rest
