@@ -187,7 +187,8 @@ class Connection(asyncio.Protocol):
             return
         self._answer.status = status
         headers = self._answer.headers
-        self._until_close = "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "")
+        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        self._until_close = not chunked and "content-length" not in headers
 
     def on_body(self, body: bytes) -> None:
         assert self._answer is not None

@@ -126,6 +126,7 @@ async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
         b"HTTP/1.1 200",
         b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n",
         b"SSH-2.0-OpenSSH\r\n\r\n",
     ],
 )
