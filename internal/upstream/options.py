@@ -43,8 +43,12 @@ def name_of(options: UpstreamOptions) -> str:
 
 def check(options: UpstreamOptions) -> None:
     """Raises ConfigError for what cannot work."""
-    url = urlsplit(options.base_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+    try:
+        url = urlsplit(options.base_url)
+        is_address = bool(url.hostname and url.hostname.encode("idna") and url.port != 0)
+    except ValueError:  # of a host or a port that can be none; UnicodeError is one
+        is_address = False
+    if not is_address or url.scheme not in ("http", "https") or url.query or url.fragment:
         raise ConfigError(f"base_url {shown(options.base_url)!r}: expected http(s)://host[:port][/path]")
     if url.username or url.password:
         raise ConfigError("base_url has a password in it: use `keys` or `headers`")

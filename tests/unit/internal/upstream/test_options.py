@@ -53,6 +53,7 @@ def test_a_key_is_named_not_written(reference: str) -> None:
     [
         {"base_url": "ftp://api.example.com"},
         {"base_url": "api.example.com"},
+        *({"base_url": f"http://{address}/v1"} for address in ("a:99999", "a:x", "a:0", "[::1", "a..b", "a" * 64)),
         {"base_url": f"https://user:{SECRET}@api.example.com"},
         {"base_url": f"https://api.example.com?key={SECRET}"},
         {"name": "zwölf"},
