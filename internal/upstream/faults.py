@@ -155,7 +155,7 @@ def refusal(told: Told) -> WorkerError:
 def told(body: bytes) -> Told:
     try:
         said = msgspec.json.decode(body, type=ErrorBody | list[ErrorBody])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return Told()
     if isinstance(said, list):  # Gemini's
         said = said[0] if said else ErrorBody()

@@ -80,7 +80,7 @@ class OpenAICompatibleBackend(RemoteBackend):
                 raise BrokenError("not one vector for each text")
             for item in answer.data:
                 vectors[item.index] = self._checked(floats(item.embedding))
-        except (msgspec.MsgspecError, ValueError):
+        except (ValueError, RecursionError):
             raise BrokenError(f"no vectors of {self._options.dimensions} numbers") from None
         told = answer.usage and answer.usage.prompt_tokens
         if not told or not 0 < told < MOST_TOKENS:  # some say 0 where they do not know

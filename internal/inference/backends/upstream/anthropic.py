@@ -223,7 +223,7 @@ class EventReader:
     def read(self, data: bytes) -> list[pb.Delta]:
         try:
             event = decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             raise StreamError("an event that is not in Anthropic's form") from None
         change = event.delta or Change()
         match event.type:

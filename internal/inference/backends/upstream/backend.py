@@ -107,7 +107,7 @@ class UpstreamBackend:
             return msgspec.json.decode(said, type=Counted).input_tokens
         except faults.AttemptError as fault:
             raise fault.error from None
-        except (BrokenError, TimeoutError, msgspec.MsgspecError):
+        except (BrokenError, TimeoutError, ValueError, RecursionError):
             raise faults.broken(self.info.name) from None
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:

@@ -270,7 +270,7 @@ class ChunkReader:
             return []
         try:
             chunk = decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             raise StreamError("a chunk that is not in OpenAI's form") from None
         if chunk.error is not None:
             raise StreamError("an error in the middle of the answer")

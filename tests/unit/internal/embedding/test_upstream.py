@@ -116,6 +116,12 @@ async def test_what_is_no_vector_is_asked_for_again(upstream: Provider, vector: 
     assert np.frombuffer(answer.vectors, "<f4").tolist() == [3, 1, 0, 0.5]
 
 
+async def test_an_answer_that_is_nested_too_deeply_is_asked_for_again(upstream: Provider) -> None:
+    upstream.faults.append(Fault(200, body=b'{"deep": %b%b}' % (b"[" * 5000, b"]" * 5000)))
+    async with serving(backend(upstream)) as stub:
+        assert (await stub.Embed(request("one"))).dimensions == 4
+
+
 @pytest.mark.parametrize("tokens", [-1, 0, None, 1 << 40])
 async def test_counts_that_cannot_be_are_estimated(upstream: Provider, tokens: int | None) -> None:
     upstream.faults.append(Fault(200, body=answer_of([3, 1, 0, 0.5], tokens)))

@@ -65,7 +65,10 @@ def test_the_words_of_a_refusal_are_found_in_every_form(body: bytes) -> None:
     assert (fault.blame, fault.error.message) == (Blame.REQUEST, "top_k is odd")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"[7]", b"{}", b'{"error": null}', b'{"error": 7}', b'{"message": 7}'])
+DEEP = b'{"code": %b%b}' % (b"[" * 5000, b"]" * 5000)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[7]", b"{}", b'{"error": null}', b'{"error": 7}', b'{"message": 7}', DEEP])
 def test_a_refusal_without_words_is_one(body: bytes) -> None:
     assert faults.of_answer(400, {}, body, "m").error.code == pb.INVALID_REQUEST
 

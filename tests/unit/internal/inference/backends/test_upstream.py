@@ -253,6 +253,7 @@ def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> N
     assert reader.usage == pb.Usage(prompt_tokens=5, cached_tokens=4, completion_tokens=3, provenance=pb.PROVIDER)
 
 
+DEEP = b'{"deep": %b%b}' % (b"[" * 5000, b"]" * 5000)
 NO_BYTE = b'{"choices": [{"logprobs": {"content": [{"token": "a", "logprob": -1, "bytes": [300]}]}}]}'
 
 
@@ -261,7 +262,7 @@ NO_BYTE = b'{"choices": [{"logprobs": {"content": [{"token": "a", "logprob": -1,
     [
         *(b"", b"[]", b"nonsense", b'{"error": {"message": "x"}}', b'"\xff"'),
         chunk({"content": "a"}, index=3),
-        NO_BYTE,
+        *(DEEP, NO_BYTE),
     ],
 )
 def test_what_is_no_chunk_breaks_the_answer(data: bytes) -> None:
@@ -269,7 +270,7 @@ def test_what_is_no_chunk_breaks_the_answer(data: bytes) -> None:
         OpenAICompatible.reader(pb.GenerateRequest()).read(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"a": 1}', b'{"type": "error", "error": {}}', b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"a": 1}', b'{"type": "error", "error": {}}', b"\xff", DEEP])
 def test_what_is_no_event_breaks_the_answer(data: bytes) -> None:
     with pytest.raises(StreamError):
         Anthropic.reader(pb.GenerateRequest()).read(data)
