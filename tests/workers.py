@@ -121,6 +121,7 @@ def ready(worker: Worker) -> host_pb.ModelState:
         endpoint=worker.target,
         context_length=info.context_length,
         slots=info.slots,
+        image_tokens=info.image_tokens,
         backend=info.backend,
         created=1_700_000_000,
     )

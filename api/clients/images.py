@@ -53,9 +53,14 @@ class Images:
         self._fetcher = fetcher
 
     async def load(self, images: Sequence[Image]) -> None:
-        """Puts the file in the place of every URL. Raises InvalidRequestError, naming the part at fault."""
+        """Puts the file in the place of every URL. What is a file already came with an earlier round of tools.
+
+        Raises InvalidRequestError, naming the part at fault.
+        """
         room = MOST_BYTES
         for image in images:
+            if image.HasField("data"):
+                continue
             file = await self._file(image, room)
             room -= len(file)
             if room < 0:

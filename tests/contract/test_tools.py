@@ -17,6 +17,7 @@ from tests.contract.response_events import ResponseReader
 from tests.contract.tenants import CHAT, Tenant, ok, refused, until
 from tests.contract.test_limits import set_limits
 from tests.edge import PRICE, Edge, edge_in_thread
+from tests.pictures import data_url, picture
 from tests.tool_servers import Misbehaving, misbehaving_in_thread, tool_server
 from tests.workers import MODEL
 
@@ -50,7 +51,7 @@ def edge(
     """An edge of its own, with a tool server."""
     file = FILE.format(address=odd[1])
     with tool_server(tmp_path_factory.mktemp("tools"), file) as address, database(postgres_url) as url:
-        options = {"tools_grpc_host": address, "tool_rounds": 4}
+        options = {"tools_grpc_host": address, "tool_rounds": 4, "worker_options": {"image_tokens": 12}}
         with edge_in_thread(url, redis_url, **options) as running:
             until(lambda: set(running.state.tools.server._tools or ()) >= set(NAMES))
             yield running
@@ -121,6 +122,16 @@ def test_a_chat_completion(edge: Edge, client: OpenAI) -> None:
     with tenants.client(edge, edge.key) as http:
         bill = ok(http.get(f"/v1/usage/requests/{completion._request_id}-2"))
     assert bill["operation"] == "createChatCompletion"
+
+
+def test_a_picture_is_seen_in_every_round(client: OpenAI) -> None:
+    [said] = asking(*ANSWER)
+    image = {"type": "image_url", "image_url": {"url": data_url(picture())}}
+    said["content"] = [{"type": "text", "text": said["content"]}, image]
+    completion = client.chat.completions.create(model=MODEL, messages=[said], tools=TOOLS)
+    assert completion.choices[0].message.content == "It is 42"
+    assert completion.usage is not None
+    assert completion.usage.prompt_tokens > 2 * 12
 
 
 def test_a_streamed_chat_completion(edge: Edge, client: OpenAI) -> None:
