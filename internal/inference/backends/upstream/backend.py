@@ -301,5 +301,6 @@ def prompt_tokens(request: pb.GenerateRequest) -> int:
     """An estimate, until the upstream has counted."""
     chat = request.chat
     size = sum(len(part.text) for message in chat.messages for part in message.parts)
+    size += sum(len(call.name) + len(call.arguments) for message in chat.messages for call in message.tool_calls)
     size += sum(len(tool.name) + len(tool.description) + len(tool.parameters_json) for tool in chat.tools)
     return max(1, size // PROMPT_CHARACTERS_PER_TOKEN)

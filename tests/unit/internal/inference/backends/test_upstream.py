@@ -13,7 +13,7 @@ from gen import inference_pb2 as pb
 from internal.config import ModelConfig
 from internal.errors import InvalidRequestError
 from internal.inference.backends.upstream.anthropic import Anthropic
-from internal.inference.backends.upstream.backend import UpstreamBackend
+from internal.inference.backends.upstream.backend import UpstreamBackend, prompt_tokens
 from internal.inference.backends.upstream.forms import StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
 from internal.upstream.options import UpstreamOptions
@@ -300,6 +300,14 @@ def test_usage_of_a_message_is_put_together() -> None:
     assert reader.usage == pb.Usage(
         prompt_tokens=15, cached_tokens=10, completion_tokens=20, reasoning_tokens=7, provenance=pb.PROVIDER
     )
+
+
+def test_what_was_called_is_part_of_a_prompt_that_is_estimated() -> None:
+    """Agents write whole files into the arguments of calls."""
+    request = conversation()
+    before = prompt_tokens(request)
+    request.chat.messages[2].tool_calls[0].arguments = json.dumps({"at": "x" * 4000})
+    assert prompt_tokens(request) >= before + 1000
 
 
 async def test_who_knows_no_end_is_left() -> None:
