@@ -73,6 +73,9 @@ async def fetch(web: Web, item: Item, path: Path, patience_s: float, arrived: Ca
     part."""
     part = Part(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if is_complete(part, item) and not (item.sha256 and await asyncio.to_thread(sha256_of, part) == item.sha256):
+        arrived(-part.size)  # an earlier call left it: it may be of another revision
+        part.forget()
     pause_s, came_s = FIRST_PAUSE_S, time.monotonic()
     while not is_complete(part, item):
         before = part.size
@@ -178,11 +181,16 @@ def _check_status(response: httpx.Response, item: Item, have: int) -> bool:
 
 def _check(part: Part, item: Item) -> None:
     """Raises HostError when it is not what was asked for; then it is gone. It is on the disk afterwards."""
+    if item.sha256 and (found := sha256_of(part)) != item.sha256:
+        part.forget()
+        raise HostError(f"{item.path}: its SHA-256 is {found}, not {item.sha256}. It was deleted.")
     with part.path.open("rb") as file:
-        if item.sha256 and (found := hashlib.file_digest(file, "sha256").hexdigest()) != item.sha256:
-            part.forget()
-            raise HostError(f"{item.path}: its SHA-256 is {found}, not {item.sha256}. It was deleted.")
         os.fsync(file.fileno())
+
+
+def sha256_of(part: Part) -> str:
+    with part.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def validator_of(response: httpx.Response) -> str:

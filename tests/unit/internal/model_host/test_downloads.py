@@ -202,6 +202,26 @@ async def test_a_folder_for_transformers_has_no_code_and_no_pickles(tmp_path: Pa
     assert found == {Path("models/mine", path): body for path, body in kept.items()}
 
 
+async def test_what_an_earlier_try_left_whole_is_believed_by_its_checksum_only(tmp_path: Path) -> None:
+    """The repository has changed since then, and its files are as long as they were."""
+    files = Files()
+    files.repository("me/t", {"config.json": b'{"a": 2}', "same.safetensors": b"same", "model.safetensors": BODY})
+    rows = json.loads(files.bodies["/api/models/me/t/tree/main"])
+    del rows[0]["lfs"]
+    files.bodies["/api/models/me/t/tree/main"] = json.dumps(rows).encode()
+    left = tmp_path / ".t.part"
+    left.mkdir()
+    (left / "config.json").write_bytes(b'{"a": 1}')
+    (left / "same.safetensors").write_bytes(b"same")
+    (left / "model.safetensors").write_bytes(BODY[::-1])
+    async with downloading(tmp_path, files) as run:
+        await ask(run, "me/t")
+        await until_is(run, pb.UNLOADED, "t")
+    assert (tmp_path / "t/config.json").read_bytes() == b'{"a": 2}'
+    assert (tmp_path / "t/model.safetensors").read_bytes() == BODY
+    assert not files.ranges("/me/t/resolve/main/same.safetensors")
+
+
 async def test_a_file_of_a_repository_must_be_what_the_repository_says(tmp_path: Path) -> None:
     files = Files()
     files.repository("me/t", {"t.gguf": BODY}, said={"t.gguf": "0" * 64})
