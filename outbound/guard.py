@@ -47,6 +47,9 @@ class UnreachableError(Exception):
     """It leads nowhere, or where nobody may go: whoever wrote it is not told which."""
 
 
+# Of a URL that may be called: it leads nowhere, or what comes is no answer.
+FAILURES = (UnreachableError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL)
+
 Resolve = Callable[[str], Awaitable[list[Address]]]
 
 
@@ -102,7 +105,7 @@ class Guard:
     async def open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
         """The answer behind a URL and its redirects, its body unread. `authorization` is told to the first host only.
 
-        Raises RefusedError, UnreachableError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL.
+        Raises RefusedError, FAILURES.
         """
         first = ""
         async with AsyncExitStack() as stack:

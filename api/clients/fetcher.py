@@ -8,7 +8,7 @@ import asyncio
 
 import httpx
 
-from outbound.guard import Guard, RefusedError, UnreachableError
+from outbound.guard import FAILURES, Guard, RefusedError
 
 TIMEOUT_S = 10.0  # of everything: names, connections, redirects, body
 AT_ONCE = 8
@@ -39,7 +39,7 @@ class Fetcher:
                 return await body_of(response, most_bytes)
         except RefusedError as error:
             raise FetchError(self._refusal(error)) from None
-        except (UnreachableError, TimeoutError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL):
+        except FAILURES:  # TimeoutError is an OSError
             raise FetchError(UNREACHABLE) from None
 
     async def aclose(self) -> None:

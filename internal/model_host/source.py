@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 
 from internal.model_host.errors import InvalidError, NoSuchModelError
-from internal.model_host.web import UNREACHABLE, Web
+from internal.model_host.web import Web
+from outbound.guard import FAILURES
 
 LOOK_S = 30.0
 MOST_LISTING_BYTES = 8 << 20
@@ -83,7 +84,7 @@ async def plan(web: Web, hf_endpoint: str, wanted: Wanted) -> Plan:
             if REPOSITORY.fullmatch(wanted.source):
                 return await _of_repository(web, hf_endpoint.rstrip("/"), wanted)
             return await _of_url(web, wanted)
-    except UNREACHABLE as error:  # TimeoutError is an OSError
+    except FAILURES as error:  # TimeoutError is an OSError
         raise InvalidError(f"it cannot be reached ({type(error).__name__}).", "source") from None
 
 

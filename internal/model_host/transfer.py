@@ -22,7 +22,8 @@ import msgspec
 
 from internal.model_host.errors import HostError
 from internal.model_host.source import Item
-from internal.model_host.web import UNREACHABLE, Web
+from internal.model_host.web import Web
+from outbound.guard import FAILURES
 
 BLOCK_BYTES = 1 << 20
 SPARE_BYTES = 64 << 20  # of the disk, that stay free
@@ -127,7 +128,7 @@ async def _go_on(web: Web, item: Item, part: Part, arrived: Callable[[int], None
                 raise HostError(f"{item.url} has another size by now. Ask for it again.")
             part.note.write_bytes(msgspec.json.encode(Version(validator_of(response), total)))
             await _receive(response, part, appends, arrived, limit)
-    except UNREACHABLE as error:
+    except FAILURES as error:
         raise BrokenError(str(error) or type(error).__name__) from None
     if not (item.size or part.version().total):  # its end is all there is to go by
         part.note.write_bytes(msgspec.json.encode(Version(total=part.size)))

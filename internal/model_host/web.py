@@ -13,8 +13,6 @@ import httpx
 from internal.model_host.errors import InvalidError
 from outbound.guard import MOST_REDIRECTS, Guard, RefusedError, UnreachableError
 
-UNREACHABLE = (UnreachableError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
-"""What `open` raises when nothing is wrong with the URL itself."""
 REFUSALS = {
     "no hosts": "this host downloads nothing: NOVAI_DOWNLOAD_HOSTS is empty.",
     "form": "expected OWNER/REPOSITORY, or an https:// URL with a host name.",
@@ -44,7 +42,7 @@ class Web:
 
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.Response]:
-        """The answer behind a URL, its body unread. Raises InvalidError for one that may not be called; UNREACHABLE."""
+        """The answer behind a URL, its body unread. Raises InvalidError for one that may not be called; FAILURES."""
         headers = headers or {}
         async with AsyncExitStack() as stack:
             for _ in range(1 + MOST_REDIRECTS):
