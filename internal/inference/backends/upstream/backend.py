@@ -94,21 +94,24 @@ class UpstreamBackend:
             self._drop(run)
 
     async def count_tokens(self, request: pb.GenerateRequest) -> int:
-        """Of the first upstream that counts. Raises UnsupportedError when none does."""
+        """Of the first upstream that counts, with the first of its keys that is accepted.
+
+        Raises UnsupportedError when none does.
+        """
         check(request, self._lacks)
-        way = next((way for way in self._upstreams.ways if FORMS[way.form].count_path), None)
-        if way is None:
-            raise UnsupportedError("the upstream of this model does not count tokens", "model")
-        form = FORMS[way.form]
-        body = form.body(request, way.options)
-        kept = {name: value for name, value in body.items() if name in COUNTED}
-        try:
-            said = await self._upstreams.whole(way, form.count_path, kept, way.options.first_token_timeout_s)
-            return msgspec.json.decode(said, type=Counted).input_tokens
-        except faults.AttemptError as fault:
-            raise fault.error from None
-        except (BrokenError, TimeoutError, ValueError, RecursionError):
-            raise faults.broken(self.info.name) from None
+        error: WorkerError = UnsupportedError("the upstream of this model does not count tokens", "model")
+        for way in self._upstreams.ways:
+            if not FORMS[way.form].count_path:
+                continue
+            try:
+                return await self._counted(request, way)
+            except faults.AttemptError as fault:
+                error = fault.error
+                if fault.blame is not faults.Blame.KEY:
+                    break
+            except (BrokenError, TimeoutError, ValueError, RecursionError):
+                raise faults.broken(self.info.name) from None
+        raise error
 
     async def tokenize(self, request: pb.TokenizeRequest) -> list[int]:
         raise UnsupportedError("this model runs upstream, which does not tell its tokens", "model")
@@ -122,6 +125,12 @@ class UpstreamBackend:
         self._upstreams.close()
 
     # ------------------------------------------------------------------ inside
+
+    async def _counted(self, request: pb.GenerateRequest, way: Way) -> int:
+        form = FORMS[way.form]
+        body = {name: said for name, said in form.body(request, way.options).items() if name in COUNTED}
+        answer = await self._upstreams.whole(way, form.count_path, body, way.options.first_token_timeout_s)
+        return msgspec.json.decode(answer, type=Counted).input_tokens
 
     def _drop(self, run: Run) -> None:
         """Ends it as cancelled, now."""

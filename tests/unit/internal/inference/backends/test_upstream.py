@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +12,13 @@ import pytest
 from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
-from internal.errors import InvalidRequestError
+from internal.errors import InternalError, InvalidRequestError
 from internal.inference.backends.upstream.anthropic import Anthropic
 from internal.inference.backends.upstream.backend import UpstreamBackend, prompt_tokens
 from internal.inference.backends.upstream.forms import StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
 from internal.upstream.options import UpstreamOptions
-from tests.conformance.provider import provider
+from tests.conformance.provider import Fault, provider
 from tests.unit.internal.inference.backends.running import Answer
 from tests.workers import say
 
@@ -308,6 +309,24 @@ def test_what_was_called_is_part_of_a_prompt_that_is_estimated() -> None:
     before = prompt_tokens(request)
     request.chat.messages[2].tool_calls[0].arguments = json.dumps({"at": "x" * 4000})
     assert prompt_tokens(request) >= before + 1000
+
+
+async def test_tokens_are_counted_with_a_key_that_is_accepted(tmp_path: Path) -> None:
+    for name in ("spent", "good"):
+        (tmp_path / name).write_text(name)
+    async with provider() as remote:
+        remote.by_key["spent"] = Fault(429)
+        keys = [f"file:{tmp_path}/{name}" for name in ("spent", "good")]
+        options = {"base_url": remote.url, "model": "remote", "keys": keys}
+        backend = UpstreamBackend(ModelConfig(name="m", kind="chat", backend="anthropic", options=options))
+        try:
+            assert await backend.count_tokens(say("How many?")) > 0
+            remote.always = Fault(500)
+            with pytest.raises(InternalError):
+                await backend.count_tokens(say("How many?"))
+        finally:
+            await backend.aclose()
+    assert [asked.key for asked in remote.asked] == ["spent", "good"] * 2
 
 
 async def test_who_knows_no_end_is_left() -> None:
