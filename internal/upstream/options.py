@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from internal.config import ConfigError
-from internal.upstream.secrets import is_reference, read_secret
+from internal.upstream.secrets import Secret, is_reference, read_secret
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
 MOST_TOKENS = 1 << 31  # that anybody counts in one answer
@@ -70,6 +70,11 @@ def header_lines(options: UpstreamOptions) -> bytes:
         value = read_secret(text).reveal() if is_reference(text) else text
         lines.append(line(name, value))
     return b"".join(lines)
+
+
+def bearer(key: Secret | None) -> bytes:
+    """The header that says who asks, as OpenAI's form has it."""
+    return line("authorization", f"Bearer {key.reveal()}") if key is not None else b""
 
 
 def line(name: str, value: str) -> bytes:

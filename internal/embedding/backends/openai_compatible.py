@@ -11,8 +11,7 @@ import numpy as np
 from internal.config import ModelConfig
 from internal.embedding.backends.base import Embedded, Matryoshka, ModelInfo, RemoteBackend, Vectors
 from internal.upstream.http import BrokenError
-from internal.upstream.options import MOST_TOKENS, line
-from internal.upstream.secrets import Secret
+from internal.upstream.options import MOST_TOKENS, bearer
 from internal.upstream.upstreams import ChainOptions, Way, configured
 
 CHARACTERS_PER_TOKEN = 4
@@ -99,7 +98,3 @@ def floats(embedding: str | list[float]) -> Vectors:
         return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4")
     with np.errstate(over="ignore"):  # too large is infinite, and refused as that
         return np.array(embedding, np.float32)
-
-
-def bearer(key: Secret | None) -> bytes:
-    return line("authorization", f"Bearer {key.reveal()}") if key is not None else b""

@@ -18,8 +18,7 @@ from internal.inference.backends.upstream.forms import (
     offered,
     parameters,
 )
-from internal.upstream.options import UpstreamOptions, line
-from internal.upstream.secrets import Secret
+from internal.upstream.options import UpstreamOptions, bearer
 
 FINISHES: Mapping[str, pb.FinishReason.ValueType] = {
     "stop": pb.STOP,
@@ -40,10 +39,7 @@ class OpenAICompatible:
 
     path = "/chat/completions"
     count_path = ""
-
-    @staticmethod
-    def authorization(key: Secret | None) -> bytes:
-        return line("authorization", f"Bearer {key.reveal()}") if key is not None else b""
+    authorization = staticmethod(bearer)
 
     @staticmethod
     def body(request: pb.GenerateRequest, options: UpstreamOptions) -> dict[str, Any]:
