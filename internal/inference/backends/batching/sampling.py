@@ -216,21 +216,22 @@ def _exp(logits: Floats, sampler: Sampler) -> Floats:
 
 def _least(weights: Floats, sampler: Sampler) -> Any:
     """The least weight that top_k, top_p and min_p leave."""
-    least: Any = np.float32(min(sampler.min_p, 1.0))
+    floor: Any = np.float32(min(sampler.min_p, 1.0))
+    least: Any = np.float32(0)
     if 0 < sampler.top_k < len(weights):
-        least = max(least, np.partition(weights, -sampler.top_k)[-sampler.top_k])
+        least = np.partition(weights, -sampler.top_k)[-sampler.top_k]
     if sampler.top_p < 1.0:
         inside = weights * (weights >= least) if least > 0 else weights
         outside = (1 - sampler.top_p) * float(inside.sum())  # what all that is cut off may weigh
-        # Tokens that weigh less than this all together need not be sorted.
-        likely = inside[inside >= outside / len(inside)]
+        # Tokens that weigh less than this all together need not be sorted, nor those that min_p cuts off.
+        likely = inside[inside >= max(outside / len(inside), floor)]
         if not likely.size:  # no numbers
             return least
         likely.sort()
         unlikely = float(inside.sum()) - float(likely.sum())
         place = int(np.searchsorted(likely.cumsum(), outside - unlikely, side="right"))
         least = max(least, likely[min(place, len(likely) - 1)])
-    return least
+    return max(least, floor)
 
 
 def _drawn(weights: Floats, uniform: float) -> int:
