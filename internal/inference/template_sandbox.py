@@ -20,6 +20,7 @@ import jinja2
 import jinja2.ext
 import jinja2.visitor
 from jinja2 import nodes
+from jinja2.filters import do_indent
 from jinja2.parser import Parser
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -209,10 +210,8 @@ def _printable(value: Any) -> Any:
 
 def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
     prefix = width if isinstance(width, str) else " " * min(width, 64)
-    _check(len(s) + (s.count("\n") + 1) * len(prefix), MAX_TEXT_CHARACTERS)
-    lines = s.splitlines()
-    indented = [prefix + line if (line or blank) and (number or first) else line for number, line in enumerate(lines)]
-    return "\n".join(indented)
+    _check(len(s) + (len(s.splitlines()) + 1) * len(prefix), MAX_TEXT_CHARACTERS)
+    return do_indent(s, prefix, first, blank)
 
 
 def _power(left: Any, right: Any) -> Any:

@@ -305,6 +305,7 @@ HOSTILE = {
     "replace": "{{ ('a' * 999999).replace('a', 'a' * 999999) }}",
     "replace filter": "{{ ('a' * 999999) | replace('a', 'a' * 999999) }}",
     "indent": "{{ ('\\n' * 999999) | indent(999999) }}",
+    "indent of other lines": "{{ ('\\x0b' * 999999) | indent('a' * 99) }}",
     "center": "{{ 'a'.center(10**9) }}",
     "center filter": "{{ 'a' | center(10**9) }}",
     "attr filter": "{{ ('a' | attr('center'))(10**9) }}",
@@ -356,11 +357,11 @@ def test_what_templates_of_others_use() -> None:
         "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}"
         "{% if loop.first %}{% continue %}{% endif %}{% break %}{% endfor %}"
         "{{ strftime_now('%Y') | length }}{{ ', '.join(['a', 'b']) }}{{ 'a-b'.split('-')[1] }}"
-        "{{ 'x\ny' | indent(2) }}{{ ['a'] | map('upper') | join }}{{ {'a': 1}.items() | list | length }}{{ 5 % 3 }}"
+        "{{ 'x\ny\n' | indent(2) }}{{ ['a'] | map('upper') | join }}{{ {'a': 1}.items() | list | length }}{{ 5 % 3 }}"
     )
     template = ChatTemplate(source, "", "", [])
     assert template.render(chat(message("user", "a"), message("assistant", "b"), message("user", "c"))) == [
-        "ab4a, bbx\n  yA12"
+        "ab4a, bbx\n  y\nA12"
     ]
 
 
