@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, ItemsView, Iterable, Mapping, Sized, ValuesView
 from datetime import datetime
 from typing import Any
 
@@ -195,16 +195,21 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _printable(value: Any) -> Any:
-    """`value`, when writing it out is bounded: lists may hold one another many times over."""
-    seen, waiting = 0, [value] if isinstance(value, list | tuple | Mapping) else []
+    """`value`, when writing it out is bounded: lists may hold one another, or a text, many times over."""
+    items = characters = 0
+    waiting: list[Any] = [value] if isinstance(value, list | tuple | Mapping | ItemsView | ValuesView) else []
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, Mapping):
             waiting.extend(inner.values())
-        elif isinstance(inner, list | tuple):
+            characters += sum(len(key) for key in inner if isinstance(key, str))
+        elif isinstance(inner, list | tuple | ItemsView | ValuesView):
             waiting.extend(inner)
-        seen += 1
-        _check(seen + len(waiting), MAX_LIST_ITEMS)
+        elif isinstance(inner, str):
+            characters += len(inner)
+        items += 1
+        _check(items + len(waiting), MAX_LIST_ITEMS)
+        _check(characters, MAX_TEXT_CHARACTERS)
     return value
 
 
