@@ -87,6 +87,8 @@ class Encoder:
             raise self._too_long(position, f"{characters} characters")
 
     def _check_length(self, position: int, tokens: int) -> None:
+        if not tokens:  # of a tokenizer that leaves blanks out, and puts nothing around a text
+            raise InvalidRequestError("this text has no tokens: send words", f"input[{position}]")
         if tokens > self._backend.info.context_length:
             raise self._too_long(position, f"{tokens} tokens")
 

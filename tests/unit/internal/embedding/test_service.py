@@ -136,6 +136,22 @@ async def test_what_is_too_long_is_not_read_to_its_end(
     assert counting.characters <= most_characters
 
 
+class Bare(Counting):
+    """A backend whose tokenizer puts nothing around a text."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return [ids[1:-1] for ids in super().tokenize(texts)]
+
+
+@pytest.mark.parametrize("texts", [[" "], ["fine", " "]], ids=str)
+async def test_a_text_without_tokens_is_refused(minilm: Backend, texts: list[str]) -> None:
+    """Alone it would wait for ever, and beside others its vector would be no numbers."""
+    async with serving(Bare(minilm)) as stub, asyncio.timeout(10):
+        code, details = await refusal(stub, request(*texts))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details.startswith(f"input[{len(texts) - 1}]: ")
+
+
 async def test_foreign_token_ids_name_the_way_out(stub: rpc.EmbeddingServiceStub) -> None:
     code, details = await refusal(stub, request([100_000, 1]))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
