@@ -150,10 +150,9 @@ class Choice(Task):
         self._produced += 1
         self._untold += 1
         self.request.generation.usage.completion_tokens += 1
-        piece = self._markers.get(token) or self._piece(token)
         if logprobs is not None:
-            self._logprobs.append(self._token_logprob(token, piece, logprobs))
-        text = self._text.feed(piece)
+            self._logprobs.append(self._token_logprob(token, logprobs))
+        text = self._text.feed(self._read_as(token))
         if self._text.stopped is not None or self.sampler.over:
             return self.end(pb.STOP, text)
         if self._produced >= self._limit:
@@ -192,10 +191,13 @@ class Choice(Task):
                 self._logprobs = []
         return deltas
 
-    def _token_logprob(self, token: int, piece: bytes, logprobs: Logprobs) -> pb.TokenLogprob:
+    def _read_as(self, token: int) -> bytes:
+        return self._markers.get(token) or self._piece(token)
+
+    def _token_logprob(self, token: int, logprobs: Logprobs) -> pb.TokenLogprob:
         logprob, top = logprobs
         return pb.TokenLogprob(
-            token=piece,
+            token=self._read_as(token),
             logprob=logprob,
-            top=[pb.TopLogprob(token=self._piece(i), logprob=value) for i, value in top],
+            top=[pb.TopLogprob(token=self._read_as(i), logprob=value) for i, value in top],
         )
