@@ -6,7 +6,6 @@ Everything here may be called from any thread once the model is loaded: llama.cp
 from __future__ import annotations
 
 import ctypes
-import threading
 from typing import Any
 
 from internal.errors import WorkerError
@@ -38,7 +37,6 @@ class Model(Weights):
         # Texts that a prompt may only contain where the template puts them.
         self.special_ids = {self._text(i): i for i in ids if llama.llama_vocab_get_attr(self.vocab, i) & _SPECIAL}
         self._pieces: dict[int, bytes] = {}
-        self._buffer = threading.local()
 
     # ------------------------------------------------------------------ tokens
 
