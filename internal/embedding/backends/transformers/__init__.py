@@ -63,6 +63,10 @@ class TransformersBackend:
 
     def load(self) -> None:
         folder = read_folder(Path(self._config.path), self._options.prompt_name)
+        if 0 < folder.positions < self._options.max_tokens:
+            raise ConfigError(
+                f"model {self._config.name!r}: options: `max_tokens`: the model has {folder.positions} positions"
+            )
         torch.set_num_threads(self._threads_per_lane)
         keep_memory()
         self._tokenizer = TextTokenizer(folder)

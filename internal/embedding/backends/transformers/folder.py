@@ -52,12 +52,16 @@ class SentenceFolder(msgspec.Struct, frozen=True):
         return bool(self.options.get("do_lower_case", False))
 
     @property
+    def positions(self) -> int:
+        """That the tokens of a text can have; 0: any number of them (T5)."""
+        return max(int(self.config.get("max_position_embeddings") or 0) - self.first_position, 0)
+
+    @property
     def max_tokens(self) -> int:
-        """Positions that the encoder was trained with. A smaller `max_seq_length` only says where others cut."""
-        default = self.options.get("max_seq_length") or DEFAULT_POSITIONS
-        positions = int(self.config.get("max_position_embeddings") or default) - self.first_position
-        limit = read_json(self.encoder / "tokenizer_config.json").get("model_max_length", positions)
-        return min(positions, int(limit))
+        """What the encoder was trained with. A smaller `max_seq_length` only says where others cut."""
+        most = self.positions or int(self.options.get("max_seq_length") or DEFAULT_POSITIONS)
+        limit = read_json(self.encoder / "tokenizer_config.json").get("model_max_length", most)
+        return min(most, int(limit))
 
     @property
     def first_position(self) -> int:

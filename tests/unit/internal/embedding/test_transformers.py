@@ -200,6 +200,8 @@ def test_lower_case(tmp_path: Path) -> None:
 def test_limits_and_facts(tmp_path: Path, minilm: Backend) -> None:
     assert minilm.info.context_length == 512
     assert loaded(max_tokens=256).info.context_length == 256
+    with pytest.raises(ConfigError, match="the model has 512 positions"):
+        loaded(max_tokens=513)
     roberta = folder(tmp_path, "roberta", {"pooling_mode_mean_tokens": True})
     assert loaded(roberta).info.context_length == 512
     assert loaded(roberta).info.dimensions == 32
