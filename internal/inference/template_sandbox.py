@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, ItemsView, Iterable, Mapping, Sized, ValuesView
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 import jinja2
@@ -32,6 +33,11 @@ STEPS_PER_LOOK = 64
 
 # They make text of any width from a small number, and no chat template needs them.
 _FORBIDDEN_FILTERS = ("batch", "center", "filesizeformat", "format", "pprint", "slice", "urlize", "wordwrap", "xmlattr")
+# They write out what they are given, whatever it is.
+_WRITING_FILTERS = (
+    "capitalize", "e", "escape", "forceescape", "lower", "safe", "string", "striptags", "title", "trim", "truncate",
+    "upper", "urlencode", "wordcount",
+)  # fmt: skip
 _FORBIDDEN_METHODS = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "translate", "zfill"})
 
 
@@ -61,6 +67,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
         for name in _FORBIDDEN_FILTERS:
             self.filters.pop(name)
+        self.filters |= {name: _bounded(self.filters[name]) for name in _WRITING_FILTERS}
         self.filters |= {"tojson": tojson, "join": self._join, "replace": self._replace, "indent": _indent}
         self.binop_table |= {"+": self._add, "*": self._multiply, "**": _power, "%": _modulo}
 
@@ -192,6 +199,14 @@ def tojson(
 
 def _unescaped(match: re.Match[str]) -> str:
     return match[1] + chr(int(match[2], 16))
+
+
+def _bounded(write: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(write)
+    def written(*args: Any, **kwargs: Any) -> Any:
+        return write(*map(_printable, args), **kwargs)
+
+    return written
 
 
 def _printable(value: Any) -> Any:

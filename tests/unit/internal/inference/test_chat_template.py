@@ -300,6 +300,8 @@ HOSTILE = {
     "doubling blocks": "{% set x %}aa{% endset %}" + "{% set x %}{{x}}{{x}}{% endset %}" * 60,
     "doubling lists": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ x }}",
     "doubling JSON": "{% set x = [1] %}" + "{% set x = {'a': x, 'b': x} %}" * 60 + "{{ x | tojson }}",
+    "doubling text": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ x | string | length }}",
+    "doubling words": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ [x] | map('upper') | first }}",
     "doubling values": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ {'a': x}.values() }}",
     "one text many times": "{{ ['a' * 99999] * 9999 }}",
     "one key many times": "{{ [{'a' * 99999: 1}] * 9999 }}",
