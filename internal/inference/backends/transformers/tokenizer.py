@@ -19,6 +19,8 @@ class Tokenizer:
         try:
             given = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
             self._tokenizer = given.backend_tokenizer
+            self._tokenizer.no_truncation()  # as it was trained with, and saved
+            self._tokenizer.no_padding()
             self._bytes = LLTokenizer(self._tokenizer.to_str())
         except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
             raise WorkerError(f"{path}: its tokenizer cannot be used: {error}. Put its tokenizer.json there.") from None

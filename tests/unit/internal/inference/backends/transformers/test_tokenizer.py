@@ -35,6 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 1)])
     made.add_special_tokens([AddedToken(text, special=True) for text in special])
     made.add_tokens([AddedToken("<tool_call>", normalized=False)])
+    made.enable_truncation(4)
+    made.enable_padding(length=8, pad_token="<unk>")
     path: Path = tmp_path_factory.mktemp("tokenizers") / "llama"
     path.mkdir()
     made.save(str(path / "tokenizer.json"))
@@ -63,6 +65,12 @@ def test_text_comes_back_from_its_pieces(tokenizer: Tokenizer) -> None:
     tokens = tokenizer.tokenize(TEXT, add_special=False)
     assert b"".join(map(tokenizer.piece, tokens)) == TEXT.encode()
     assert tokenizer.piece(BYTES + 0xF0) == b"\xf0"
+
+
+def test_a_text_is_neither_cut_nor_filled_up(tokenizer: Tokenizer) -> None:
+    """Though the folder was saved by whoever trained it with texts of one length."""
+    assert len(tokenizer.tokenize("a", add_special=False)) == 1
+    assert len(tokenizer.tokenize("\n" * 50, add_special=False)) == 50
 
 
 def test_bos_stands_before_a_prompt_once(tokenizer: Tokenizer) -> None:
