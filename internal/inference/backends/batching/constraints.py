@@ -72,8 +72,9 @@ class Constraints:
         marks = markers_of(self._template.family if self._template else None, thinking=True)
         # Control tokens have no text of their own; what marks calls or reasoning is no text either.
         special = {i for text, i in model.special_ids.items() if text in marks or not model.piece(i)} | model.end_ids
-        tokens = [model.special_piece(i) if i in special else model.piece(i) for i in range(model.vocabulary_size)]
-        return Vocabulary(tokens, special, sorted(model.end_ids), self._tokenize)
+        ids = range(model.vocabulary_size)  # the texts of special tokens may be more
+        tokens = [model.special_piece(i) if i in special else model.piece(i) for i in ids]
+        return Vocabulary(tokens, special.intersection(ids), sorted(model.end_ids), self._tokenize)
 
     def _tokenize(self, text: bytes) -> list[int]:
         return self._model.tokenize(text.decode(), add_special=False)

@@ -33,6 +33,8 @@ class Tokenizer:
         ends = (given.eos_token_id, config.eos_token_id, weights.generation_config.eos_token_id)
         self.end_ids = frozenset(i for end in ends for i in _listed(end))
         added = given.added_tokens_decoder
+        # Gemma 3 without eyes has a token for images, and no weights for it.
+        self._has_more = max(self._tokenizer.get_vocab().values()) >= self.vocabulary_size
         self.special_ids: dict[str, int] = {token.content: i for i, token in added.items()}
         self._control = frozenset(i for i, token in added.items() if token.special)
         self._pieces: dict[int, bytes] = {}
@@ -41,6 +43,8 @@ class Tokenizer:
         """See `library.Model`."""
         text = text.encode(errors="replace").decode()  # half of a surrogate pair: an escape in the JSON of a tool call
         tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        if self._has_more:
+            tokens = [token for token in tokens if token < self.vocabulary_size]
         if add_special and self._adds_bos and tokens[:1] != [self.bos]:
             tokens.insert(0, self.bos)
         return tokens

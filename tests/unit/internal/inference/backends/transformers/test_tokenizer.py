@@ -7,12 +7,15 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from gen import inference_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
 from internal.inference.backends.batching import known_texts
+from internal.inference.backends.batching.constraints import Constraints
 from internal.inference.backends.batching.known_texts import KnownTexts
 from internal.inference.backends.transformers.tokenizer import Tokenizer
+from internal.inference.chat_template import ChatTemplate
 from tests.unit.internal.inference.backends.transformers.conftest import transformers
 
 BYTES = 3  # the first of them, behind <unk>, <s>, </s>
@@ -47,10 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> Tokenizer:
+def tokenizer_of(folder: Path, vocabulary_size: int) -> Tokenizer:
     config = transformers.LlamaConfig(
-        vocab_size=280,  # a few more than there are tokens
+        vocab_size=vocabulary_size,
         hidden_size=16,
         intermediate_size=16,
         num_hidden_layers=1,
@@ -59,6 +61,11 @@ def tokenizer(folder: Path) -> Tokenizer:
         bos_token_id=1,
     )
     return Tokenizer(str(folder), transformers.LlamaForCausalLM(config))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Tokenizer:
+    return tokenizer_of(folder, 280)  # a few more than there are tokens
 
 
 def test_text_comes_back_from_its_pieces(tokenizer: Tokenizer) -> None:
@@ -90,6 +97,14 @@ def test_control_tokens_have_no_text_and_others_do(tokenizer: Tokenizer) -> None
 def test_what_the_model_has_beyond_its_vocabulary_says_nothing(tokenizer: Tokenizer) -> None:
     assert tokenizer.vocabulary_size == 280
     assert tokenizer.piece(279) == tokenizer.special_piece(279) == b""
+
+
+def test_what_the_vocabulary_has_beyond_the_model_is_no_token(folder: Path) -> None:
+    """There are no weights for it: reading it would break the step of all."""
+    tokenizer = tokenizer_of(folder, 265)
+    assert tokenizer.tokenize("a<tool_call>a", add_special=False) == 2 * tokenizer.tokenize("a", add_special=False)
+    template = ChatTemplate("<tool_call>{{ messages[0].content }}", "", "", [])
+    assert Constraints(tokenizer, template).grammar(pb.GenerateRequest(constraint=pb.Constraint(regex="a")), False)
 
 
 def test_ends_and_template_come_from_the_folder(tokenizer: Tokenizer) -> None:
