@@ -2,6 +2,7 @@
 responses end here, too, when their time has come.
 
 Rollups, transfers and prices are kept for ever. Every process does this, now and then; doing it twice does nothing.
+While somebody reads all of `usage`, a dump for example, it waits for its next turn.
 """
 
 from __future__ import annotations

@@ -1,12 +1,19 @@
-"""SQL for the months of `usage`: a partition for each, made ahead, dropped when it is too old."""
+"""SQL for the months of `usage`: a partition for each, made ahead, dropped when it is too old.
+
+Making or dropping one locks all of `usage`, and every settlement waits behind whoever waits for that lock. So it is
+given up soon: a dump that reads the table must not stop the ledger.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
 
-from api.storage.session import Database
+import asyncpg
 
+from api.storage.session import Database, unavailable
+
+_WAIT = "SET LOCAL lock_timeout = '500ms'"
 _ADD = "SELECT usage_add_month(to_timestamp(at)) FROM unnest($1::float8[]) AS at"
 _ADD_AHEAD = "SELECT usage_add_month(now() + n * interval '1 month') FROM generate_series(0, 2) AS n"
 _MONTHS = """
@@ -37,13 +44,17 @@ SELECT count(*) AS forgotten FROM old
 
 
 async def add(database: Database, times_s: Iterable[float]) -> None:
-    """The months of these times (unix seconds), unless they are there."""
-    await database.execute(_ADD, sorted(times_s))
+    """The months of these times (unix seconds), unless they are there. Raises LedgerUnavailableError, also while
+    somebody reads all of `usage`."""
+    try:
+        await _change(database, _ADD, sorted(times_s))
+    except asyncpg.LockNotAvailableError as error:
+        raise unavailable() from error
 
 
 async def add_ahead(database: Database) -> None:
-    """This month and the next two."""
-    await database.execute(_ADD_AHEAD)
+    """This month and the next two. Raises asyncpg.LockNotAvailableError while somebody reads all of `usage`."""
+    await _change(database, _ADD_AHEAD)
 
 
 async def months(database: Database) -> list[dt.date]:
@@ -53,11 +64,18 @@ async def months(database: Database) -> list[dt.date]:
 
 async def drop_before(database: Database, month: dt.date) -> list[dt.date]:
     """Drops raw usage of the months before this one, with the holds it came from; returns what was dropped. Rollups,
-    transfers and prices stay. Holds that are left of months dropped before go too: a process may end in between."""
+    transfers and prices stay. Holds that are left of months dropped before go too: a process may end in between. Raises
+    as `add_ahead`."""
     dropped = [old for old in await months(database) if old < month]
     for old in dropped:
-        await database.execute(_DROP.format(old))
+        await _change(database, _DROP.format(old))
     until = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC)
     while (row := await database.fetchrow(_FORGET, until)) is not None and row["forgotten"]:
         pass
     return dropped
+
+
+async def _change(database: Database, statement: str, *arguments: object) -> None:
+    async with database.transaction() as change:
+        await change.execute(_WAIT)
+        await change.execute(statement, *arguments)

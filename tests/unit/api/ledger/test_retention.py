@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 from datetime import UTC, date, datetime
 
+import asyncpg
 import pytest
 
+from api.ledger.holds import Ledger
 from api.ledger.retention import Retention, first_kept
 from api.storage import holds, usage_months
 from api.storage.session import Database, open_pool
+from tests.unit.api.ledger.conftest import record, request
 from tests.unit.api.tcp_proxy import proxied
+
+LONG_AGO_S = datetime(2001, 1, 15, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -56,3 +61,26 @@ async def test_it_begins_when_postgresql_is_there(migrated_url: str, store: Data
             async with asyncio.timeout(30):
                 while date(2001, 1, 1) in await usage_months.months(store):
                     await asyncio.sleep(0.02)
+
+
+async def test_a_dump_keeps_months_waiting_and_no_settlements(store: Database, ledger: Ledger) -> None:
+    await usage_months.add(store, [LONG_AGO_S])
+    hold, late = await ledger.hold(request(10_000)), await ledger.hold(request(10_000, started_at_s=LONG_AGO_S - 1e7))
+    async with store.transaction() as dump:
+        await dump.execute("LOCK TABLE usage IN ACCESS SHARE MODE")
+        dropping = asyncio.create_task(Retention(store, 3).run())
+        while not await dump.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.002)
+        await ledger.settle(hold, record(hold))
+        async with asyncio.timeout(10):
+            while hold.request.request_id in ledger.open:
+                await asyncio.sleep(0.02)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await dropping
+        await ledger.settle(late, record(late))  # of a month that is not there: it is kept until that can be made
+        assert ledger.open
+    async with asyncio.timeout(10):
+        while ledger.open:
+            await asyncio.sleep(0.02)
+    assert len(await store.fetch("SELECT FROM usage")) == 2
+    assert (await Retention(store, 3).run())[0] == date(2000, 9, 1)
