@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 
 import asyncpg
 import pytest
@@ -14,9 +15,10 @@ from api import metrics
 from api.errors import LedgerUnavailableError
 from api.ledger.holds import Hold, Ledger
 from api.ledger.pricing import Price
-from api.storage import budgets
+from api.storage import budgets, usage_months
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database, open_pool
+from tests.conftest import execute
 from tests.unit.api.ledger.conftest import COST, principal, record, request
 
 Verified = Callable[[], Awaitable[None]]
@@ -71,6 +73,32 @@ async def test_a_deadlock_is_tried_again(migrated_url: str, store: Database, pri
         hold = await holding
         await ledger.settle(hold, record(hold))
     await verified()
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+async def test_old_holds_are_forgotten_beside_settlements(
+    migrated_url: str, store: Database, ledger: Ledger, order: str
+) -> None:
+    """Both change budgets, in whatever order."""
+    for scope in ("proj_1", "key_1"):
+        await budgets.set_budget(store, "proj_1", scope, "total", 10**9, ())
+    hold = await ledger.hold(request(COST))
+    await ledger.settle(hold, record(hold))
+    long_ago = "UPDATE holds SET created_at = date '2001-01-01', started_at = date '2001-01-01'"
+    execute(migrated_url, f"SET session_replication_role = replica; {long_ago}")
+    first, second = [row["id"] for row in await store.fetch(f"SELECT id FROM budgets ORDER BY id {order}")]
+    lock = "SELECT 1 FROM budgets WHERE id = $1 FOR UPDATE"
+    async with contextlib.aclosing(await open_pool(f"{migrated_url}?options=-c%20deadlock_timeout%3D20ms")) as database:
+        async with store.transaction() as other:
+            await other.execute("SET LOCAL deadlock_timeout = '10s'")
+            await other.fetch(lock, first)
+            forgetting = asyncio.create_task(usage_months.drop_before(database, date(2001, 2, 1)))
+            while not await other.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.002)
+            await other.fetch(lock, second)
+        await forgetting
+    assert not await store.fetch("SELECT FROM holds")
+    assert [row["opening_nusd"] for row in await store.fetch("SELECT opening_nusd FROM budgets")] == [COST, COST]
 
 
 async def test_a_hold_that_is_being_written_is_closed_afterwards(
