@@ -50,7 +50,10 @@ _READER = f"""
 SELECT id FROM batches
 WHERE project_id = $2 AND input_file_id = $1 AND status NOT IN ({", ".join(f"'{status}'" for status in OVER)}) LIMIT 1
 """  # noqa: S608
-_ABANDON = "UPDATE files SET state = 'removed', expires_at = now() WHERE id = $1 AND state = 'arriving' RETURNING 1"
+_ABANDON = """
+WITH abandoned AS (UPDATE files SET state = 'removed', expires_at = now() WHERE id = $1 AND state = 'arriving')
+SELECT FROM files WHERE id = $1 AND state <> 'arriving'
+"""
 _OVER = f"SELECT {_COLUMNS} FROM files WHERE expires_at <= now() ORDER BY expires_at LIMIT 100"  # noqa: S608
 _FORGET = "DELETE FROM files WHERE id = ANY ($1::text[])"
 
@@ -155,8 +158,8 @@ async def remove(database: Database, project_id: str, file_id: str) -> File | No
 
 
 async def abandon(database: Database, file_id: str) -> bool:
-    """It will not be finished. False when it has been."""
-    return await database.fetchrow(_ABANDON, file_id) is not None
+    """It will not be finished. False when it has been: one that a sweep took, since its lease had ended, was not."""
+    return await database.fetchrow(_ABANDON, file_id) is None
 
 
 async def over(database: Database) -> list[File]:

@@ -136,6 +136,22 @@ async def test_a_file_that_outlived_its_lease_is_refused(files: Files, store: Da
     assert (stored(tmp_path), await states(store)) == ([], [])
 
 
+async def test_of_a_file_that_outlives_its_lease_while_it_arrives_nothing_stays(
+    files: Files, store: Database, tmp_path: Path
+) -> None:
+    """The sweep finds its row before there are bytes."""
+    go = asyncio.Event()
+    coming = Coming(b"x", wait=go)
+    keeping = asyncio.create_task(keep(files, coming))
+    await coming.begun.wait()
+    await store.execute("UPDATE files SET expires_at = now()")
+    await files.sweep()
+    go.set()
+    with pytest.raises(RequestTimeoutError):
+        await keeping
+    assert (stored(tmp_path), await states(store)) == ([], [])
+
+
 async def test_files_of_a_project_take_turns(store: Database, tmp_path: Path) -> None:
     files = Files(store, Objects(str(tmp_path)), replace(SETTINGS, files_quota_bytes=1 << 30))
     go = asyncio.Event()
