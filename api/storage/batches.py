@@ -255,7 +255,8 @@ async def begin(
             return queued
         if await _move(change, batch.id, "in_progress"):
             total = sum(shard.lines for shard in shards)
-            await change.execute(_COUNTED, batch.id, total, model, tokens)
+            shown = model.replace("\0", "\N{REPLACEMENT CHARACTER}")  # an alias with `*` takes what a text does not
+            await change.execute(_COUNTED, batch.id, total, shown, tokens)
             columns = [list(column) for column in zip(*map(_shard_values, shards), strict=True)]
             await change.execute(_ADD_SHARDS, batch.id, *columns)
             await defer(change, *(_run(batch.id, shard.number) for shard in shards[:WIDTH]))

@@ -47,6 +47,12 @@ def test_every_status_is_reached_and_four_are_the_end() -> None:
         assert ("cancelling" in following) is (status in ("validating", "in_progress", "finalizing"))
 
 
+async def test_a_batch_begins_whatever_its_model_is_called(store: Database) -> None:
+    assert await batches.begin(store, await made(store), SHARDS[:1], "gpt-\0", 1, 100) is None
+    found = await batches.read(store, "batch_1")
+    assert found is not None and (found.status, found.model) == ("in_progress", "gpt-\N{REPLACEMENT CHARACTER}")
+
+
 @pytest.mark.parametrize("status", NEXT)
 async def test_what_a_batch_may_become(store: Database, status: BatchStatus) -> None:
     """By every operation there is; what is over stays as it is."""
