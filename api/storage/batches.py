@@ -83,7 +83,12 @@ _SHARD = "id, number, first_line, lines, start_byte, end_byte, answered, complet
 _READ_SHARD = f"SELECT {_SHARD} FROM batch_shards WHERE batch_id = $1 AND number = $2"  # noqa: S608
 _SHARDS = f"SELECT {_SHARD} FROM batch_shards WHERE batch_id = $1 ORDER BY number"  # noqa: S608
 _UNANSWERED = "SELECT 1 FROM batch_shards WHERE batch_id = $1 AND cardinality(answered) < lines LIMIT 1"
-_SEAL = "UPDATE batch_shards SET sealed = true WHERE batch_id = $1 AND NOT sealed"
+# Locked in the order in which settlements lock them.
+_SEAL = """
+UPDATE batch_shards SET sealed = true WHERE id = ANY (ARRAY (
+    SELECT id FROM batch_shards WHERE batch_id = $1 AND NOT sealed ORDER BY id FOR UPDATE
+))
+"""
 _ANSWERS = "SELECT body FROM line_answers WHERE shard_id = $1 AND failed = $2 ORDER BY line"
 _USAGE = """
 SELECT coalesce(sum(prompt_tokens), 0)::int8 AS prompt_tokens, coalesce(sum(cached_tokens), 0)::int8 AS cached_tokens,

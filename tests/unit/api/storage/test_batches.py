@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
-from api.domain import NEXT, OVER, BatchStatus, TokenUsage, before
-from api.storage import batches, files, jobs
+from api.domain import NEXT, OVER, BatchStatus, LineAnswer, TokenUsage, before
+from api.storage import batches, files, jobs, line_answers
 from api.storage.batches import Batch, NewShard
-from api.storage.session import Database
+from api.storage.session import Database, open_pool
 
 SHARDS = [NewShard(number, 10 * number + 1, 10, 100 * number, 100 * number + 99) for number in range(70)]
 FILE = """
@@ -173,3 +174,21 @@ async def test_its_file_stays_while_it_is_read(store: Database) -> None:
     assert await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
     [row] = await store.fetch("SELECT expires_at > now() + interval '1 day' FROM files")
     assert row[0]
+
+
+async def test_a_batch_is_sealed_beside_answers_that_come(store: Database, migrated_url: str) -> None:
+    """They lock shards in the order of their ids, not in that of the table, where the latest answer is behind."""
+    assert await batches.begin(store, await made(store), SHARDS[:2], "tiny", 1, 100) is None
+    first, second = [row["id"] for row in await store.fetch("SELECT id FROM batch_shards ORDER BY id")]
+    await line_answers.keep(store, [("req_1", LineAnswer(first, 1, failed=False, body=b"{}"))])
+    await store.execute("ANALYZE batch_shards")
+    lock = "SELECT FROM batch_shards WHERE id = $1 FOR UPDATE"
+    async with contextlib.aclosing(await open_pool(f"{migrated_url}?options=-c%20deadlock_timeout%3D20ms")) as database:
+        async with store.transaction() as other:
+            await other.execute("SET LOCAL deadlock_timeout = '10s'")
+            await other.fetch(lock, first)
+            sealing = asyncio.create_task(batches.seal(database, "batch_1"))
+            while not await other.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.002)
+            await other.fetch(lock, second)
+        assert [shard.sealed for shard in await sealing] == [True, True]
