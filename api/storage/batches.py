@@ -43,6 +43,7 @@ SET expires_at = CASE WHEN expires_at IS NOT NULL THEN greatest(expires_at, now(
 WHERE id = $1 AND state = 'stored' AND (expires_at IS NULL OR expires_at > now()) RETURNING coalesce(lines, 0) AS lines
 """
 PINNED_S = 2 * 24 * 3600.0
+ALL_LINES_S = 60.0  # for what looks at every answer, or removes it: there may be gigabytes of them
 NEVER_BEGAN = {
     "code": "batch_expired",
     "message": "The completion window ended before the lines could be looked at: none was run. Create the batch again.",
@@ -308,7 +309,7 @@ async def answers(database: Database, shard_id: int, failed: bool) -> list[bytes
 
 async def usage(database: Database, batch_id: str) -> TokenUsage:
     """Of all its answers."""
-    row = await database.fetchrow(_USAGE, batch_id, timeout_s=60.0)
+    row = await database.fetchrow(_USAGE, batch_id, timeout_s=ALL_LINES_S)
     assert row is not None
     return TokenUsage(**dict(row))
 
@@ -335,7 +336,7 @@ async def end(
             return False
         files = (output_file_id, error_file_id)
         await change.execute(_END, batch_id, *files, completed, failed, _json(asdict(used)))
-        await change.execute(_FORGET_SHARDS, batch_id)
+        await change.execute(_FORGET_SHARDS, batch_id, timeout_s=ALL_LINES_S)
         return True
 
 

@@ -192,3 +192,17 @@ async def test_a_batch_is_sealed_beside_answers_that_come(store: Database, migra
                 await asyncio.sleep(0.002)
             await other.fetch(lock, second)
         assert [shard.sealed for shard in await sealing] == [True, True]
+
+
+async def test_a_batch_ends_however_long_its_answers_take_to_go(store: Database, migrated_url: str) -> None:
+    batch = await made(store)
+    assert await batches.begin(store, batch, SHARDS[:1], "tiny", 1, 100) is None
+    await store.execute("UPDATE batches SET status = 'finalizing'")
+    async with contextlib.aclosing(await open_pool(migrated_url, 1, 0.3)) as database:
+        async with store.transaction() as other:
+            await other.fetch("SELECT FROM batch_shards FOR UPDATE")
+            ending = asyncio.create_task(batches.end(database, batch.id, "completed", None, None, 10, 0, TokenUsage()))
+            await asyncio.wait((ending,), timeout=0.6)
+        assert await ending
+    found = await batches.read(store, batch.id)
+    assert found is not None and (found.status, found.completed) == ("completed", 10)
