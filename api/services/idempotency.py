@@ -64,7 +64,7 @@ class Claim:
         await self._end(rows.drop(self._owner.database, self._place, self._request_id))
 
     async def _end(self, statement: Awaitable[None]) -> None:
-        self._owner.running.discard(self._request_id)
+        self._owner.running.pop(self._request_id, None)
         try:
             await statement
         except LedgerUnavailableError:
@@ -76,7 +76,7 @@ class Idempotency:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.running: set[str] = set()  # request ids
+        self.running: dict[str, Place] = {}  # by request id
         self._care = (
             Regularly("idempotency-renew", self._renew, RENEW_S, pause_first=True),
             Regularly("idempotency-expire", self._expire, EXPIRE_S, pause_first=True),
@@ -102,13 +102,13 @@ class Idempotency:
         digest = hashlib.sha256(body).digest()
         kept = await rows.claim(self.database, place, digest, request_id, LEASE_S, KEPT_S)
         if kept is None:
-            self.running.add(request_id)
+            self.running[request_id] = place
             return Claim(self, place, request_id)
         return replayed(kept, digest, place.key)
 
     async def _renew(self) -> None:
         if self.running:
-            await rows.renew(self.database, list(self.running), LEASE_S)
+            await rows.renew(self.database, self.running, LEASE_S)
 
     async def _expire(self) -> None:
         while await rows.expire(self.database, KEPT_S):

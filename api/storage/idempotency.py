@@ -8,7 +8,7 @@ until the hold is closed, by the sweeper if its process is gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.storage.session import Database
@@ -41,8 +41,11 @@ _DROP = f"""
 DELETE FROM idempotency i WHERE project_id = $1 AND route = $2 AND key = $3 AND owner = $4 AND status IS NULL
     AND NOT {_MADE_A_BATCH}
 """  # noqa: S608 — constants only
+# Found by their places: there is a row for every request of the day that had a key.
 _RENEW = """
-UPDATE idempotency SET lease_until = now() + $2 * interval '1 second' WHERE owner = ANY($1::text[]) AND status IS NULL
+UPDATE idempotency i SET lease_until = now() + $5 * interval '1 second'
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r (project_id, route, key, owner)
+WHERE (i.project_id, i.route, i.key, i.owner) = (r.project_id, r.route, r.key, r.owner) AND status IS NULL
 """
 _EXPIRE = """
 DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
@@ -90,8 +93,10 @@ async def drop(database: Database, place: Place, owner: str) -> None:
     await database.execute(_DROP, place.project_id, place.route, place.key, owner)
 
 
-async def renew(database: Database, owners: Sequence[str], lease_s: float) -> None:
-    await database.execute(_RENEW, owners, lease_s)
+async def renew(database: Database, places: Mapping[str, Place], lease_s: float) -> None:
+    """`places`: by their owner."""
+    at = [[place.project_id, place.route, place.key, owner] for owner, place in places.items()]
+    await database.execute(_RENEW, *(list(column) for column in zip(*at, strict=True)), lease_s)
 
 
 async def expire(database: Database, kept_s: float) -> bool:

@@ -165,7 +165,7 @@ async def test_a_process_that_died_leaves_its_key_to_the_next(edge: Edge, client
     place = Place("proj_test", CHAT, "k")
     assert await rows.claim(edge.state.database, place, b"x" * 32, "req_dead", 60.0, service.KEPT_S) is None
     assert (await post(client, "k")).status_code == 400  # another body, still held
-    await rows.renew(edge.state.database, ["req_dead"], -1.0)
+    await rows.renew(edge.state.database, {"req_dead": place}, -1.0)
     assert (await post(client, "k")).status_code == 200
     assert (await post(client, "k")).headers["idempotent-replayed"] == "true"
 
@@ -178,7 +178,7 @@ async def test_a_process_that_could_not_renew_its_lease_keeps_its_key(edge: Edge
         lines = first.aiter_lines()
         while "one" not in await anext(lines):
             pass
-        await rows.renew(edge.state.database, list(edge.state.idempotency.running), -1.0)
+        await rows.renew(edge.state.database, edge.state.idempotency.running, -1.0)
         again = await client.post(CHAT, json=body, headers=headers)
         assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_in_progress")
         assert [line async for line in lines if line][-1] == "data: [DONE]"
