@@ -107,12 +107,12 @@ async def revoke_named(database: Database, project_id: str, name: str) -> None:
 async def succeed(database: Database, key_id: str, successor: KeyRecord, overlap_s: float) -> bool:
     """Adds `successor`; the key `key_id` works for `overlap_s` seconds more. False, and nothing is done, when that
     key is not in force or has a successor."""
-    async with database.connection() as connection, connection.transaction():
-        await connection.execute(_ADD, *_values(successor))
-        if await connection.fetchrow(_SUCCEED, key_id, successor.id, overlap_s) is not None:
-            await connection.execute(_INHERIT, key_id, successor.id)
+    async with database.transaction() as change:
+        await change.execute(_ADD, *_values(successor))
+        if await change.fetchrow(_SUCCEED, key_id, successor.id, overlap_s) is not None:
+            await change.execute(_INHERIT, key_id, successor.id)
             return True
-        await connection.execute("DELETE FROM api_keys WHERE id = $1", successor.id)
+        await change.execute("DELETE FROM api_keys WHERE id = $1", successor.id)
         return False
 
 

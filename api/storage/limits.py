@@ -107,13 +107,13 @@ async def find(database: Database, owner: Owner, owner_id: str) -> Stored | None
 
 async def change(database: Database, owner: Owner, owner_id: str, edit: Callable[[Document], None]) -> Document | None:
     """Lets `edit` change the document, and returns it. None when there is no such owner."""
-    async with database.connection() as connection, connection.transaction():
-        row = await connection.fetchrow(_FIND[owner] + " FOR UPDATE", owner_id)
+    async with database.transaction() as inside:
+        row = await inside.fetchrow(_FIND[owner] + " FOR UPDATE", owner_id)
         if row is None:
             return None
         document = _decode(row["limits"])
         edit(document)
-        await connection.execute(_UPDATE[owner], owner_id, _encode(document).decode())
+        await inside.execute(_UPDATE[owner], owner_id, _encode(document).decode())
         return document
 
 

@@ -124,8 +124,17 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         """All that is done with what this yields is one durable commit, or nothing if the block raises."""
-        async with self.connection() as connection, connection.transaction():
-            yield _Transaction(self, connection)
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield _Transaction(self, connection)
+            except TimeoutError:
+                raise  # a hung server would not answer a ROLLBACK either; it makes one when the connection ends
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def fetch(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> list[asyncpg.Record]:
         async with self.connection(timeout_s) as connection:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from api.errors import LedgerUnavailableError
-from api.storage.session import Database, open_pool
+from api.storage.session import Database, NotSentError, open_pool
 from tests.unit.api.tcp_proxy import proxied
 
 
@@ -69,6 +69,20 @@ async def test_a_silent_server_costs_the_timeout_once_then_nothing(migrated_url:
             with pytest.raises(LedgerUnavailableError):
                 await database.fetch("SELECT 1")
         assert time.monotonic() - started < 4.0  # not the timeout each time
+        await proxy.restore()
+        await comes_back(database)
+
+
+async def test_a_server_that_falls_silent_in_a_transaction_costs_the_timeout_once(migrated_url: str) -> None:
+    async with proxied(migrated_url) as (proxy, url), contextlib.aclosing(await open_pool(url, 1, 1.5)) as database:
+        started = time.monotonic()
+        with pytest.raises(LedgerUnavailableError):
+            async with database.transaction() as change, change.transaction() as inside:
+                proxy.silence()
+                await inside.execute("SELECT 1")
+        with pytest.raises(NotSentError):
+            await database.fetch("SELECT 1")
+        assert 1.4 < time.monotonic() - started < 2.9
         await proxy.restore()
         await comes_back(database)
 
