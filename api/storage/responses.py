@@ -53,8 +53,9 @@ SELECT item_id, item FROM response_items
 WHERE response_id = $1 AND NOT output AND ($2::int IS NULL OR position * $3 > $2 * $3)
 ORDER BY position * $3 LIMIT $4
 """
+# A hundred at a time: each may be megabytes, and a statement that takes longer than others may is cut off.
 _EXPIRE = """
-DELETE FROM responses WHERE id = ANY (ARRAY (SELECT id FROM responses WHERE expires_at <= now() LIMIT 1000))
+DELETE FROM responses WHERE id = ANY (ARRAY (SELECT id FROM responses WHERE expires_at <= now() LIMIT 100))
 """
 
 

@@ -96,3 +96,13 @@ async def test_what_has_expired_is_not_there_and_then_removed(store: Database) -
     await Retention(store, 0).run()
     assert [row["id"] for row in await store.fetch("SELECT id FROM responses ORDER BY id")] == ["a", "c"]
     assert {row["response_id"] for row in await store.fetch("SELECT response_id FROM response_items")} == {"a", "c"}
+
+
+async def test_what_has_expired_goes_in_pieces_that_are_quick_even_when_each_is_megabytes(store: Database) -> None:
+    await store.execute("""
+        INSERT INTO responses (id, project_id, body, item_bytes, expires_at)
+        SELECT 'resp_' || n, 'proj_1', '', 0, now() FROM generate_series(1, 150) n
+    """)
+    assert await responses.expire(store)
+    assert len(await store.fetch("SELECT FROM responses")) == 50
+    assert await responses.expire(store) and not await responses.expire(store)
