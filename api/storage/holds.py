@@ -222,7 +222,7 @@ async def reserve(
         except NotSentError as error:
             raise (error if len(waiting) == len(rows) else unavailable()) from error
         exceptions = {record["place"] - 1: record for record in found}
-        for place, i in zip(places, range(len(batch)), strict=True):
+        for i, place in enumerate(places):
             answers[place] = _judge(exceptions.get(i))
         waiting = [place for place in waiting if answers[place] is None]
     return [answer for answer in answers if answer is not None]
