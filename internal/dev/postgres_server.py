@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -47,10 +48,12 @@ PASSING_FAULTS = ("could not bind", "pre-existing shared memory block", "Address
 
 
 class PostgresServer:
-    """One server on one folder. `start()` blocks until it takes connections and returns its URL (a superuser's)."""
+    """One server on one folder. `start()` blocks until it takes connections and returns its URL (a superuser's).
+    `settings`: in place of ours."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self._settings = SETTINGS | settings
         self.port = 0
         self.pid = 0
         self._log = folder / "postgres.log"
@@ -89,8 +92,9 @@ class PostgresServer:
 
     def _start_on(self, port: int) -> str:
         with self._log.open("wb") as log:
+            argv = server_argv(self.folder, port, self._settings)
             process = subprocess.Popen(
-                child.command(server_argv(self.folder, port), death_signal=STOP_SIGNAL, owns=self.folder),
+                child.command(argv, death_signal=STOP_SIGNAL, owns=self.folder),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -112,9 +116,9 @@ def url(folder: Path, port: int) -> str:
     return f"postgresql://{USER}:{password(folder)}@127.0.0.1:{port}/postgres"
 
 
-def server_argv(folder: Path, port: int) -> list[str]:
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    return [str(binary("postgres")), "-D", str(folder / "data"), f"--port={port}", *settings]
+def server_argv(folder: Path, port: int, settings: Mapping[str, str] = SETTINGS) -> list[str]:
+    said = [f"--{name}={value}" for name, value in settings.items()]
+    return [str(binary("postgres")), "-D", str(folder / "data"), f"--port={port}", *said]
 
 
 def is_ready(folder: Path, pid: int) -> bool:
