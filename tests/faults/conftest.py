@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -45,7 +46,7 @@ class System:
 def start_system(
     postgres_url: str, redis_url: str, tmp_path: Path
 ) -> Iterator[Callable[[int], AbstractContextManager[System]]]:
-    """Starts a system with that many replicas of `scripted`, and one of `other`."""
+    """Starts a system with that many replicas of `scripted`, and one of `other`: all of them can be asked."""
 
     @contextlib.contextmanager
     def start(replicas: int = 1) -> Iterator[System]:
@@ -54,6 +55,8 @@ def start_system(
             database(postgres_url) as url,
             edge_in_thread(url, redis_url, host_address=address, files_url=str(tmp_path / "files")) as edge,
         ):
+            while sum(replica.usable for replica in edge.state.hosts.replicas()) < replicas + 1:
+                time.sleep(0.01)
             yield System(edge, host)
 
     yield start
