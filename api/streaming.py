@@ -147,7 +147,10 @@ class EventStream(Response, Generic[Said]):
                 if not waiting and writer.silent_s() >= self._keepalive_s:
                     waiting = KEEPALIVE
         except (ApiError, ClientDisconnect, asyncio.CancelledError) as caught:
-            error = caught if isinstance(caught, ApiError) else None if stream.left else ShuttingDownError()
+            if isinstance(caught, ApiError):
+                error: ApiError | None = caught
+            else:
+                error = None if stream.left else ShuttingDownError()
             await stream.aclose()
             await self._on_settled(error)
             if error is None:
@@ -168,9 +171,11 @@ class ByteStream(Response):
     def __init__(
         self, pieces: AsyncIterator[bytes], size: int | None, headers: dict[str, str], settings: Settings
     ) -> None:
-        super().__init__(status_code=200, headers=headers | {"content-length": str(size)})
+        super().__init__(status_code=200, headers=headers)
         if size is None:
-            del self.headers["content-length"]
+            del self.headers["content-length"]  # 0, as Starlette has it
+        else:
+            self.headers["content-length"] = str(size)
         self._pieces = pieces
         self._write_timeout_s = settings.write_timeout_s
         self._left = False

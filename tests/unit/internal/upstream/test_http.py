@@ -56,6 +56,15 @@ async def ask(connections: Connections) -> tuple[int, bytes]:
     return answer.status, await answer.whole()
 
 
+async def begun_and_released(connections: Connections, first: bytes) -> None:
+    """An answer of which only the first piece is read; its connection is idle afterwards."""
+    answer = await connections.post("/", b"", b"{}")
+    assert await answer.read() == first
+    answer.release()
+    while not connections._idle:
+        await asyncio.sleep(0.01)
+
+
 def saying(*pieces: bytes, close: bool = False) -> Serve:
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _number: int) -> None:
         for piece in pieces:
@@ -199,11 +208,7 @@ async def test_closing_an_answer_closes_the_connection_and_releasing_it_does_not
             left.set()
 
     async with serving(serve) as connections:
-        answer = await connections.post("/", b"", b"{}")
-        assert await answer.read() == b"ab"
-        answer.release()
-        while not connections._idle:
-            await asyncio.sleep(0.01)
+        await begun_and_released(connections, b"ab")
         second = await connections.post("/", b"", b"{}")
         second.close()
         await asyncio.wait_for(left.wait(), 5)
@@ -242,9 +247,5 @@ async def test_a_connection_whose_last_answer_nobody_read_to_its_end_carries_the
         writer.write(rest)
 
     async with serving(serve) as connections:
-        answer = await connections.post("/", b"", b"{}")
-        assert await answer.read() == b"x"
-        answer.release()
-        while not connections._idle:
-            await asyncio.sleep(0.01)
+        await begun_and_released(connections, b"x")
         assert (await asyncio.wait_for(ask(connections), 10))[1] == b"x" + rest
