@@ -45,6 +45,7 @@ UPLOADS_AT_ONCE = 16  # in this process, each with some parts of it in memory; o
 UPLOADS_OF_A_PROJECT = 4
 TURN_S = 20.0
 RETRY_S = 5.0  # of a sweep, when PostgreSQL or the storage is away
+PUT_OFF_S = 3600.0  # a file whose bytes the storage does not remove
 
 
 class Coming(Protocol):
@@ -182,10 +183,16 @@ class Files:
             await self._objects.delete(file.key)
 
     async def sweep(self) -> None:
-        """Once. Raises StorageUnavailableError, LedgerUnavailableError."""
+        """Once. What the storage does not remove ends it, and is out of the way of the next.
+
+        Raises StorageUnavailableError, LedgerUnavailableError."""
         while over := await rows.over(self._database):
             for file in over:
-                await self._objects.delete(file.key)
+                try:
+                    await self._objects.delete(file.key)
+                except StorageUnavailableError:
+                    await rows.put_off(self._database, file.id, PUT_OFF_S)
+                    raise
             await rows.forget(self._database, [file.id for file in over])
 
     @contextlib.asynccontextmanager

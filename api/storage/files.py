@@ -55,6 +55,7 @@ WITH abandoned AS (UPDATE files SET state = 'removed', expires_at = now() WHERE 
 SELECT FROM files WHERE id = $1 AND state <> 'arriving'
 """
 _OVER = f"SELECT {_COLUMNS} FROM files WHERE expires_at <= now() ORDER BY expires_at LIMIT 100"  # noqa: S608
+_PUT_OFF = "UPDATE files SET state = 'removed', expires_at = now() + $2 * interval '1 second' WHERE id = $1"
 _FORGET = "DELETE FROM files WHERE id = ANY ($1::text[])"
 
 
@@ -165,6 +166,11 @@ async def abandon(database: Database, file_id: str) -> bool:
 async def over(database: Database) -> list[File]:
     """Some of those whose time has come, in whatever state: their bytes are to go, then they are to be forgotten."""
     return [file_of(row) for row in await database.fetch(_OVER)]
+
+
+async def put_off(database: Database, file_id: str, pause_s: float) -> None:
+    """Of one whose time has come: its bytes are not to go before that."""
+    await database.execute(_PUT_OFF, file_id, pause_s)
 
 
 async def forget(database: Database, file_ids: Sequence[str]) -> None:

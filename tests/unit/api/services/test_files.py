@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.config import Settings
-from api.errors import NotFoundError, RequestTimeoutError, StorageQuotaError
+from api.errors import NotFoundError, RequestTimeoutError, StorageQuotaError, StorageUnavailableError
 from api.services import files as service
 from api.services.files import Files
 from api.storage import files as rows
@@ -172,6 +172,25 @@ async def test_the_sweep_goes_on_by_itself(files: Files, store: Database, tmp_pa
     while file.id in stored(tmp_path):
         await asyncio.sleep(0.01)
     await files.aclose()
+
+
+async def test_what_the_storage_does_not_remove_keeps_nothing_behind_it(
+    files: Files, store: Database, tmp_path: Path
+) -> None:
+    bad = await keep(files, Coming(b"x"), "proj_bad")
+    await keep(files, Coming(b"x"))
+    (tmp_path / bad.key).unlink()
+    (tmp_path / "proj_bad").rmdir()
+    (tmp_path / "proj_bad").touch()  # in a file the storage finds no folder
+    await store.execute("UPDATE files SET expires_at = now() - interval '1 s' * (project_id = 'proj_bad')::int")
+    with pytest.raises(StorageUnavailableError):
+        await files.sweep()
+    await files.sweep()
+    assert (stored(tmp_path), await states(store)) == (["proj_bad"], ["removed"])
+    (tmp_path / "proj_bad").unlink()
+    await store.execute("UPDATE files SET expires_at = now()")  # its hour is over
+    await files.sweep()
+    assert await states(store) == []
 
 
 async def test_a_deleted_file_stays_a_place_in_the_list_for_a_day(files: Files, store: Database) -> None:
