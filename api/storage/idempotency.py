@@ -49,7 +49,7 @@ WHERE (i.project_id, i.route, i.key, i.owner) = (r.project_id, r.route, r.key, r
 """
 _EXPIRE = """
 DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM idempotency WHERE created_at < now() - $1 * interval '1 second' LIMIT 1000))
+    SELECT ctid FROM idempotency WHERE created_at < now() - $1 * interval '1 second' LIMIT 100))
 """
 
 

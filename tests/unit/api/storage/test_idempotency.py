@@ -28,3 +28,14 @@ async def test_leases_are_renewed_without_a_look_at_every_answer(store: Database
         await idempotency.renew(inside, places | {"req_somebody": other}, 3600.0)
         assert [row["rows"] for row in await inside.fetch(READ)] == [0]
     assert [tuple(row) for row in await store.fetch(LEFT)] == [("a", True), ("b", True), ("c", False)]
+
+
+async def test_what_has_expired_goes_in_pieces_that_are_quick_even_when_each_is_a_megabyte(store: Database) -> None:
+    await store.execute("TRUNCATE idempotency")
+    await store.execute("""
+        INSERT INTO idempotency (project_id, route, key, body_digest, owner, status, created_at)
+        SELECT 'proj_1', '/v1/x', 'key ' || n, '', '', 200, now() - interval '25 hours' FROM generate_series(1, 150) n
+    """)
+    assert await idempotency.expire(store, 86400.0)
+    assert len(await store.fetch("SELECT FROM idempotency")) == 50
+    assert await idempotency.expire(store, 86400.0) and not await idempotency.expire(store, 86400.0)
