@@ -171,14 +171,16 @@ class Files:
     async def delete(self, project_id: str, file_id: str) -> None:
         """Raises NotFoundError, InvalidRequestError (a batch reads it), LedgerUnavailableError. Bytes that the storage
         does not remove now, a sweep will."""
-        if (batch_id := await rows.reader(self._database, project_id, file_id)) is not None:
-            raise InvalidRequestError(
-                f"The batch '{batch_id}' reads this file. Wait until it is over, or cancel it.",
-                param="file_id",
-                code="file_in_use",
-            )
-        if (file := await rows.remove(self._database, project_id, file_id)) is None:
-            raise missing(file_id)
+        # Removed first, undone when a batch reads it: one that begins at this moment has the row, or waits for it.
+        async with self._database.transaction() as change:
+            if (file := await rows.remove(change, project_id, file_id)) is None:
+                raise missing(file_id)
+            if (batch_id := await rows.reader(change, project_id, file_id)) is not None:
+                raise InvalidRequestError(
+                    f"The batch '{batch_id}' reads this file. Wait until it is over, or cancel it.",
+                    param="file_id",
+                    code="file_in_use",
+                )
         with contextlib.suppress(StorageUnavailableError):
             await self._objects.delete(file.key)
 

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from api.config import Settings
-from api.errors import NotFoundError, RequestTimeoutError, StorageQuotaError, StorageUnavailableError
+from api.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    RequestTimeoutError,
+    StorageQuotaError,
+    StorageUnavailableError,
+)
 from api.services import files as service
 from api.services.files import Files
+from api.storage import batches
 from api.storage import files as rows
 from api.storage.files import File
 from api.storage.objects import Objects
@@ -191,6 +198,30 @@ async def test_what_the_storage_does_not_remove_keeps_nothing_behind_it(
     await store.execute("UPDATE files SET expires_at = now()")  # its hour is over
     await files.sweep()
     assert await states(store) == []
+
+
+async def test_a_file_that_a_batch_begins_to_read_is_not_deleted(files: Files, store: Database) -> None:
+    """Whichever of the two is first, the other one waits for it and is refused."""
+    for number in range(20):
+        file = await keep(files, Coming(b"{}", purpose="batch"))
+        given = f"batch_{number}", ORG, PROJECT, "key_1", "/v1/chat/completions", file.id, None, None, 3600.0
+        begun, deleted = await asyncio.gather(
+            batches.add(store, *given), files.delete(PROJECT, file.id), return_exceptions=True
+        )
+        assert (begun, type(deleted)) in ((True, InvalidRequestError), (False, type(None)))
+
+
+async def test_a_batch_that_began_after_the_look_for_it_keeps_its_file(files: Files, store: Database) -> None:
+    file = await keep(files, Coming(b"{}", purpose="batch"))
+    given = "batch_1", ORG, PROJECT, "key_1", "/v1/chat/completions", file.id, None, None, 3600.0
+    async with store.transaction() as change:
+        assert await batches.add(change, *given)
+        deleting = asyncio.create_task(files.delete(PROJECT, file.id))
+        while not await store.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+    with pytest.raises(InvalidRequestError):
+        await deleting
+    assert await files.get(PROJECT, file.id) == file
 
 
 async def test_a_deleted_file_stays_a_place_in_the_list_for_a_day(files: Files, store: Database) -> None:
