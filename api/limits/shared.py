@@ -168,7 +168,7 @@ class SharedBuckets:
             return
         if isinstance(error, hiredis.ReplyError) and _is_forgotten(error):
             self._redis.load(connection)
-            self._resend(connection)
+            self._send_last(connection, batch)
             return
         if isinstance(error, hiredis.ReplyError) and any(word in str(error) for word in CANNOT_WRITE):
             connection.close(str(error))  # sent again on the next one
@@ -178,6 +178,14 @@ class SharedBuckets:
         if batch in self._sent:
             self._sent.remove(batch)  # the first, or gone already after a second sending
         self._settled.set()
+
+    def _send_last(self, connection: Connection, batch: _Batch) -> None:
+        """What was not done gets a new number: a later one may have been done meanwhile, and makes the old one void."""
+        if batch in self._sent:
+            self._sent.remove(batch)
+            self._sent.append(batch)
+            batch.number = next(self._numbers)
+            self._send_on(connection, batch)
 
     def _resend(self, connection: Connection) -> None:
         """In their order: a later number makes an earlier one void."""

@@ -268,6 +268,21 @@ async def test_scripts_that_redis_forgot_are_loaded_again(limiter: Limiter) -> N
     assert not limiter.degraded
 
 
+async def test_what_settles_while_a_script_is_loaded_again_counts_in_any_order(limiter: Limiter) -> None:
+    """Redis has it again between two settlements under way, because somebody else missed it first."""
+    principal = someone(limit("tokens_per_day", 1000), limit("concurrent_requests", 5))
+    grants = [await acquired(limiter, principal, name, 100) for name in "ab"]
+    shared = limiter._shared
+    connection = shared._redis.connection
+    await connection.call("SCRIPT", "FLUSH")
+    grants[0].settle(50)
+    shared._flush()
+    shared._redis.load(connection)
+    grants[1].settle(30)
+    await settled(limiter)
+    assert await remaining(limiter, principal) == [920, 5]
+
+
 async def test_every_key_ends_by_itself_and_is_in_the_slot_of_its_organisation(limiter: Limiter) -> None:
     principal = someone(
         limit("requests_per_minute", 60, 5), limit("tokens_per_minute", 600), limit("concurrent_requests", 3)
