@@ -103,7 +103,9 @@ UPDATE batches SET output_file_id = $2, error_file_id = $3, completed = $4, fail
 """
 _FORGET_SHARDS = "DELETE FROM batch_shards WHERE batch_id = $1"
 _WRITTEN = """
-SELECT id FROM files WHERE project_id = $1 AND filename = $2 AND purpose = 'batch_output' AND state = 'stored'
+SELECT id FROM files
+WHERE project_id = $1 AND filename = $2 AND purpose = 'batch_output' AND state = 'stored'
+    AND (expires_at IS NULL OR expires_at > now())
 """
 
 

@@ -176,6 +176,14 @@ async def test_its_file_stays_while_it_is_read(store: Database) -> None:
     assert row[0]
 
 
+async def test_a_file_of_answers_that_has_expired_is_written_again(store: Database) -> None:
+    """When the batch takes longer to end than its files are kept: storage was away, or it was cancelled meanwhile."""
+    await store.execute(FILE.replace("'batch', ''", "'batch_output', 'batch_1_error.jsonl'"), "file-1")
+    assert await batches.written(store, "proj_1", "batch_1_error.jsonl") == "file-1"
+    await store.execute("UPDATE files SET expires_at = now()")
+    assert await batches.written(store, "proj_1", "batch_1_error.jsonl") is None
+
+
 async def test_a_batch_is_sealed_beside_answers_that_come(store: Database, migrated_url: str) -> None:
     """They lock shards in the order of their ids, not in that of the table, where the latest answer is behind."""
     assert await batches.begin(store, await made(store), SHARDS[:2], "tiny", 1, 100) is None
