@@ -44,8 +44,20 @@ class Objects:
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> int:
         """Stores what comes, durably, and says how many bytes it was. What `chunks` raises ends it, and is raised:
-        nothing is stored then."""
+        nothing is stored then, nor when it is cancelled."""
         counted = _Counted(chunks)
+        putting = asyncio.create_task(self._put(key, counted))
+        try:
+            return await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            # A store that is cancelled may still put in place what it has, after whoever left has removed it.
+            counted.leave()
+            await asyncio.wait({putting})
+            if not putting.cancelled() and putting.exception() is None:
+                await self.delete(key)
+            raise
+
+    async def _put(self, key: str, counted: _Counted) -> int:
         with translated():
             await obstore.put_async(
                 self._store, key, counted.chunks(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
@@ -80,12 +92,28 @@ class Objects:
 class _Counted:
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
         self._chunks = chunks
+        self._asking: asyncio.Task[object] | None = None
+        self._left = False
         self.size = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        self._asked()
         async for chunk in self._chunks:
             self.size += len(chunk)
             yield chunk
+            self._asked()
+
+    def leave(self) -> None:
+        """There is no end: whoever asks for more, or waits for it, is cancelled."""
+        self._left = True
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _asked(self) -> None:
+        """The store asks for each chunk in a task of its own."""
+        if self._left:
+            raise asyncio.CancelledError
+        self._asking = asyncio.current_task()
 
 
 def bucket(url: str) -> ObjectStore:

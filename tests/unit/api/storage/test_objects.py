@@ -109,6 +109,28 @@ async def test_a_cancelled_put_leaves_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("after", ["a piece", "the last piece"])
+async def test_nothing_is_stored_once_a_cancelled_put_has_ended(objects: Objects, after: str) -> None:
+    """Though what it read ends at the same moment."""
+    for _ in range(20):
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def ends(begun: asyncio.Event = begun, ended: asyncio.Event = ended) -> AsyncIterator[bytes]:
+            yield bytes(PART_BYTES * 2)
+            begun.set()
+            if after == "a piece":
+                await ended.wait()
+
+        task = asyncio.create_task(objects.put(KEY, ends()))
+        await begun.wait()
+        ended.set()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(StorageUnavailableError):
+            await content(objects, 0, 1)
+
+
 @pytest.mark.parametrize(
     "url", ["s3://bucket/prefix", "gs://bucket", "https://account.blob.core.windows.net/container/prefix"]
 )
