@@ -21,6 +21,14 @@ test('x-should-retry overrides the status', () => {
   assert.equal(statusIsRetried(503, headers({ 'x-should-retry': 'perhaps' })), true);
 });
 
+test('who is told to wait for longer than two minutes is told so', () => {
+  assert.equal(statusIsRetried(429, headers({ 'retry-after': '120' })), true);
+  assert.equal(statusIsRetried(429, headers({ 'retry-after': '121' })), false);
+  assert.equal(statusIsRetried(429, headers({ 'retry-after': '121', 'x-should-retry': 'true' })), false);
+  assert.equal(statusIsRetried(429, headers({ 'retry-after-ms': '120001' })), false);
+  assert.equal(statusIsRetried(429, headers({ 'retry-after': 'soon' })), true);
+});
+
 test('pauses double from half a second up to eight, less a quarter at most', () => {
   const longest = [0, 1, 2, 3, 4, 5, 20].map((retries) => delayMs(retries, undefined, () => 0));
   assert.deepEqual(longest, [500, 1000, 2000, 4000, 8000, 8000, 8000]);
@@ -30,12 +38,13 @@ test('pauses double from half a second up to eight, less a quarter at most', () 
   );
 });
 
-test('the pause that the server asks for, up to a minute', () => {
+test('the pause that the server asks for, up to two minutes', () => {
   const asked = (fields) => delayMs(0, headers(fields), () => 0);
   assert.equal(asked({ 'retry-after-ms': '12.5', 'retry-after': '9' }), 12.5);
   assert.equal(asked({ 'retry-after': '0' }), 0);
   assert.equal(asked({ 'retry-after': '60' }), 60_000);
-  assert.equal(asked({ 'retry-after': '61' }), 500);
+  assert.equal(asked({ 'retry-after': '120' }), 120_000);
+  assert.equal(asked({ 'retry-after': '121' }), 500);
   assert.equal(asked({ 'retry-after': '-1' }), 500);
   assert.equal(asked({ 'retry-after': '' }), 500);
   assert.equal(asked({ 'retry-after': 'soon' }), 500);

@@ -2,12 +2,13 @@
 export const MAX_RETRIES = 2;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 8_000;
-const LONGEST_WISH_MS = 60_000; // a server that asks for more is not waited for
+const LONGEST_WISH_MS = 120_000; // who is told to wait longer than this is told so by an error
 const JITTER = 0.25;
 const RETRIED = new Set([408, 409, 429]);
 
-/** Whether the same call may fare better. `x-should-retry` overrides what the status says. */
+/** Whether the same call may fare better soon. `x-should-retry` overrides what the status says. */
 export function statusIsRetried(status: number, headers: Headers): boolean {
+  if ((retryAfterMs(headers) ?? 0) > LONGEST_WISH_MS) return false;
   const told = headers.get('x-should-retry');
   if (told === 'true' || told === 'false') return told === 'true';
   return RETRIED.has(status) || status >= 500;
