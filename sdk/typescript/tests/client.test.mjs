@@ -275,6 +275,20 @@ test('lists turn their own pages', async (t) => {
   assert.deepEqual(sizes, [2, 0, 1]);
 });
 
+test('pages go on from an after that was given as an option', async (t) => {
+  const list = (id, more) => json({ object: 'list', data: [{ id }], has_more: more, last_id: id });
+  const { client, requests } = await serve(t, list('b', true), list('c', false));
+  const items = await collect(client().responses.inputItems.list('resp_1', {}, { query: { after: 'a', order: 'asc' } }));
+  assert.deepEqual(
+    items.map((item) => item.id),
+    ['b', 'c'],
+  );
+  assert.deepEqual(
+    requests.map((one) => one.url.split('?')[1]),
+    ['after=a&order=asc', 'after=b&order=asc'],
+  );
+});
+
 test('a list of one page', async (t) => {
   const { client } = await serve(t, json({ object: 'list', data: [{ id: 'm' }] }));
   const page = await client().models.list();

@@ -62,7 +62,7 @@ class BasePage(Object, Generic[T]):
         if (info := self.next_page_info()) is None:
             raise ValueError("This is the last page; ask `has_next_page()` first.")
         call: Call = self._call
-        return replace(call, query={**call.query, **info})
+        return replace(call, extra_query={**(call.extra_query or {}), **info})  # where a first `after` may be, too
 
 
 class Page(BasePage[T]):

@@ -117,7 +117,10 @@ export class APIClient {
   page<Item, Body extends List<Item>>(path: string, nextAfter: NextAfter, call: Call = {}): PagePromise<Item, Body> {
     const request = requestOf('GET', path, 'application/json', call);
     const turn = (after: string) =>
-      this.page<Item, Body>(path, nextAfter, { ...call, query: { ...call.query, after } });
+      this.page<Item, Body>(path, nextAfter, {
+        ...call,
+        options: { ...call.options, query: { ...call.options?.query, after } }, // where a first `after` may be, too
+      });
     return new PagePromise<Item, Body>(this.#send(request), async (answer) => {
       const { data, response } = await this.#whole<Body>(request, answer);
       return { data: new Page<Item>(data, nextAfter, turn) as Page<Item> & Body, response };

@@ -467,6 +467,16 @@ def test_the_log_of_a_program(faults: FaultServer, level: str, lines: int) -> No
     assert "secret" not in said
 
 
+def test_pages_go_on_from_an_after_that_was_given_beside(faults: FaultServer, misled: NovAI) -> None:
+    faults.answers = [
+        Answer(200, {"object": "list", "data": [{"id": name, "type": "message"}], "has_more": name == "b"})
+        for name in "bc"
+    ]
+    items = misled.responses.input_items.list("r", extra_query={"after": "a", "order": "asc"})
+    assert [item.id for item in items] == ["b", "c"]
+    assert [request.path.partition("?")[2] for request in faults.requests] == ["order=asc&after=a", "order=asc&after=b"]
+
+
 async def test_pages_of_a_server_that_says_only_ids(faults: FaultServer, misled: NovAI, amisled: AsyncNovAI) -> None:
     def page(first: int, more: bool | None) -> Answer:
         data = [{"id": f"item_{number}", "type": "message"} for number in (first, first + 1)]
