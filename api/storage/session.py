@@ -281,8 +281,17 @@ def check_url(database_url: str) -> None:
     """Raises ValueError for what asyncpg would not take for a URL."""
     hosts = urlsplit(database_url).netloc.rpartition("@")[2].split(",")
     ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
-    if not database_url.startswith(("postgresql://", "postgres://")) or not all(map(_PORT.fullmatch, ports)):
+    fits = database_url.startswith(("postgresql://", "postgres://")) and all(map(_PORT.fullmatch, ports))
+    if not (fits and all(map(_can_be_name, hosts))):
         raise ValueError("DATABASE_URL cannot be used: expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
+
+
+def _can_be_name(host: str) -> bool:
+    try:
+        host.encode("idna")  # as whoever looks it up does
+    except UnicodeError:
+        return False
+    return True
 
 
 def unavailable() -> LedgerUnavailableError:

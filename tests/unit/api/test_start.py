@@ -26,6 +26,8 @@ PROGRAMS = ["api.main", "api.worker"]
     [
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "postgresql://novai@127.0.0.1:port/novai"),
+        ("DATABASE_URL", "postgresql://novai@no..name:5432/novai"),
+        ("DATABASE_URL", f"postgresql://novai@127.0.0.1,{'x' * 64}/novai"),
         ("REDIS_URL", "localhost"),
         ("REDIS_URL", "redis://127.0.0.1:port"),
         ("REDIS_URL", "redis://127.0.0.1:6379/zero"),
@@ -41,7 +43,12 @@ def test_a_url_that_can_never_work_is_named(name: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://u:p@a:1,b:2,c/n", "postgres://u@[::1]/n", "postgresql:///n?host=/run/postgresql"],
+    [
+        "postgresql://u:p@a:1,b:2,c/n",
+        "postgres://u@[::1]/n",
+        "postgresql:///n?host=/run/postgresql",
+        "postgresql://ünï.de/n",
+    ],
 )
 def test_a_url_that_may_work_is_left_alone(url: str) -> None:
     check(Settings(database_url=url, redis_url="unix:///run/redis.sock?db=1", files_url="memory:///"))
