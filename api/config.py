@@ -100,7 +100,7 @@ class Settings:
     drain_s: SecondsOrNone = 30.0  # and then: how long running ones may take
     max_requests_in_flight: Count = 2048
     cors_origins: str = ""  # comma separated; empty: no cross-origin reading
-    db_pool_size: Count = 8
+    db_pool_size: Annotated[int, Within(1, 10_000)] = 8
     db_timeout_s: Seconds = 5.0
 
     @staticmethod
@@ -117,6 +117,11 @@ class Settings:
         for name in ("inference_grpc_host", "embedding_grpc_host", "tools_grpc_host"):
             for address in _listed(getattr(settings, name)):
                 _check_address(name.upper(), address)
+        for name in ("api_host", "metrics_host"):
+            _check_host(name.upper(), getattr(settings, name))
+        _check_token(settings.novai_grpc_token)
+        for host in _listed(settings.image_url_hosts):
+            _check_name(host)
         for proxy in settings.proxies:
             _check_network(proxy)
         for origin in settings.origins:
@@ -163,8 +168,39 @@ def _listed(text: str) -> list[str]:
 
 def _check_address(name: str, text: str) -> None:
     host, _, port = text.rpartition(":")
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) <= _MOST_PORT):
+    if not (host and can_be_host(host) and port.isascii() and port.isdecimal() and 0 < int(port) <= _MOST_PORT):
         raise SettingsError(f"{name}: {text!r} is no address. Expected HOST:PORT, with a port from 1 to {_MOST_PORT}")
+
+
+def _check_host(name: str, text: str) -> None:
+    if not can_be_host(text):
+        raise SettingsError(f"{name}={text!r} is no host. Expected an address such as 127.0.0.1 or 0.0.0.0, or a name")
+
+
+def can_be_host(text: str) -> bool:
+    """Whether a resolver would look it up at all."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return not any(map(str.isspace, text))
+
+
+def _check_token(text: str) -> None:
+    """It is sent in a header."""
+    if not (text.isascii() and text.isprintable()):
+        raise SettingsError(
+            "NOVAI_GRPC_TOKEN has characters that are not printable ASCII, perhaps a line break at its end. Give both "
+            "sides the same secret, e.g. `openssl rand -hex 32`"
+        )
+
+
+def _check_name(text: str) -> None:
+    if "/" in text or any(map(str.isspace, text)):
+        raise SettingsError(
+            f"IMAGE_URL_HOSTS: {text!r} is no host. Expected names such as example.com or *.example.com, comma "
+            "separated; or *"
+        )
 
 
 def _check_network(text: str) -> None:

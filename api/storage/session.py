@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from api.config import can_be_host
 from api.errors import LedgerUnavailableError
 from api.storage.revisions import NEWEST
 
@@ -282,16 +283,8 @@ def check_url(database_url: str) -> None:
     hosts = urlsplit(database_url).netloc.rpartition("@")[2].split(",")
     ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
     fits = database_url.startswith(("postgresql://", "postgres://")) and all(map(_PORT.fullmatch, ports))
-    if not (fits and all(map(_can_be_name, hosts))):
+    if not (fits and all(map(can_be_host, hosts))):
         raise ValueError("DATABASE_URL cannot be used: expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
-
-
-def _can_be_name(host: str) -> bool:
-    try:
-        host.encode("idna")  # as whoever looks it up does
-    except UnicodeError:
-        return False
-    return True
 
 
 def unavailable() -> LedgerUnavailableError:

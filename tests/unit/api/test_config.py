@@ -32,10 +32,33 @@ def test_model_hosts_are_addresses() -> None:
 
 
 @pytest.mark.parametrize("name", ["INFERENCE_GRPC_HOST", "EMBEDDING_GRPC_HOST", "TOOLS_GRPC_HOST"])
-@pytest.mark.parametrize("text", ["host", "host:", ":50051", "host:0", "host:65536", "host:-1", "a:1,host:x"])
+@pytest.mark.parametrize(
+    "text", ["host", "host:", ":50051", "host:0", "host:65536", "host:-1", "a:1,host:x", "no..name:1"]
+)
 def test_an_address_that_is_none_is_named(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}: .* is no address"):
         read(**{name: text})
+
+
+@pytest.mark.parametrize("name", ["API_HOST", "METRICS_HOST"])
+@pytest.mark.parametrize("text", ["no..name", "0.0.0.0 ", "x" * 64])
+def test_a_host_that_is_none_is_named(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}='{text}' is no host"):
+        read(**{name: text})
+
+
+@pytest.mark.parametrize("text", ["secret\n", "größe"])
+def test_a_token_that_no_header_takes_is_refused_and_not_told(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^NOVAI_GRPC_TOKEN has characters") as refused:
+        read(NOVAI_GRPC_TOKEN=text)
+    assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["https://example.com", "example.com/images", "a.com b.com"])
+def test_a_host_of_images_is_a_name(text: str) -> None:
+    assert read(IMAGE_URL_HOSTS="*.example.com, 10.0.0.1,*")
+    with pytest.raises(SettingsError, match=f"^IMAGE_URL_HOSTS: '{text}' is no host"):
+        read(IMAGE_URL_HOSTS=f"example.com,{text}")
 
 
 def test_origins_are_as_browsers_write_them() -> None:
@@ -67,6 +90,7 @@ def test_auth_modes(mode: str) -> None:
         ("API_PORT", ""),
         ("METRICS_PORT", "-1"),
         ("DB_POOL_SIZE", "0"),
+        ("DB_POOL_SIZE", "10001"),  # each has a place from the start
         ("MAX_BODY_BYTES", "8MB"),
         ("MAX_REQUESTS_IN_FLIGHT", "1e3"),
         ("RESPONSE_RETENTION_DAYS", "1000000000"),
