@@ -42,6 +42,11 @@ def check_listen(name: str, listen: str, token: str) -> None:
             f"{name}={listen} is reachable from other machines and NOVAI_GRPC_TOKEN is not set: give both sides the "
             "same secret, e.g. `openssl rand -hex 32`"
         )
+    if not (token.isascii() and token.isprintable()):  # it is sent in a header
+        raise ConfigError(
+            "NOVAI_GRPC_TOKEN has characters that are not printable ASCII, perhaps a line break at its end. Give both "
+            "sides the same secret, e.g. `openssl rand -hex 32`"
+        )
 
 
 class FirstPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,7 +104,9 @@ def load_models(path: Path, backend: str = "auto") -> ModelsFile:
     try:
         parsed = msgspec.yaml.decode(path.read_bytes(), type=ModelsFile)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Write one or pass another with --models.") from None
+        raise ConfigError(
+            f"{path}: no such file. Write one, or name another: NOVAI_MODELS=FILE, or --models FILE."
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.MsgspecError as error:
@@ -125,8 +132,7 @@ def resolved(model: ModelConfig, base: Path, backend: str) -> ModelConfig:
 
 def backend_of(model: str, path: str, choice: str) -> str:
     """The backend that was chosen for the model, or else that of its files' format. Raises ConfigError."""
-    if choice not in BACKEND_CHOICES:
-        raise ConfigError(f"MODEL_BACKEND={choice!r}: expected one of {', '.join(BACKEND_CHOICES)}")
+    check_backend(choice)
     if chosen := BACKEND_CHOICES[choice]:
         return chosen
     found = backend_by_form(path)
@@ -136,6 +142,12 @@ def backend_of(model: str, path: str, choice: str) -> str:
         f"model {model!r}: `path` is neither a .gguf file nor a folder with a config.json: {path or 'empty'}. "
         "Correct it, or name the `backend`."
     )
+
+
+def check_backend(choice: str) -> None:
+    """Raises ConfigError."""
+    if choice not in BACKEND_CHOICES:
+        raise ConfigError(f"MODEL_BACKEND={choice!r}: expected one of {', '.join(BACKEND_CHOICES)}")
 
 
 def backend_by_form(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -10,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from internal.config import ConfigError, check_listen
+from internal.config import ConfigError, check_backend, check_listen
 
 MOST = 1 << 53  # of what is counted here
+MOST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class HostSettings:
         if given.get("preload_model", "").lower() in ("1", "true", "yes", "on"):
             given["preload_model"] = given.get("default_model", "")
         settings = HostSettings(**given)
+        check_backend(settings.model_backend)
         check_listen("NOVAI_LISTEN", settings.listen, settings.grpc_token)
         return settings
 
@@ -68,7 +69,7 @@ def _preload(text: str) -> str:
 
 def _seconds(text: str) -> float:
     found = float(text)
-    if not 0 <= found < math.inf:
+    if not 0 <= found <= MOST_S:
         raise ValueError(text)
     return found
 
@@ -113,5 +114,5 @@ def _parse(name: str, text: str, parser: Any) -> Any:
     try:
         return parser(text)
     except ValueError:
-        wanted = EXAMPLES.get(name.removeprefix("NOVAI_").lower(), "a number of seconds")
+        wanted = EXAMPLES.get(name.removeprefix("NOVAI_").lower(), f"a number of seconds from 0 to {MOST_S:.0f}")
         raise ConfigError(f"{name}={text!r}: expected {wanted}") from None

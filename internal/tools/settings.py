@@ -10,6 +10,8 @@ from pathlib import Path
 
 from internal.config import ConfigError, check_listen
 
+MOST_S = 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServerSettings:
@@ -30,8 +32,10 @@ class ToolServerSettings:
             drain_s = float(drain or default.drain_s)
         except ValueError:
             drain_s = math.nan
-        if not 0 <= drain_s < math.inf:
-            raise ConfigError(f"NOVAI_TOOLS_DRAIN_S={drain!r}: expected a number of seconds") from None
+        if not 0 <= drain_s <= MOST_S:
+            raise ConfigError(
+                f"NOVAI_TOOLS_DRAIN_S={drain!r}: expected a number of seconds from 0 to {MOST_S:.0f}"
+            ) from None
         settings = ToolServerSettings(
             file=Path(env.get("NOVAI_TOOLS_FILE", "") or default.file),
             listen=env.get("NOVAI_TOOLS_LISTEN", "") or default.listen,

@@ -103,3 +103,8 @@ def test_files_of_no_format_name_their_backend(tmp_path: Path, path: str) -> Non
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path, package: str) -> None:
     with pytest.raises(ConfigError, match=f"the package '{package}' is not installed"):
         resolve_path(f"package:{package}/model.gguf", tmp_path)
+
+
+def test_a_file_that_is_not_there_is_told_with_what_names_another(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"models\.yaml: no such file\. .* NOVAI_MODELS=FILE"):
+        load_models(tmp_path / "models.yaml")

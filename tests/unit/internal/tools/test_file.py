@@ -77,10 +77,12 @@ def test_there_is_no_file(tmp_path: Path) -> None:
 def test_settings() -> None:
     settings = ToolServerSettings.from_env({"NOVAI_TOOLS_FILE": "/t.yaml", "NOVAI_TOOLS_DRAIN_S": "2.5"})
     assert (settings.file, settings.drain_s, settings.listen) == (Path("/t.yaml"), 2.5, "127.0.0.1:50052")
-    for drain_s in ("soon", "-1", "nan"):
+    for drain_s in ("soon", "-1", "nan", "inf", "1e10"):
         with pytest.raises(ConfigError, match=f"NOVAI_TOOLS_DRAIN_S='{drain_s}'"):
             ToolServerSettings.from_env({"NOVAI_TOOLS_DRAIN_S": drain_s})
     with pytest.raises(ConfigError, match="NOVAI_TOOLS_LISTEN"):
         ToolServerSettings.from_env({"NOVAI_TOOLS_LISTEN": "127.0.0.1:99999"})
     with pytest.raises(ConfigError, match="NOVAI_GRPC_TOKEN"):
         ToolServerSettings.from_env({"NOVAI_TOOLS_LISTEN": "0.0.0.0:50052"})
+    with pytest.raises(ConfigError, match=r"^NOVAI_GRPC_TOKEN has characters"):
+        ToolServerSettings.from_env({"NOVAI_GRPC_TOKEN": "größe"})
