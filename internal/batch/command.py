@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(run(given, os.environ, progress))
     except (ApiFailure, JobError, OfflineError, OSError) as error:
-        progress.say(f"novai batch: {error}")
+        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        progress.say(f"novai batch: {told}")
         sys.exit(1)
     except KeyboardInterrupt:
         progress.say("Stopped waiting. Call the same again to go on.")
@@ -67,6 +68,9 @@ def run(given: argparse.Namespace, env: Mapping[str, str], progress: Progress, p
         raise JobError(f"{given.output} is a folder. Name a file.")
     given.errors = given.errors or given.output.with_name(given.output.name + ".errors")
     keep_apart(given)
+    for path in (given.output, given.errors):
+        if not path.parent.is_dir():
+            raise JobError(f"{path} cannot be written: there is no folder {path.parent}. Make it, or name another.")
     if given.input.exists() and not given.input.is_file():
         raise JobError(
             f"{given.input} is no file, but a pipe or a folder. It is read more than once: write it to a file."

@@ -213,6 +213,17 @@ def test_no_file_is_written_over_another(caller: Caller) -> None:
     assert ids(caller.source) == ["a", "b", "c"] and caller.api.asked == []
 
 
+def test_a_folder_that_is_not_there_is_named_before_anything_is_sent(caller: Caller, tmp_path: Path) -> None:
+    for more in (
+        ["-o", str(tmp_path / "no" / "x")],
+        ["--errors", str(tmp_path / "no" / "x")],
+        ["--offline", "-o", "no/x"],
+    ):
+        with pytest.raises(JobError, match=r"no/x cannot be written: there is no folder .*no\. Make it"):
+            caller.run(*more)
+    assert caller.api.asked == [] and caller.names() == {"in.jsonl"}
+
+
 def test_a_state_that_is_none(caller: Caller) -> None:
     caller.state.write_text("{")
     with pytest.raises(JobError, match="Delete it"):
