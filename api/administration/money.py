@@ -259,9 +259,9 @@ def _add_kind(word: argparse.ArgumentParser, *, required: bool) -> None:
 def _time(given: str) -> datetime:
     try:
         at = datetime.fromisoformat(given)
-    except ValueError:
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for what lies in the year 0 or 10000 there
         raise argparse.ArgumentTypeError(f"{given!r} is no time: write e.g. 2030-01-31T00:00") from None
-    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def _percent(given: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -68,8 +69,11 @@ def names(given: str) -> tuple[str, ...]:
 
 
 def not_negative(given: str) -> float:
-    number = float(given)
-    if not 0 <= number <= 1e6:
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1e6:  # never so for what is no number
         raise argparse.ArgumentTypeError("expected a number between 0 and 1000000")
     return number
 

@@ -206,6 +206,14 @@ def test_wrong_command_lines_are_explained(line: str, capsys: pytest.CaptureFixt
     assert "usage: novai" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["keys create --name x --expires-in-days abc", "keys rotate x --overlap-hours 1h"])
+def test_what_is_no_number_is_told_what_a_number_may_be(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split(), {})
+    assert caught.value.code == 2
+    assert "expected a number between 0 and 1000000" in capsys.readouterr().err
+
+
 def test_the_program_starts_without_what_only_migrations_need() -> None:
     """Start-up is felt at every command; SQLAlchemy, alembic and FastAPI together would double it."""
     code = (

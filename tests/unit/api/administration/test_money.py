@@ -93,6 +93,8 @@ def test_what_cannot_be_done_says_what_to_do(line: str, told: str, novai: Novai)
         "prices set tiny --input -1",
         "prices set tiny --input 0.0000000001",
         "prices set tiny --input 1 --from yesterday",
+        "prices set tiny --input 1 --from 0001-01-01T00:00+05:00",
+        "prices set tiny --input 1 --from 9999-12-31T23:00-05:00",
         "credits add",
         "credits add much",
         "budgets set 1",
