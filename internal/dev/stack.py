@@ -50,6 +50,7 @@ def services(settings: StackSettings) -> list[Service]:
             argv=module("api.admin", "migrate"),
             env=edge,
             after=["postgres"],
+            patience_s=24 * 3600.0,  # as long as the tables take: cut off, it would begin anew at every start
             advice="Unless it names a setting: the database may be of another version. Look at DATABASE_URL, or delete "
             "{state}/postgres.",
         ),

@@ -28,6 +28,11 @@ def test_every_row_comes_after_what_it_needs_and_names_a_module(tmp_path: Path) 
         assert row.advice, "whoever sees it fail wants to know what to do"
 
 
+def test_a_migration_has_as_long_as_it_takes(tmp_path: Path) -> None:
+    [migrate] = [row for row in services(settings(tmp_path)) if row.name == "migrate"]
+    assert migrate.patience_s >= 24 * 3600
+
+
 def test_given_servers_are_used_instead_of_our_own(tmp_path: Path) -> None:
     given = settings(tmp_path, database_url="postgresql://elsewhere/db", redis_url="redis://elsewhere/1")
     rows = {row.name: row for row in services(given)}
