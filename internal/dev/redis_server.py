@@ -101,11 +101,17 @@ def url(folder: Path, port: int) -> str:
 def prepare(folder: Path, port: int) -> Path:
     """Writes the server's settings to a file that only we can read: a password has no place in `ps`."""
     lines = [f"{name} {value}" for name, value in SETTINGS.items()]
-    lines += [f"port {port}", f"requirepass {password(folder)}", f'dir "{folder}"', ""]
+    lines += [f"port {port}", f"requirepass {password(folder)}", f"dir {quoted(str(folder))}", ""]
     config = folder / "redis.conf"
     config.touch(mode=0o600)
     config.write_text("\n".join(lines))
     return config
+
+
+def quoted(text: str) -> str:
+    """As a line of Redis' settings has it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def is_ready(folder: Path, port: int) -> bool:

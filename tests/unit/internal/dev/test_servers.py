@@ -102,6 +102,13 @@ def test_redis_forgets_nothing_silently_and_keeps_nothing(folder: Path) -> None:
     assert {path.name for path in (folder / "redis").iterdir()} == {"password", "redis.conf", "redis.log"}
 
 
+def test_the_folder_of_redis_may_have_any_name(folder: Path) -> None:
+    with RedisServer(folder / "it's \"a \\ name") as server:
+        client = redis.Redis.from_url(server.url)
+        assert client.config_get("dir") == {"dir": str(server.folder)}
+        client.close()
+
+
 @pytest.mark.parametrize("kind", ["PostgresServer", "RedisServer"])
 def test_a_server_dies_with_whoever_started_it(folder: Path, template: Path, kind: str) -> None:
     """The parent is killed with SIGKILL: it has no chance to clean up, the kernel does."""
