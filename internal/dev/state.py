@@ -8,15 +8,18 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from internal.dev.processes import StartError
 
 MOST_PORT = 65_535
 HERE = Path(".novai")  # the folder of `novai dev` unless it is told another one
 ENV, ADMIN_ENV = "dev.env", "admin.env"
+TRIES, TRY_AGAIN_S = 10, 0.02  # to have the folder
 ADMIN_NEEDS = ("DATABASE_URL", "KEY_PEPPER")
 
 
@@ -35,20 +38,28 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StartError(f"{folder} cannot be written: {error.strerror}. Name another: --state FOLDER") from None
     with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the kernel, however we end
-        except BlockingIOError:
+        if not taken(lock):
             lock.seek(0)
             raise StartError(
                 f"`novai dev` is already running on {folder} (pid {lock.read().strip() or 'unknown'}).\n"
                 "Stop that one with Ctrl-C, or run a second one beside it: --state OTHER_FOLDER --port OTHER_PORT"
-            ) from None
+            )
         with contextlib.suppress(OSError):  # the pid is for people; a full disk is told of by what needs it
             os.truncate(lock.fileno(), 0)
             os.write(lock.fileno(), str(os.getpid()).encode())
         for name in (ENV, ADMIN_ENV):
             (folder / name).unlink(missing_ok=True)  # of one that was killed
         yield
+
+
+def taken(lock: TextIO) -> bool:
+    """False when another stack has it. Who only looks whether one runs has it for less than a moment."""
+    for _ in range(TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the kernel, however we end
+            return True
+        time.sleep(TRY_AGAIN_S)
+    return False
 
 
 def read_env(folder: Path, name: str) -> dict[str, str] | None:

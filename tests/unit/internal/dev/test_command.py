@@ -13,7 +13,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -25,7 +27,7 @@ from internal.dev.command import with_chat_model
 from internal.dev.display import Log
 from internal.dev.postgres_server import url
 from internal.dev.processes import StartError, free_port
-from internal.dev.state import Secrets, load_secrets, locked
+from internal.dev.state import Secrets, load_secrets, locked, read_env
 
 PATIENCE_S = 60.0
 MODELS = "models: [{name: m, kind: chat, backend: scripted}]"
@@ -299,6 +301,28 @@ def test_what_a_killed_stack_left_behind_is_not_believed(tmp_path: Path) -> None
     assert "run `novai dev` in this folder" in novai("models list", tmp_path).stderr
     with locked(state):
         assert not (state / "admin.env").exists()
+
+
+def test_who_only_looks_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    looked, ended = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            read_env(tmp_path, "dev.env")
+            looked.set()
+
+    with locked(tmp_path):
+        pass
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        looked.wait()
+        try:
+            for _ in range(300):
+                with locked(tmp_path):
+                    pass
+        finally:
+            ended.set()
+        looking.result()
 
 
 def test_who_has_read_enough_is_told_nothing(tmp_path: Path) -> None:
