@@ -25,23 +25,25 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        if path.exists():
-            self._keep()  # it may tell how the last run ended
-        self._file = path.open("w", errors="replace")
+        self._file = self._begin()
 
     def write(self, line: str) -> None:
-        self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-        self._file.flush()
-        if self._file.tell() > LOG_BYTES:
-            self._file.close()
-            self._keep()
-            self._file = self._path.open("w", errors="replace")
+        """A line that the disk has no room for is lost; the stack goes on."""
+        with contextlib.suppress(OSError):
+            self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+            self._file.flush()
+            if self._file.tell() > LOG_BYTES:
+                full, self._file = self._file, self._begin()
+                full.close()
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
-    def _keep(self) -> None:
-        self._path.replace(self._path.with_suffix(".log.1"))
+    def _begin(self) -> TextIO:
+        if self._path.exists():  # it may tell how the last run ended
+            self._path.replace(self._path.with_suffix(".log.1"))
+        return self._path.open("w", errors="replace")
 
 
 class Display:

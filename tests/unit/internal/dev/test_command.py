@@ -24,7 +24,7 @@ import pytest
 
 from internal.config import ModelConfig, ModelsFile
 from internal.dev.command import with_chat_model
-from internal.dev.display import Log
+from internal.dev.display import LOG_BYTES, Log
 from internal.dev.postgres_server import url
 from internal.dev.processes import StartError, free_port
 from internal.dev.state import Secrets, load_secrets, locked, read_env
@@ -337,6 +337,24 @@ def test_who_interrupts_a_word_that_is_still_being_imported_sees_no_trace() -> N
         next(line for line in started.stderr if line.endswith(" internal.dev\n"))
         started.send_signal(signal.SIGINT)
         assert "Traceback" not in started.stderr.read()
+
+
+def test_a_log_without_space_loses_lines_and_ends_nothing(tmp_path: Path) -> None:
+    log = Log(tmp_path / "api.log")
+    with Path("/dev/full").open("w") as full:
+        os.dup2(full.fileno(), log._file.fileno())
+    for _ in range(3):
+        log.write("x" * 10_000)
+    log.close()
+
+
+def test_a_log_begins_anew_when_it_is_full(tmp_path: Path) -> None:
+    log = Log(tmp_path / "api.log")
+    log.write("x" * LOG_BYTES)
+    log.write("after")
+    log.close()
+    assert (tmp_path / "api.log").read_text().split()[1:] == ["after"]
+    assert (tmp_path / "api.log.1").stat().st_size > LOG_BYTES
 
 
 def test_the_log_of_the_last_run_is_kept_once(tmp_path: Path) -> None:
