@@ -1670,8 +1670,11 @@ class AdminKeys(Resource[SyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
-        seconds, and share the key's budgets and its rate limits.
+        Makes a successor with the same scopes, models and limits, and the same term from now on
+        where the key has one. Both share the key's budgets and its rate limits. The old key is
+        `rotated`: it works for `overlap_s` seconds more but not beyond its own `expires_at`,
+        with 0 for no more than a second, and can be revoked before that. Only an active key can
+        be rotated (409).
 
         Args:
             overlap_s: How long the old key goes on working.
@@ -1805,8 +1808,11 @@ class AsyncAdminKeys(Resource[AsyncClient]):
     ) -> types.AdminNewKey:
         """Rotate an API key.
 
-        Makes a successor with the same scopes, models and limits. Both work for `overlap_s`
-        seconds, and share the key's budgets and its rate limits.
+        Makes a successor with the same scopes, models and limits, and the same term from now on
+        where the key has one. Both share the key's budgets and its rate limits. The old key is
+        `rotated`: it works for `overlap_s` seconds more but not beyond its own `expires_at`,
+        with 0 for no more than a second, and can be revoked before that. Only an active key can
+        be rotated (409).
 
         Args:
             overlap_s: How long the old key goes on working.

@@ -132,8 +132,10 @@ export class AdminKeys extends Resource {
   /**
    * Rotate an API key.
    *
-   * Makes a successor with the same scopes, models and limits. Both work for `overlap_s` seconds, and share the
-   * key's budgets and its rate limits.
+   * Makes a successor with the same scopes, models and limits, and the same term from now on where the key has one.
+   * Both share the key's budgets and its rate limits. The old key is `rotated`: it works for `overlap_s` seconds more
+   * but not beyond its own `expires_at`, with 0 for no more than a second, and can be revoked before that. Only an
+   * active key can be rotated (409).
    */
   rotate(key_id: string, body: params.AdminRotateKey, options?: RequestOptions): APIPromise<types.AdminNewKey> {
     return this.client.request('POST', pathOf('/admin/v1/keys/{key_id}/rotate', { key_id }), { body, options });
