@@ -178,11 +178,15 @@ MODES = {"auto": pb.ToolChoice.AUTO, "none": pb.ToolChoice.NONE, "required": pb.
 
 def tool_choice(choice: str | s.ToolChoice | UnsetType | None) -> pb.ToolChoice:
     if isinstance(choice, s.NamedToolChoice):
-        return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[choice.function.name])
+        return forced(choice.function.name)
     if isinstance(choice, s.AllowedToolsChoice):
         allowed = choice.allowed_tools
         return pb.ToolChoice(mode=MODES[allowed.mode], allowed=[tool.function.name for tool in allowed.tools])
     return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)
+
+
+def forced(name: str) -> pb.ToolChoice:
+    return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[name], forced=True)
 
 
 def stops(stop: str | list[str] | UnsetType | None) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import given, image, nucleus, schema_constraint, tool
+from api.clients.generate_request import forced, given, image, nucleus, schema_constraint, tool
 from api.generated import schemas as s
 
 PARAGRAPH = "\n\n"  # between two blocks of text
@@ -142,14 +142,14 @@ def texts(content: Content) -> list[str]:
 MODES: dict[type[msgspec.Struct], pb.ToolChoice.Mode.ValueType] = {
     s.MessageToolChoiceAuto: pb.ToolChoice.AUTO,
     s.MessageToolChoiceAny: pb.ToolChoice.REQUIRED,
-    s.MessageToolChoiceTool: pb.ToolChoice.REQUIRED,
     s.MessageToolChoiceNone: pb.ToolChoice.NONE,
 }
 
 
 def tool_choice(choice: s.MessageToolChoice) -> pb.ToolChoice:
-    allowed = [choice.name] if isinstance(choice, s.MessageToolChoiceTool) else []
-    return pb.ToolChoice(mode=MODES[type(choice)], allowed=allowed)
+    return (
+        forced(choice.name) if isinstance(choice, s.MessageToolChoiceTool) else pb.ToolChoice(mode=MODES[type(choice)])
+    )
 
 
 def constraint(config: s.MessageOutputConfig | UnsetType | None) -> pb.Constraint | None:

@@ -12,7 +12,7 @@ import msgspec
 from gen import inference_pb2 as pb
 from msgspec import UnsetType
 
-from api.clients.generate_request import MODES, given, image, nucleus, schema_constraint, tool
+from api.clients.generate_request import MODES, forced, given, image, nucleus, schema_constraint, tool
 from api.domain import WantedTool
 from api.generated import schemas as s
 
@@ -138,7 +138,7 @@ def part(item: s.ResponseContentPart, at: str) -> pb.Part:
 
 def tool_choice(choice: str | s.ResponseToolChoice | UnsetType | None) -> pb.ToolChoice:
     if isinstance(choice, s.ResponseNamedTool):
-        return pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=[choice.name])
+        return forced(choice.name)
     if isinstance(choice, s.ResponseAllowedTools):
         return pb.ToolChoice(mode=MODES[choice.mode], allowed=[tool.name for tool in choice.tools])
     return pb.ToolChoice(mode=MODES[choice] if isinstance(choice, str) else pb.ToolChoice.AUTO)

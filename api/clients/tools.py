@@ -163,7 +163,9 @@ class Round:
         for call, result in zip(self.calls, results, strict=True):
             chat.messages.add(role="tool", tool_call_id=call.id).parts.add(text=result.output)
         chat.continue_final_message = False
-        if chat.tool_choice.mode == inference_pb2.ToolChoice.REQUIRED:
+        if chat.tool_choice.forced:
+            chat.ClearField("tool_choice")
+        elif chat.tool_choice.mode == inference_pb2.ToolChoice.REQUIRED:
             chat.tool_choice.mode = inference_pb2.ToolChoice.AUTO
         return following
 

@@ -560,7 +560,10 @@ class ToolChoice(_message.Message):
 
     MODE_FIELD_NUMBER: _builtins.int
     ALLOWED_FIELD_NUMBER: _builtins.int
+    FORCED_FIELD_NUMBER: _builtins.int
     mode: Global___ToolChoice.Mode.ValueType
+    forced: _builtins.bool
+    """The caller forces the one tool that is allowed. Of an answer with several rounds that is the first one's matter."""
     @_builtins.property
     def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """tool names; empty: all"""
@@ -570,10 +573,11 @@ class ToolChoice(_message.Message):
         *,
         mode: Global___ToolChoice.Mode.ValueType = ...,
         allowed: _abc.Iterable[_builtins.str] | None = ...,
+        forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "mode", b"mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "forced", b"forced", "mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

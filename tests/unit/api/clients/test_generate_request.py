@@ -208,7 +208,7 @@ CHOICES: list[tuple[Any, pb.ToolChoice]] = [
     ("none", pb.ToolChoice(mode=MODES.NONE)),
     ("auto", pb.ToolChoice(mode=MODES.AUTO)),
     ("required", pb.ToolChoice(mode=MODES.REQUIRED)),
-    ({"type": "function", "function": {"name": "f"}}, pb.ToolChoice(mode=MODES.REQUIRED, allowed=["f"])),
+    ({"type": "function", "function": {"name": "f"}}, pb.ToolChoice(mode=MODES.REQUIRED, allowed=["f"], forced=True)),
     (
         {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": TOOLS}},
         pb.ToolChoice(mode=MODES.AUTO, allowed=["f", "g"]),

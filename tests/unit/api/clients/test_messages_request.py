@@ -118,6 +118,7 @@ def test_a_last_message_of_the_assistant_is_continued() -> None:
 def test_tools_and_their_choice(choice: Any, mode: int, allowed: list[str], parallel: bool) -> None:
     chat = translated(tools=[TOOL | {"strict": True}], tool_choice=choice).chat
     assert (chat.tool_choice.mode, list(chat.tool_choice.allowed)) == (mode, allowed)
+    assert chat.tool_choice.forced is bool(allowed)
     assert chat.parallel_tool_calls is parallel
     [tool] = chat.tools
     assert (tool.name, tool.description, tool.strict) == ("f", "d", True)

@@ -135,20 +135,20 @@ ALLOWED = {"type": "allowed_tools", "tools": [{"type": "function", "name": "f"}]
 
 
 @pytest.mark.parametrize(
-    ("choice", "mode", "allowed"),
+    ("choice", "mode", "allowed", "forced"),
     [
-        (None, AUTO, []),
-        ("auto", AUTO, []),
-        ("none", NONE, []),
-        ("required", REQUIRED, []),
-        ({"type": "function", "name": "f"}, REQUIRED, ["f"]),
-        (ALLOWED | {"mode": "auto"}, AUTO, ["f"]),
-        (ALLOWED | {"mode": "required"}, REQUIRED, ["f"]),
+        (None, AUTO, [], False),
+        ("auto", AUTO, [], False),
+        ("none", NONE, [], False),
+        ("required", REQUIRED, [], False),
+        ({"type": "function", "name": "f"}, REQUIRED, ["f"], True),
+        (ALLOWED | {"mode": "auto"}, AUTO, ["f"], False),
+        (ALLOWED | {"mode": "required"}, REQUIRED, ["f"], False),
     ],
 )
-def test_tool_choice(choice: Any, mode: int, allowed: list[str]) -> None:
+def test_tool_choice(choice: Any, mode: int, allowed: list[str], forced: bool) -> None:
     made = request(tools=[FUNCTION], tool_choice=choice).chat.tool_choice
-    assert (made.mode, list(made.allowed)) == (mode, allowed)
+    assert (made.mode, list(made.allowed), made.forced) == (mode, allowed, forced)
 
 
 @pytest.mark.parametrize(

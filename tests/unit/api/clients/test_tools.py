@@ -180,6 +180,24 @@ def test_the_next_round_has_seen_the_results() -> None:
     assert len(request.chat.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("choice", "later"),
+    [
+        (pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=["ours"], forced=True), pb.ToolChoice()),
+        (pb.ToolChoice(mode=pb.ToolChoice.REQUIRED, allowed=["ours"]), pb.ToolChoice(allowed=["ours"])),
+        (pb.ToolChoice(allowed=["ours"]), pb.ToolChoice(allowed=["ours"])),
+    ],
+    ids=["a named tool", "required of those allowed", "those allowed"],
+)
+def test_a_forced_choice_holds_for_the_first_round_and_allowed_tools_for_all(
+    choice: pb.ToolChoice, later: pb.ToolChoice
+) -> None:
+    following = spoken_round().continued(
+        asked(tool_choice=choice), [ToolResult("one", False), ToolResult("two", False)]
+    )
+    assert following.chat.tool_choice == later
+
+
 def test_a_message_that_was_continued_stays_one() -> None:
     messages = [
         pb.Message(role="user", parts=[pb.Part(text="x")]),
