@@ -49,6 +49,13 @@ class Rest:
         self.until_s = 0.0
         self.on_trial = False
 
+    def begun(self) -> None:
+        """It answers again: nobody waits for the end of that. Until there is one, the next failure is one too many."""
+        if self.on_trial:
+            self.failures = self.failures_allowed
+            self.until_s = 0.0
+            self.on_trial = False
+
     def tried(self, now_s: float) -> None:
         """Somebody finds out whether it works again; until that is known, or for a while, nobody else does."""
         if self.failures > self.failures_allowed:

@@ -80,10 +80,10 @@ class Upstreams:
         self.ways = [target.of for upstream in self._chain.upstreams for target in upstream.targets]
 
     async def answered(
-        self, attempt: Callable[[Way, str, float], Awaitable[T]], begun: Callable[[], bool] = lambda: False
+        self, attempt: Callable[[Way, Upstream[Way], float], Awaitable[T]], begun: Callable[[], bool] = lambda: False
     ) -> T:
-        """What the first `attempt` that does not fail returns; it is given the way, the upstream's name and the seconds
-        until its first token. Raises the WorkerError of the last one, or that nobody may be asked."""
+        """What the first `attempt` that does not fail returns; it is given the way, its upstream and the seconds until
+        its first token. Raises the WorkerError of the last one, or that nobody may be asked."""
         until_s = time.monotonic() + self._options.deadline_s
         spent: list[Target[Way]] = []
         number = 0
@@ -127,12 +127,12 @@ class Upstreams:
             way.connections.close()
 
     async def _tried(
-        self, attempt: Callable[[Way, str, float], Awaitable[T]], target: Target[Way], until_s: float
+        self, attempt: Callable[[Way, Upstream[Way], float], Awaitable[T]], target: Target[Way], until_s: float
     ) -> T:
         """Whatever can go wrong with an upstream is an AttemptError."""
         limit_s = min(target.of.options.first_token_timeout_s, until_s - time.monotonic())
         try:
-            return await attempt(target.of, target.upstream.name, limit_s)
+            return await attempt(target.of, target.upstream, limit_s)
         except BrokenError as error:
             raise faults.cut(self._model, str(error)) from None
         except TimeoutError:

@@ -10,6 +10,7 @@ import numpy as np
 
 from internal.config import ModelConfig
 from internal.embedding.backends.base import Embedded, Matryoshka, ModelInfo, RemoteBackend, Vectors
+from internal.upstream.chain import Upstream
 from internal.upstream.http import BrokenError
 from internal.upstream.options import MOST_TOKENS, bearer
 from internal.upstream.upstreams import ChainOptions, Way, configured
@@ -60,10 +61,10 @@ class OpenAICompatibleBackend(RemoteBackend):
         """There is nothing to load."""
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
-        async def attempt(way: Way, upstream: str, limit_s: float) -> Embedded:
+        async def attempt(way: Way, upstream: Upstream[Way], limit_s: float) -> Embedded:
             body = {"model": way.options.model, "input": texts, "encoding_format": "base64"}
             answer = await self._upstreams.whole(way, "/embeddings", body, limit_s)
-            return self._read(answer, texts, upstream)
+            return self._read(answer, texts, upstream.name)
 
         return await self._upstreams.answered(attempt)
 

@@ -25,6 +25,7 @@ from internal.inference.backends.upstream.anthropic import Anthropic
 from internal.inference.backends.upstream.forms import Form, Reader, StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
 from internal.upstream import faults
+from internal.upstream.chain import Upstream
 from internal.upstream.http import TRAILING_S, Answer, BrokenError
 from internal.upstream.options import UpstreamOptions
 from internal.upstream.sse import EventReader
@@ -142,7 +143,7 @@ class UpstreamBackend:
     async def _answer(self, run: Run) -> None:
         try:
             await self._upstreams.answered(
-                lambda way, name, limit_s: self._attempt(run, way, name, limit_s), lambda: run.published
+                lambda way, upstream, limit_s: self._attempt(run, way, upstream, limit_s), lambda: run.published
             )
         except WorkerError as error:
             run.failed(error)
@@ -152,7 +153,7 @@ class UpstreamBackend:
         finally:
             self._runs.pop(run.generation, None)
 
-    async def _attempt(self, run: Run, way: Way, upstream: str, limit_s: float) -> None:
+    async def _attempt(self, run: Run, way: Way, upstream: Upstream[Way], limit_s: float) -> None:
         """One request, answered. Raises AttemptError, BrokenError, TimeoutError."""
         form = FORMS[way.form]
         async with asyncio.timeout(limit_s) as limit:
@@ -167,7 +168,7 @@ class UpstreamBackend:
             answer.release()
 
     @staticmethod
-    async def _read(run: Run, way: Way, upstream: str, answer: Answer, limit: asyncio.Timeout) -> None:
+    async def _read(run: Run, way: Way, upstream: Upstream[Way], answer: Answer, limit: asyncio.Timeout) -> None:
         """Publishes an answer to its end; `limit` is put off by every piece of it, once something was published."""
         reader, events = FORMS[way.form].reader(run.generation.request), EventReader()
         clock, idle_s = asyncio.get_running_loop().time, way.options.idle_timeout_s
@@ -201,7 +202,7 @@ class Run:
         self.published = False  # something of an answer: nobody else may answer now
         self.left = False  # its caller is gone; what is still read is for the usage
         self._publish = publish
-        self._upstream: str | None = None
+        self._upstream: Upstream[Way] | None = None
         self._started_s = time.monotonic()
         self._first_s = 0.0
         self._pieces = 0
@@ -212,11 +213,12 @@ class Run:
         generation.usage.prompt_tokens = prompt_tokens(generation.request)
         generation.usage.provenance = pb.ESTIMATED
 
-    def say(self, upstream: str, reader: Reader, deltas: list[pb.Delta]) -> None:
+    def say(self, upstream: Upstream[Way], reader: Reader, deltas: list[pb.Delta]) -> None:
         """Publishes deltas, counted as well as can be."""
-        events = [] if self._upstream == upstream else [self._accepted(upstream, reader)]
+        events = [] if self._upstream is upstream else [self._accepted(upstream, reader)]
         if deltas and not self.published:
             self.published = True
+            upstream.circuit.begun()
             self._first_s = time.monotonic()
         for delta in deltas:
             delta.tokens = self._count(delta)
@@ -233,7 +235,7 @@ class Run:
         """Whether every choice has."""
         return not self._open - reader.finishes.keys()
 
-    def finish(self, upstream: str, reader: Reader) -> None:
+    def finish(self, upstream: Upstream[Way], reader: Reader) -> None:
         """The answer has been read, or more of it than was asked for. Raises StreamError when it has no end."""
         if not self.has_ended(reader) and not reader.done and not self.too_long:
             raise StreamError("an answer that stops in the middle")
@@ -262,10 +264,10 @@ class Run:
         event.failed.usage.CopyFrom(self.generation.usage)
         self._publish([(self.generation, event)])
 
-    def _accepted(self, upstream: str, reader: Reader) -> pb.Event:
+    def _accepted(self, upstream: Upstream[Way], reader: Reader) -> pb.Event:
         self._upstream = upstream
         self._hear_of_prompt(reader)
-        return pb.Event(accepted=pb.Accepted(prompt_tokens=self.generation.usage.prompt_tokens, upstream=upstream))
+        return pb.Event(accepted=pb.Accepted(prompt_tokens=self.generation.usage.prompt_tokens, upstream=upstream.name))
 
     def _hear_of_prompt(self, reader: Reader) -> None:
         """It may be counted before the answer is, or without it."""

@@ -87,6 +87,17 @@ def test_a_circuit_opens_lets_one_try_and_opens_for_longer() -> None:
     assert [chosen(links, 3 * OPEN_S).of for _ in range(3)] == ["a0"] * 3
 
 
+def test_a_circuit_closes_when_an_answer_begins_and_opens_at_the_next_failure() -> None:
+    links = chain(1, 1)
+    for _ in range(FAILURES_TO_OPEN):
+        links.failed(chosen(links), FAILED, 0.0)
+    trial = chosen(links, OPEN_S)
+    trial.upstream.circuit.begun()
+    assert [chosen(links, OPEN_S).of for _ in range(3)] == ["a0"] * 3
+    links.failed(trial, FAILED, OPEN_S)
+    assert chosen(links, OPEN_S).of == "b0"
+
+
 @pytest.mark.parametrize("fault", [BAD, ABSENT])
 def test_what_one_request_causes_opens_no_circuit(fault: AttemptError) -> None:
     links = chain(1)

@@ -17,6 +17,7 @@ from internal.inference.backends.upstream.anthropic import Anthropic
 from internal.inference.backends.upstream.backend import UpstreamBackend, prompt_tokens
 from internal.inference.backends.upstream.forms import StreamError
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
+from internal.upstream.chain import FAILURES_TO_OPEN
 from internal.upstream.options import UpstreamOptions
 from tests.conformance.provider import Fault, provider
 from tests.unit.internal.inference.backends.running import Answer
@@ -341,6 +342,24 @@ async def test_who_knows_no_end_is_left() -> None:
             assert answer.finish() == pb.LENGTH
             assert 5 < answer.usage.completion_tokens < 10_000
             await remote.asked[0].left.wait()
+        finally:
+            await backend.aclose()
+
+
+async def test_an_upstream_that_begins_to_answer_is_asked_by_others_too() -> None:
+    async with provider() as remote:
+        backend = UpstreamBackend(upstream_config(remote.url))
+        await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
+        try:
+            backend._upstreams._chain.upstreams[0].circuit.failures = FAILURES_TO_OPEN
+            long = Answer(say('script:[{"say": "a"}, {"hang": true}]'))
+            backend.submit(long.generation)
+            await long.until(lambda: bool(long.text()))
+            answer = Answer(say('script:[{"say": "b"}]'))
+            backend.submit(answer.generation)
+            await answer.end()
+            assert answer.finish() == pb.STOP
+            assert not long.over
         finally:
             await backend.aclose()
 
