@@ -183,12 +183,12 @@ class UpstreamBackend:
 
 
 async def following(run: Run, reader: Reader, answer: Answer) -> bytes:
-    """The next piece; empty at the end. When all choices have ended and usage is told, nothing is missing: who then
-    says no more, or cuts the connection, has answered all the same."""
-    if not run.has_ended(reader) or reader.usage is None:
+    """The next piece; empty at the end. When all choices have ended, nothing of them is missing: who then cuts the
+    connection, or has told usage and says no more, has answered all the same."""
+    if not run.has_ended(reader):
         return await answer.read()
     with contextlib.suppress(TimeoutError, BrokenError):
-        async with asyncio.timeout(TRAILING_S):
+        async with asyncio.timeout(None if reader.usage is None else TRAILING_S):
             return await answer.read()
     return b""
 
