@@ -16,14 +16,20 @@ class EventReader:
     out: what an event of a model is, is said in its data."""
 
     def __init__(self) -> None:
-        self._rest = b""  # the beginning of a line
+        self._rest = bytearray()  # the beginning of a line
         self._data: list[bytes] = []  # of the event that has begun
         self._size = 0  # of it
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of the events that are whole now. Raises TooLongError."""
-        lines = (self._rest + piece).split(b"\n")
-        self._rest = lines.pop()
+        lines = piece.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if self._rest:
+                lines[0] = bytes(self._rest) + lines[0]
+            self._rest = bytearray(rest)
+        else:
+            self._rest += rest
         events = []
         for text in lines:
             line = text[:-1] if text.endswith(b"\r") else text

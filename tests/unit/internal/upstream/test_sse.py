@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from internal.upstream import sse
@@ -17,6 +19,14 @@ def test_events_are_the_same_wherever_the_bytes_are_cut() -> None:
         reader = EventReader()
         pieces = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
         assert [event for piece in pieces for event in reader.feed(piece)] == EVENTS
+
+
+def test_a_line_in_small_pieces_costs_no_more_than_its_length() -> None:
+    reader, pieces = EventReader(), [b"data: ", *[b"x" * 16] * 200_000, b"\n\n"]
+    started_s = time.thread_time()
+    events = [event for piece in pieces for event in reader.feed(piece)]
+    assert [len(event) for event in events] == [3_200_000]
+    assert time.thread_time() - started_s < 5  # a quarter of a second; joined anew with every piece, it took minutes
 
 
 def test_an_event_that_is_not_whole_is_not_told() -> None:
