@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,9 @@ MAX_PAGES = 16  # of a listing
 class McpTools:
     """Implements `base.Source`. A server that ends or breaks is started, or connected to, again."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Raises ConfigError for a secret that is not there."""
+        self._pause = pause
         self._name = config.name
         self._command = config.command
         self._env = revealed(config.env)
@@ -52,13 +54,13 @@ class McpTools:
                 async with contextlib.AsyncExitStack() as stack:
                     async with asyncio.timeout(CONNECT_S):
                         client = await self._connect(stack)
-                    retry_s = RETRY_FIRST_S
                     await self._serve(client, offer)
             except Exception as error:  # noqa: BLE001 (whatever a stranger's server does, it is tried again)
                 log.warning("the MCP server %s is away: %s", self._name, first_cause(error))
             finally:
-                self._client = None
-            await asyncio.sleep(retry_s)
+                if self._client is not None:  # it had listed its tools
+                    self._client, retry_s = None, RETRY_FIRST_S
+            await self._pause(retry_s)
             retry_s = min(2 * retry_s, RETRY_MOST_S)
 
     async def _connect(self, stack: contextlib.AsyncExitStack) -> Client:
