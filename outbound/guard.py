@@ -26,6 +26,7 @@ import httpx
 from outbound.addresses import Address, is_public
 
 MOST_REDIRECTS = 3
+CONNECT_S = 1.0  # to an address, while there are others: it may swallow packets
 PORTS = MappingProxyType({"https": 443})
 # The last label begins with a letter: no spelling of an address does.
 URL = re.compile(
@@ -56,7 +57,7 @@ Resolve = Callable[[str], Awaitable[list[Address]]]
 async def resolve(host: str) -> list[Address]:
     """All addresses of a name. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [ip_address(entry[4][0]) for entry in found]
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
 
 
 def is_own(address: Address) -> bool:
@@ -141,10 +142,12 @@ class Guard:
 
     @asynccontextmanager
     async def _response(self, target: Target, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        for address in await self._addresses(target.host):
+        addresses = await self._addresses(target.host)
+        for address in addresses:
+            limit_s = None if address == addresses[-1] else CONNECT_S
             try:
-                response = await self._transport.handle_async_request(self._request(target, address, headers))
-            except httpx.ConnectError:
+                response = await self._transport.handle_async_request(self._request(target, address, headers, limit_s))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue  # perhaps another one
             try:
                 if peer_of(response) != address:
@@ -160,12 +163,15 @@ class Guard:
         addresses = await self._resolve(host)
         return addresses if all(self._is_allowed(each) and not self._is_own(each) for each in addresses) else []
 
-    def _request(self, target: Target, address: Address, headers: Mapping[str, str]) -> httpx.Request:
+    def _request(
+        self, target: Target, address: Address, headers: Mapping[str, str], connect_s: float | None
+    ) -> httpx.Request:
         url = httpx.URL(
             scheme=target.scheme, host=str(address), port=self.ports[target.scheme], raw_path=target.path.encode()
         )
         sent = {"host": target.host, "accept-encoding": "identity", "user-agent": "novai"} | dict(headers)
-        return httpx.Request("GET", url, headers=sent, extensions={"sni_hostname": target.host})
+        extensions = {"sni_hostname": target.host, "timeout": {"connect": connect_s}}
+        return httpx.Request("GET", url, headers=sent, extensions=extensions)
 
     @cached_property
     def _transport(self) -> httpx.AsyncHTTPTransport:

@@ -8,8 +8,10 @@ not followed: whoever wrote the URL meant it. Compressed answers are not asked f
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -214,13 +216,20 @@ class Connection(asyncio.Protocol):
 class Connections:
     """The connections to one origin. The one that was used last is used first, so that the others can go."""
 
-    def __init__(self, base_url: str, connect_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        connect_timeout_s: float = 5.0,
+        resolve: Callable[[str], Awaitable[Sequence[str]]] | None = None,
+    ) -> None:
+        """`resolve`: where names lead, for tests."""
         url = urlsplit(base_url)
         assert url.hostname is not None
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
         self._host, self._port = url.hostname, url.port or (443 if self._tls else 80)
         self._path = url.path.rstrip("/")
         self._connect_timeout_s = connect_timeout_s
+        self._resolve = resolve or addresses_of
         self._fixed = f"host: {url.netloc}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n".encode()
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
@@ -267,15 +276,37 @@ class Connections:
             if connection.usable:
                 return connection
             connection.abort()
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self), self._host, self._port, ssl=self._tls
-                )
+                connection = await self._opened(await self._resolve(self._host))
         except TimeoutError:
             raise BrokenError(f"no connection within {self._connect_timeout_s:g} s") from None
         except OSError as error:
             raise BrokenError(f"no connection ({type(error).__name__})") from None
         self._all.add(connection)
         return connection
+
+    async def _opened(self, addresses: Sequence[str]) -> Connection:
+        """To the first address that takes it. Each has a share of the time: it may swallow packets. Raises OSError."""
+        for address in addresses:
+            limit_s = None if address == addresses[-1] else self._connect_timeout_s / len(addresses)
+            try:
+                async with asyncio.timeout(limit_s):
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        lambda: Connection(self),
+                        address,
+                        self._port,
+                        ssl=self._tls,
+                        server_hostname=self._host if self._tls else None,
+                    )
+                    return connection
+            except OSError:  # TimeoutError is one
+                if address == addresses[-1]:
+                    raise
+        raise OSError("a name that leads nowhere")
+
+
+async def addresses_of(host: str) -> list[str]:
+    """All addresses of a name. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

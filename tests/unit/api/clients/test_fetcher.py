@@ -19,6 +19,7 @@ import pytest
 from api.clients.fetcher import UNREACHABLE, Fetcher, FetchError, TooLargeError
 from outbound.addresses import Address, is_public
 from outbound.guard import Guard, is_own, resolve
+from tests.swallowing import swallowing
 
 MIB = 1 << 20
 CERTIFICATE = Path(__file__).parent / "pictures.test.pem"  # of pictures.test, by itself, and its key
@@ -260,6 +261,21 @@ async def test_what_an_url_may_be_is_said(url: str, told: str) -> None:
 async def test_without_hosts_nothing_is_fetched() -> None:
     with pytest.raises(FetchError, match="fetches no images"):
         await Fetcher(Guard("")).fetch("https://pictures.test/", MIB)
+
+
+async def test_an_address_that_swallows_packets_keeps_nobody_from_the_next_one() -> None:
+    async with serving(saying(b"pixels")) as server:
+        with swallowing(server.port) as address:
+            guard = Guard(
+                "*",
+                resolve=Names(pictures_test=[[address, "127.0.0.1"]]),
+                is_allowed=lambda _: True,
+                is_own=lambda _: False,
+                ports={"http": server.port},
+            )
+            fetch = Fetcher(guard)
+            assert await fetch.fetch("http://pictures.test/", MIB) == b"pixels"
+            await fetch.aclose()
 
 
 # ---------------------------------------------------------------- redirects

@@ -10,6 +10,7 @@ import pytest
 
 from internal.upstream import http
 from internal.upstream.http import BrokenError, Connections
+from tests.swallowing import swallowing
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
@@ -249,3 +250,22 @@ async def test_a_connection_whose_last_answer_nobody_read_to_its_end_carries_the
     async with serving(serve) as connections:
         await begun_and_released(connections, b"x")
         assert (await asyncio.wait_for(ask(connections), 10))[1] == b"x" + rest
+
+
+async def test_an_address_that_swallows_packets_keeps_nobody_from_the_next_one() -> None:
+    async def names(_host: str) -> list[str]:
+        return [address, "127.0.0.1"]
+
+    async with serving(saying(OK)) as direct:
+        with swallowing(direct._port) as address:
+            connections = Connections(f"http://upstream.test:{direct._port}", 1.0, names)
+            assert await ask(connections) == (200, b"ok")
+            connections.close()
+
+
+async def test_a_name_that_leads_nowhere_is_no_connection() -> None:
+    async def names(_host: str) -> list[str]:
+        return []
+
+    with pytest.raises(BrokenError, match="no connection"):
+        await ask(Connections("http://upstream.test", 1.0, names))
