@@ -5,6 +5,7 @@ checks is one sentence, so that the answer tells nothing of the network.
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -12,6 +13,7 @@ from outbound.guard import FAILURES, Guard, RefusedError
 
 TIMEOUT_S = 10.0  # of everything: names, connections, redirects, body
 AT_ONCE = 8
+AT_ONCE_EACH = 3  # fewer than the threads that look names up: nobody's slow hosts keep all others waiting
 UNREACHABLE = "The image could not be fetched from its URL. Check that it is public, or send it as a data: URL."
 
 
@@ -30,12 +32,14 @@ class Fetcher:
         self._guard = guard
         self._timeout_s = timeout_s
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # while somebody has a part
 
-    async def fetch(self, url: str, most_bytes: int) -> bytes:
+    async def fetch(self, url: str, most_bytes: int, project_id: str) -> bytes:
         """The body behind a URL. Raises FetchError, TooLargeError."""
+        share = self._shares.setdefault(project_id, asyncio.Semaphore(AT_ONCE_EACH))
         try:
             opening = self._guard.open(url, {"accept": "image/*"})
-            async with asyncio.timeout(self._timeout_s), self._places, opening as response:
+            async with asyncio.timeout(self._timeout_s), share, self._places, opening as response:
                 return await body_of(response, most_bytes)
         except RefusedError as error:
             raise FetchError(self._refusal(error)) from None

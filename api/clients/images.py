@@ -52,8 +52,8 @@ class Images:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def load(self, images: Sequence[Image]) -> None:
-        """Puts the file in the place of every URL. What is a file already came with an earlier round of tools.
+    async def load(self, images: Sequence[Image], project_id: str) -> None:
+        """Puts the file in the place of every URL of a project. What is a file came with an earlier round of tools.
 
         Raises InvalidRequestError, naming the part at fault.
         """
@@ -61,18 +61,18 @@ class Images:
         for image in images:
             if image.HasField("data"):
                 continue
-            file = await self._file(image, room)
+            file = await self._file(image, room, project_id)
             room -= len(file)
             if room < 0:
                 raise too_large(image)
             check_file(file, image.param)
             image.data = file
 
-    async def _file(self, image: Image, most_bytes: int) -> bytes:
+    async def _file(self, image: Image, most_bytes: int, project_id: str) -> bytes:
         if image.url[:5].lower() == "data:":
             return file_of(image.url, image.param)
         try:
-            return await self._fetcher.fetch(image.url, most_bytes)
+            return await self._fetcher.fetch(image.url, most_bytes, project_id)
         except TooLargeError:
             raise too_large(image) from None
         except FetchError as error:

@@ -63,7 +63,7 @@ class GenerationService:
         )
         ticket = await self._admission.admit(principal, model, quote)
         try:
-            await self._images.load(images)
+            await self._images.load(images, principal.project_id)
         except BaseException:
             ticket.release()
             raise

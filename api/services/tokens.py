@@ -30,7 +30,7 @@ class TokenService:
         async with self._worker(request.model, principal, request_id, operation) as (session, model):
             if images := images_of(request):
                 check_images(images, model.id, model.image_tokens)
-                await self._images.load(images)
+                await self._images.load(images, principal.project_id)
             return await session.count_tokens(request, TIMEOUT_S)
 
     async def tokenize(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from api.clients.fetcher import UNREACHABLE, Fetcher, FetchError, TooLargeError
+from api.clients.fetcher import AT_ONCE, UNREACHABLE, Fetcher, FetchError, TooLargeError
 from outbound.addresses import Address, is_public
 from outbound.guard import Guard, is_own, resolve
 from tests.swallowing import swallowing
@@ -110,8 +110,8 @@ async def fetching(
 
 async def test_a_picture_is_fetched_under_its_own_name() -> None:
     async with serving(saying(b"pixels")) as server, fetching(server) as fetch:
-        assert await fetch.fetch("http://Pictures.test/A?b=c%20#d", MIB) == b"pixels"
-        assert await fetch.fetch(f"HTTP://pictures.test:{server.port}?b", MIB) == b"pixels"
+        assert await fetch.fetch("http://Pictures.test/A?b=c%20#d", MIB, "project") == b"pixels"
+        assert await fetch.fetch(f"HTTP://pictures.test:{server.port}?b", MIB, "project") == b"pixels"
     assert server.asked == [("/A?b=c%20", "pictures.test"), ("/?b", "pictures.test")]
 
 
@@ -137,7 +137,7 @@ async def test_the_certificate_is_the_names_though_the_address_is_called(
         )
         fetch = Fetcher(guard)
         try:
-            body = await fetch.fetch(f"https://{host}/", MIB)
+            body = await fetch.fetch(f"https://{host}/", MIB, "project")
         except FetchError as error:
             body = str(error).encode()
         await fetch.aclose()
@@ -164,14 +164,14 @@ async def test_no_spelling_of_a_forbidden_address_is_called(host: str, form: str
     """With the system's own resolver, and a server that would notice."""
     async with serving(saying(b"secret")) as server, fetching(server, resolve, allowed=False) as fetch:
         with pytest.raises(FetchError):
-            await fetch.fetch(form.format(host=host, port=server.port), MIB)
+            await fetch.fetch(form.format(host=host, port=server.port), MIB, "project")
     assert server.connections == 0
 
 
 async def test_the_table_above_can_fail() -> None:
     """Without the rule about addresses, the system's resolver leads to the server."""
     async with serving(saying(b"secret")) as server, fetching(server, resolve) as fetch:
-        assert await fetch.fetch("http://localhost/x", MIB) == b"secret"
+        assert await fetch.fetch("http://localhost/x", MIB, "project") == b"secret"
     assert server.connections == 1
 
 
@@ -183,7 +183,7 @@ async def test_a_name_that_leads_to_a_forbidden_address_is_not_called(address: s
     async with serving(saying(b"secret")) as server:
         async with fetching(server, Names(pictures_test=[[address]]), allowed=False) as fetch:
             with pytest.raises(FetchError, match="could not be fetched"):
-                await fetch.fetch("http://pictures.test/", MIB)
+                await fetch.fetch("http://pictures.test/", MIB, "project")
     assert server.connections == 0
 
 
@@ -195,7 +195,7 @@ async def test_one_forbidden_address_of_a_name_is_enough(addresses: list[str]) -
     async with serving(saying(b"pixels")) as server:
         async with fetching(server, Names(pictures_test=[addresses])) as fetch:
             with pytest.raises(FetchError):
-                await fetch.fetch("http://pictures.test/", MIB)
+                await fetch.fetch("http://pictures.test/", MIB, "project")
     assert server.connections == 0
 
 
@@ -203,10 +203,10 @@ async def test_a_name_is_looked_up_once_and_that_address_is_called() -> None:
     """A name that leads elsewhere a moment later: nobody asks again."""
     names = Names(pictures_test=[["127.0.0.1"], ["10.0.0.1"]])
     async with serving(saying(b"pixels")) as server, fetching(server, names) as fetch:
-        assert await fetch.fetch("http://pictures.test/", MIB) == b"pixels"
+        assert await fetch.fetch("http://pictures.test/", MIB, "project") == b"pixels"
         assert names.asked == ["pictures.test"]
         with pytest.raises(FetchError):  # the next image is looked up anew
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
     assert server.connections == 1
 
 
@@ -227,7 +227,7 @@ async def test_this_machine_is_not_called_by_its_own_public_address() -> None:
         )
         fetch = Fetcher(guard)
         with pytest.raises(FetchError):
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
         await fetch.aclose()
     assert server.connections == 0
 
@@ -254,13 +254,13 @@ async def test_what_an_url_may_be_is_said(url: str, told: str) -> None:
     names = Names()
     fetch = Fetcher(Guard("pictures.test, *.images.test", resolve=names))
     with pytest.raises(FetchError, match=told):
-        await fetch.fetch(url, MIB)
+        await fetch.fetch(url, MIB, "project")
     assert names.asked == []
 
 
 async def test_without_hosts_nothing_is_fetched() -> None:
     with pytest.raises(FetchError, match="fetches no images"):
-        await Fetcher(Guard("")).fetch("https://pictures.test/", MIB)
+        await Fetcher(Guard("")).fetch("https://pictures.test/", MIB, "project")
 
 
 async def test_an_address_that_swallows_packets_keeps_nobody_from_the_next_one() -> None:
@@ -274,7 +274,7 @@ async def test_an_address_that_swallows_packets_keeps_nobody_from_the_next_one()
                 ports={"http": server.port},
             )
             fetch = Fetcher(guard)
-            assert await fetch.fetch("http://pictures.test/", MIB) == b"pixels"
+            assert await fetch.fetch("http://pictures.test/", MIB, "project") == b"pixels"
             await fetch.aclose()
 
 
@@ -292,7 +292,7 @@ def sending_to(left: list[str]) -> Answer:
 
 async def test_three_redirects_are_followed() -> None:
     async with serving(sending_to(["/b", "http://pictures.test/c", "?d"])) as server, fetching(server) as fetch:
-        assert await fetch.fetch("http://pictures.test/a", MIB) == b"pixels"
+        assert await fetch.fetch("http://pictures.test/a", MIB, "project") == b"pixels"
     assert [path for path, _ in server.asked] == ["/a", "/b", "/c", "/c?d"]
 
 
@@ -334,7 +334,7 @@ async def test_every_redirect_begins_from_the_top(places: list[str]) -> None:
         left += [place.format(port=server.port) for place in places]
         async with fetching(server, names, hosts="*.test") as fetch:
             with pytest.raises(FetchError):
-                await fetch.fetch("http://pictures.test/a", MIB)
+                await fetch.fetch("http://pictures.test/a", MIB, "project")
     assert server.connections == min(len(places), 4)
 
 
@@ -359,7 +359,7 @@ async def for_ever(_path: str, writer: asyncio.StreamWriter) -> None:
 async def test_a_body_that_is_too_large_is_not_read(answer: Answer) -> None:
     async with serving(answer) as server, fetching(server) as fetch:
         with pytest.raises(TooLargeError):
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ async def test_a_body_that_is_too_large_is_not_read(answer: Answer) -> None:
 async def test_what_is_no_answer_is_one_sentence(answer: Answer) -> None:
     async with serving(answer) as server, fetching(server) as fetch:
         with pytest.raises(FetchError) as caught:
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
     assert str(caught.value) == UNREACHABLE
 
 
@@ -393,7 +393,7 @@ async def test_a_body_that_drips_is_given_up() -> None:
 
     async with serving(drip) as server, fetching(server, timeout_s=0.2) as fetch:
         with pytest.raises(FetchError, match="could not be fetched"):
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
 
 
 async def test_who_refuses_the_connection_is_told_apart_from_nobody() -> None:
@@ -401,5 +401,22 @@ async def test_who_refuses_the_connection_is_told_apart_from_nobody() -> None:
         pass
     async with fetching(server) as fetch:
         with pytest.raises(FetchError) as caught:
-            await fetch.fetch("http://pictures.test/", MIB)
+            await fetch.fetch("http://pictures.test/", MIB, "project")
     assert str(caught.value) == UNREACHABLE
+
+
+async def test_slow_hosts_of_one_project_keep_no_other_waiting() -> None:
+    slow = asyncio.Event()
+
+    async def answer(path: str, writer: asyncio.StreamWriter) -> None:
+        if path == "/slow":
+            await slow.wait()
+        await saying(b"pixels")(path, writer)
+
+    async with serving(answer) as server, fetching(server, timeout_s=30) as fetch:
+        held = [asyncio.create_task(fetch.fetch("http://pictures.test/slow", MIB, "one")) for _ in range(2 * AT_ONCE)]
+        while not server.asked:
+            await asyncio.sleep(0)
+        assert await fetch.fetch("http://pictures.test/", MIB, "two") == b"pixels"
+        slow.set()
+        assert await asyncio.gather(*held) == [b"pixels"] * len(held)

@@ -21,7 +21,7 @@ def image(url: str) -> pb.Image:
 
 async def loaded(url: str) -> bytes:
     found = image(url)
-    await Images(Fetcher(Guard(""))).load([found])
+    await Images(Fetcher(Guard(""))).load([found], "project")
     assert found.WhichOneof("source") == "data"
     return found.data
 
@@ -89,10 +89,10 @@ async def test_files_come_from_urls_too_and_all_share_one_limit() -> None:
         )
         fetcher = Fetcher(guard)
         one, two = image("http://pictures.test/1"), image("http://pictures.test/2")
-        await Images(fetcher).load([one])
+        await Images(fetcher).load([one], "project")
         assert one.data == file
         with pytest.raises(InvalidRequestError, match="have 20 MiB at most") as caught:
-            await Images(fetcher).load([image("http://pictures.test/1"), two])
+            await Images(fetcher).load([image("http://pictures.test/1"), two], "project")
         assert (caught.value.code, caught.value.param) == ("invalid_image", AT)
         await fetcher.aclose()
 
@@ -101,8 +101,8 @@ async def test_data_urls_share_the_limit_too() -> None:
     half = data_url(picture() + bytes(MOST_BYTES // 2))
     images = [image(half), image(half)]
     with pytest.raises(InvalidRequestError, match="20 MiB at most"):
-        await Images(Fetcher(Guard(""))).load(images)
-    await Images(Fetcher(Guard(""))).load(images[1:])
+        await Images(Fetcher(Guard(""))).load(images, "project")
+    await Images(Fetcher(Guard(""))).load(images[1:], "project")
 
 
 def request(*urls: str) -> pb.GenerateRequest:
