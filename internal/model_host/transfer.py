@@ -171,6 +171,8 @@ def written(file: BinaryIO, block: bytes | bytearray) -> int:
 def _check_status(response: httpx.Response, item: Item, have: int) -> bool:
     """Whether what comes is the rest. Raises BrokenError, HostError."""
     status = response.status_code
+    if response.headers.get("content-encoding", "identity") != "identity":  # sizes and checksums are of what is inside
+        raise HostError(f"{item.url} comes packed, though that was not asked for.")
     if status == 206 and response.headers.get("content-range", "").startswith(f"bytes {have}-"):
         return True
     if status == 200:

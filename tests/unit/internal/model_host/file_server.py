@@ -21,6 +21,7 @@ class Files:
     replacement: bytes = b""  # of every body, once a connection broke
     etag: str = '"one"'
     says_length: bool = True
+    packed: bool = False  # says that bodies are
     gate: asyncio.Event | None = None  # all bodies but the first wait for it
     url: str = ""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # paths and headers
@@ -66,6 +67,7 @@ class Files:
                 return
         head = [f"HTTP/1.1 {status}", f"etag: {self.etag}", "connection: close"]
         head += [f"content-length: {len(body) - start}"] if self.says_length else []
+        head += ["content-encoding: gzip"] if self.packed else []
         head += [f"content-range: bytes {start}-{len(body) - 1}/{len(body)}"] if start else []
         writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
         if self.gate is not None and len(self.asked) > 1:

@@ -136,6 +136,14 @@ async def test_a_file_of_unknown_length_that_is_there_but_for_its_end_begins_ane
     assert (tmp_path / "tiny.gguf").read_bytes() == BODY
 
 
+async def test_a_file_that_comes_packed_is_not_taken_for_one(tmp_path: Path) -> None:
+    files = Files({"/tiny.gguf": BODY}, packed=True)
+    async with downloading(tmp_path, files) as run:
+        await ask(run, f"{files.url}/tiny.gguf")
+        assert "comes packed" in (await until_is(run, pb.FAILED, "tiny")).error
+    assert not (tmp_path / "tiny.gguf").exists()
+
+
 async def test_the_rest_of_a_file_may_come_without_its_length(tmp_path: Path) -> None:
     files = Files(cuts=[None, 1_000_000], says_length=False)
     files.repository("org/tiny", {"tiny.gguf": BODY})
