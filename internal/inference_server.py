@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
 
 import uvloop
 from gen import inference_pb2, inference_pb2_grpc
@@ -30,7 +31,7 @@ async def serve(settings: WorkerSettings) -> None:
     stop = stop_signal()
     keep_threads_apart(settings.model.options.get("threads"))
     backend = await gently(lambda: load_backend(settings.model))  # imports its libraries
-    receipts = Receipts(Journal(settings.receipts) if settings.receipts else None)
+    receipts = receipts_at(settings.receipts)
     service = InferenceService(backend, receipts, Activity(announce_busy))
     server = GrpcServer(settings.listen, [SERVICE], settings.token)
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(service, server.server)
@@ -48,6 +49,14 @@ async def serve(settings: WorkerSettings) -> None:
         await server.drain(0.5)
         await backend.aclose()
         receipts.close()
+
+
+def receipts_at(path: Path | None) -> Receipts:
+    """With what the last process of this replica left there. Raises ConfigError."""
+    try:
+        return Receipts(Journal(path) if path else None)
+    except OSError as error:
+        raise ConfigError(f"NOVAI_RECEIPTS={path}: cannot be opened: {error.strerror}") from None
 
 
 def main() -> None:

@@ -132,7 +132,9 @@ class Journal:
                 self._path.replace(self._former)
             full, self._file = self._file, self._open()
             os.close(full)
-        os.write(self._file, b"\n" + self._encode(entry))
+        line = b"\n" + self._encode(entry)
+        while line:  # a disk that is nearly full takes a part of it, and says no to the rest
+            line = line[os.write(self._file, line) :]
         self._lines += 1
 
     def close(self) -> None:

@@ -123,13 +123,16 @@ def limited(resource_id: int, most: int) -> Iterator[None]:
         resource.setrlimit(resource_id, before)
 
 
-def test_a_line_for_which_the_disk_had_half_of_the_room_spoils_no_other(tmp_path: Path) -> None:
+def test_a_line_for_which_the_disk_had_half_of_the_room_spoils_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = Receipts(Journal(tmp_path / "a"))
     end(kept, "before")
     with limited(resource.RLIMIT_FSIZE, (tmp_path / "a").stat().st_size + 9):
         end(kept, "torn")
     end(kept, "after")
     assert known(Receipts(Journal(tmp_path / "a")), "before", "torn", "after") == {"before": 3, "after": 3}
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
 def test_a_file_that_could_not_be_opened_is_opened_later(tmp_path: Path) -> None:
