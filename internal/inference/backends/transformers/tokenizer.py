@@ -31,7 +31,8 @@ class Tokenizer:
         self.bos_text: str = given.bos_token or ""
         self.eos_text: str = given.eos_token or ""
         ends = (given.eos_token_id, config.eos_token_id, weights.generation_config.eos_token_id)
-        self.end_ids = frozenset(i for end in ends for i in _listed(end))
+        # Some models name ends that they have no weights for.
+        self.end_ids = frozenset(i for end in ends for i in _listed(end) if 0 <= i < self.vocabulary_size)
         added = given.added_tokens_decoder
         # Gemma 3 without eyes has a token for images, and no weights for it.
         self._has_more = max(self._tokenizer.get_vocab().values()) >= self.vocabulary_size
