@@ -60,8 +60,8 @@ class SentenceFolder(msgspec.Struct, frozen=True):
     def max_tokens(self) -> int:
         """What the encoder was trained with. A smaller `max_seq_length` only says where others cut."""
         most = self.positions or int(self.options.get("max_seq_length") or DEFAULT_POSITIONS)
-        limit = read_json(self.encoder / "tokenizer_config.json").get("model_max_length", most)
-        return min(most, int(limit))
+        limit = read_json(self.encoder / "tokenizer_config.json").get("model_max_length")
+        return min(most, int(limit or most))
 
     @property
     def first_position(self) -> int:

@@ -207,14 +207,14 @@ def test_limits_and_facts(tmp_path: Path, minilm: Backend) -> None:
     assert loaded(roberta).info.dimensions == 32
 
 
+@pytest.mark.parametrize("limit", [{}, {"model_max_length": None}], ids=["absent", "null"])
 @pytest.mark.parametrize("maker", ["roberta", "mpnet"])
-def test_the_longest_text_has_a_position_for_every_token(maker: str, tmp_path: Path) -> None:
+def test_the_longest_text_has_a_position_for_every_token(maker: str, limit: dict[str, None], tmp_path: Path) -> None:
     """Though the tokenizer names no limit."""
     path = folder(tmp_path, maker, {"pooling_mode_mean_tokens": True})
     settings = json.loads((path / "tokenizer_config.json").read_text())
-    write(
-        path / "tokenizer_config.json", {name: value for name, value in settings.items() if name != "model_max_length"}
-    )
+    settings.pop("model_max_length", None)
+    write(path / "tokenizer_config.json", settings | limit)
     backend = loaded(path)
     assert backend.info.context_length == 512
     assert backend.embed([[5] * 512]).shape == (1, 32)
