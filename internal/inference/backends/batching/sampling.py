@@ -280,6 +280,7 @@ def _candidates(logits: Floats, k: int) -> tuple[Ids, Floats]:
     maxima = table.max(axis=1)
     least = np.partition(maxima, width - k, axis=1)[:, width - k]
     least = np.maximum(least, LEAST_FINITE)  # what is masked is no candidate
+    highest = maxima.max(axis=1)
     row, column = np.divmod(np.flatnonzero(maxima >= least[:, None]), width)
     values = table[row, :, column]
     which, place = np.divmod(np.flatnonzero(values >= least[row, None]), COLUMN)
@@ -287,6 +288,7 @@ def _candidates(logits: Floats, k: int) -> tuple[Ids, Floats]:
     found_values = values[which, place]
     if width * COLUMN < size:  # the columns leave a few tokens over
         tail = logits[:, width * COLUMN :]
+        highest = np.maximum(highest, tail.max(axis=1))
         tail_row, tail_place = np.nonzero(tail >= least[:, None])
         found_rows = np.concatenate([found_rows, tail_row])
         found_ids = np.concatenate([found_ids, tail_place + width * COLUMN])
@@ -300,6 +302,7 @@ def _candidates(logits: Floats, k: int) -> tuple[Ids, Floats]:
     ids = np.zeros((rows, max(int(counts.max()), 1)), np.int64)
     padded = np.full(ids.shape, -np.inf, np.float32)
     ids[found_rows, slot], padded[found_rows, slot] = found_ids, found_values
+    padded[np.isnan(highest)] = np.nan  # comparisons left out what is no number
     return ids, padded
 
 

@@ -197,6 +197,17 @@ def test_logits_that_are_no_numbers(temperature: float, top_k: int, top_p: float
     assert sample(np.concatenate([broken, logits_of(1)]), [Sampler(fields), Sampler(fields)])[0] == NOT_FINITE
 
 
+@pytest.mark.parametrize(("temperature", "top_k", "top_p", "min_p"), [*SETTINGS, (0.0, 0, 1.0, 0.0)])
+@pytest.mark.parametrize("place", [500, 999])
+def test_a_single_logit_that_is_no_number_is_found_and_spoils_no_other_row(
+    temperature: float, top_k: int, top_p: float, min_p: float, place: int
+) -> None:
+    fields = pb.Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=1)
+    logits = np.concatenate([logits_of(2), logits_of(1)])
+    logits[0, place] = math.nan
+    assert sample(logits, [Sampler(fields), Sampler(fields)]) == [NOT_FINITE, *sample(logits_of(1), [Sampler(fields)])]
+
+
 def test_logprobs() -> None:
     logits = np.log(np.array([0.5, 0.25, 0.125, 0.125], np.float32))
     found, top = logprob(logits, 1, 2)
