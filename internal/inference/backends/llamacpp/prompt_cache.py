@@ -88,8 +88,8 @@ class PromptCache:
         try:
             self._memory.restore(sequence, prompt.parcel)
         except DecodeError as error:
+            self._give_up(error)  # first, because a memory that cannot even be emptied raises
             self._memory.remove(sequence, 0)
-            self._give_up(error)
             return False
         return True
 

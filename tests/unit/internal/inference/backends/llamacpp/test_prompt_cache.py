@@ -20,12 +20,15 @@ class Memory:
 
     def __init__(self) -> None:
         self.fails = False
+        self.fails_to_remove = False
 
     def copy(self, source: int, target: int, end: int) -> None:
         raise NotImplementedError
 
     def remove(self, sequence: int, start: int) -> None:
         assert start == 0
+        if self.fails_to_remove:
+            raise DecodeError("no")
 
     def save(self, sequence: int) -> Parcel:
         if self.fails:
@@ -119,6 +122,18 @@ def test_what_fails_once_is_not_tried_again(what: str) -> None:
     else:
         assert not prompts.restore(kept, 5)
     assert not prompts.takes
+    assert prompts.find("", pack([1] * 100)) == (None, 0)
+
+
+def test_a_memory_that_cannot_even_be_emptied_breaks_one_step_only() -> None:
+    """What it owes to others cannot be copied away."""
+    memory = Memory()
+    prompts = PromptCache(memory, lambda _held: 1000)
+    kept = put(prompts, [1] * 100)
+    assert kept is not None
+    memory.fails = memory.fails_to_remove = True
+    with pytest.raises(DecodeError):
+        prompts.restore(kept, 5)
     assert prompts.find("", pack([1] * 100)) == (None, 0)
 
 
