@@ -12,19 +12,20 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, ItemsView, Iterable, Mapping, Sized, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sized, ValuesView
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 import jinja2.ext
 import jinja2.visitor
 from jinja2 import nodes
-from jinja2.filters import do_indent
+from jinja2.filters import do_indent, make_attrgetter
 from jinja2.parser import Parser
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 MAX_TEXT_CHARACTERS = 16 << 20
 MAX_LIST_ITEMS = 1 << 18
@@ -38,6 +39,12 @@ _WRITING_FILTERS = (
     "capitalize", "e", "escape", "forceescape", "lower", "safe", "string", "striptags", "title", "trim", "truncate",
     "upper", "urlencode", "wordcount",
 )  # fmt: skip
+# They compare, or hash, what they are given.
+_COMPARING_FILTERS = ("dictsort", "groupby", "max", "min", "sort", "unique")
+_COMPARING_TESTS = (
+    "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne",
+)  # fmt: skip
+_COMPARING_METHODS = ("count", "index")  # of lists
 _FORBIDDEN_METHODS = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "translate", "zfill"})
 
 
@@ -67,8 +74,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
         for name in _FORBIDDEN_FILTERS:
             self.filters.pop(name)
-        self.filters |= {name: _bounded(self.filters[name]) for name in _WRITING_FILTERS}
+        self.filters |= {name: _bounded(self.filters[name]) for name in (*_WRITING_FILTERS, *_COMPARING_FILTERS)}
         self.filters |= {"tojson": tojson, "join": self._join, "replace": self._replace, "indent": _indent}
+        self.filters |= {"sum": self._sum, "bounded": self._bounded}
+        self.tests |= {name: _bounded(cast(Callable[..., Any], self.tests[name])) for name in _COMPARING_TESTS}
         self.binop_table |= {"+": self._add, "*": self._multiply, "**": _power, "%": _modulo}
 
     def render(self, template: jinja2.Template, variables: Mapping[str, Any], cpu_s: float) -> str:
@@ -81,9 +90,20 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         """Called by the compiled template in every loop iteration and macro."""
         budget = self._budget
         budget.steps += 1
-        if budget.steps % STEPS_PER_LOOK == 0 and time.thread_time() > budget.until_s:
-            raise TemplateLimitError("the chat template takes too long")
+        if budget.steps % STEPS_PER_LOOK == 0:
+            self._look()
         return ""
+
+    def _bounded(self, value: Any) -> Any:
+        """What is compared, and what may be hashed."""
+        if not isinstance(value, _NESTED):
+            return value
+        self._look()
+        return _printable(value)
+
+    def _look(self) -> None:
+        if time.thread_time() > self._budget.until_s:
+            raise TemplateLimitError("the chat template takes too long")
 
     def joined(self, *values: Any) -> str:
         """What `~` does."""
@@ -94,8 +114,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         for kind in (nodes.For, nodes.Macro, nodes.CallBlock):
             for node in template.find_all(kind):
                 body: list[nodes.Node] = node.body  # type: ignore[attr-defined]
-                body.insert(0, _call("step", [], node.lineno, statement=True))
-        return _ConcatAsCall().visit(template)  # type: ignore[no-any-return]
+                body.insert(0, nodes.ExprStmt(_call("step", [], node.lineno)).set_lineno(node.lineno))
+        return _Intercepted().visit(template)  # type: ignore[no-any-return]
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja has it
         __self.step()
@@ -104,6 +124,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             return __self._join(args[0], owner)
         if isinstance(owner, str) and __obj.__name__ == "replace":
             return __self._replace(owner, *args, **kwargs)
+        if isinstance(owner, list | tuple) and __obj.__name__ in _COMPARING_METHODS:
+            __self._bounded([owner, *args])
         return super().call(__context, __obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -137,6 +159,13 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             taken.append(text)
         return str(d).join(taken)
 
+    def _sum(self, iterable: Iterable[Any], attribute: str | int | None = None, start: Any = 0) -> Any:
+        total = start
+        for item in iterable if attribute is None else map(make_attrgetter(self, attribute), iterable):
+            self.step()
+            total = self._add(total, item)
+        return total
+
     def _replace(self, s: Any, old: str, new: str, count: int | None = None, **_scope: Any) -> str:
         text = str(_printable(s))
         _check(len(text) + text.count(str(old)) * len(str(new)), MAX_TEXT_CHARACTERS)
@@ -147,7 +176,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             _check(len(left) + len(right), MAX_TEXT_CHARACTERS)
         elif isinstance(left, Sized) and isinstance(right, Sized):
             _check(len(left) + len(right), MAX_LIST_ITEMS)
-        return left + right
+        return _hashable(left + right)
 
     def _multiply(self, left: Any, right: Any) -> Any:
         for sequence, times in ((left, right), (right, left)):
@@ -155,7 +184,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
                 _check(len(sequence) * times, MAX_TEXT_CHARACTERS if isinstance(sequence, str) else MAX_LIST_ITEMS)
         if isinstance(left, int) and isinstance(right, int):
             _check(left.bit_length() + right.bit_length(), MAX_INTEGER_BITS)
-        return left * right
+        return _hashable(left * right)
 
 
 class GenerationBlock(jinja2.ext.Extension):
@@ -169,18 +198,51 @@ class GenerationBlock(jinja2.ext.Extension):
         return nodes.Scope(body, lineno=line)
 
 
-class _ConcatAsCall(jinja2.visitor.NodeTransformer):
-    """`a ~ b` cannot be intercepted; a call can."""
+class _Intercepted(jinja2.visitor.NodeTransformer):
+    """What cannot be intercepted becomes a call, which can: `a ~ b`, comparing what both may be lists, and tuples and
+    keys, which are hashed."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - found by name
         self.generic_visit(node)
         return _call("joined", node.nodes, node.lineno)
 
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - found by name
+        self.generic_visit(node)
+        if sum(not _is_plain(side) for side in (node.expr, *(operand.expr for operand in node.ops))) > 1:
+            node.expr = _bounding(node.expr)
+            for operand in node.ops:
+                operand.expr = _bounding(operand.expr)
+        return node
 
-def _call(method: str, args: list[nodes.Expr], line: int, *, statement: bool = False) -> nodes.Node:
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802 - found by name
+        self.generic_visit(node)
+        return node if node.ctx != "load" or _is_plain(node) else _bounding(node)
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802 - found by name
+        self.generic_visit(node)
+        if not _is_plain(node.key):
+            node.key = _bounding(node.key)
+        return node
+
+
+def _is_plain(node: nodes.Node) -> bool:
+    """Texts and numbers, as they are written in the template, and what is true or false."""
+    return isinstance(node, nodes.Const | nodes.Compare | nodes.Not | nodes.Test) or (
+        isinstance(node, nodes.List | nodes.Tuple) and all(map(_is_plain, node.items))
+    )
+
+
+def _bounding(node: nodes.Expr) -> nodes.Expr:
+    """As a filter, which is called four times as fast as a method."""
+    bounding = nodes.Filter(node, "bounded", [], [], None, None)
+    bounding.set_lineno(node.lineno)
+    return bounding
+
+
+def _call(method: str, args: list[nodes.Expr], line: int) -> nodes.Expr:
     call = nodes.Call(nodes.EnvironmentAttribute(method), args, [], None, None)
-    node: nodes.Node = nodes.ExprStmt(call) if statement else call
-    return node.set_lineno(line)
+    call.set_lineno(line)
+    return call
 
 
 def tojson(
@@ -204,21 +266,29 @@ def _unescaped(match: re.Match[str]) -> str:
 def _bounded(write: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(write)
     def written(*args: Any, **kwargs: Any) -> Any:
-        return write(*map(_printable, args), **kwargs)
+        read = [list(each) if isinstance(each, Iterator) else each for each in args]
+        return write(*map(_printable, read), **kwargs)
 
     return written
 
 
+_LISTED = (list, tuple, ItemsView, KeysView, ValuesView)
+_NESTED = (*_LISTED, Mapping, Namespace)
+
+
 def _printable(value: Any) -> Any:
-    """`value`, when writing it out is bounded: lists may hold one another, or a text, many times over."""
+    """`value`, when writing or comparing it is bounded: lists may hold one another, or a text, many times over."""
     items = characters = 0
-    waiting: list[Any] = [value] if isinstance(value, list | tuple | Mapping | ItemsView | ValuesView) else []
+    waiting: list[Any] = [value] if isinstance(value, _NESTED) else []
     while waiting:
         inner = waiting.pop()
+        if isinstance(inner, Namespace):
+            inner = inner._Namespace__attrs
         if isinstance(inner, Mapping):
             waiting.extend(inner.values())
+            waiting.extend(key for key in inner if isinstance(key, tuple))
             characters += sum(len(key) for key in inner if isinstance(key, str))
-        elif isinstance(inner, list | tuple | ItemsView | ValuesView):
+        elif isinstance(inner, _LISTED):
             waiting.extend(inner)
         elif isinstance(inner, str):
             characters += len(inner)
@@ -226,6 +296,11 @@ def _printable(value: Any) -> Any:
         _check(items + len(waiting), MAX_LIST_ITEMS)
         _check(characters, MAX_TEXT_CHARACTERS)
     return value
+
+
+def _hashable(value: Any) -> Any:
+    """`value`, when hashing it is bounded."""
+    return _printable(value) if isinstance(value, tuple) else value
 
 
 def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:

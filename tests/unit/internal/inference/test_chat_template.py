@@ -286,6 +286,7 @@ def test_escaped_json_keeps_text_broken() -> None:
 
 
 SAY = "{% for m in messages %}{{ m.role }}{{ m.content }}{% endfor %}"
+TWO_DOUBLED = "{% set x = [1] %}{% set y = [1] %}" + "{% set x = [x, x] %}{% set y = [y, y] %}" * 60
 HOSTILE = {
     "endless loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
     "recursion": "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}",
@@ -303,6 +304,20 @@ HOSTILE = {
     "doubling text": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ x | string | length }}",
     "doubling words": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ [x] | map('upper') | first }}",
     "doubling values": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ {'a': x}.values() }}",
+    "comparing": TWO_DOUBLED + "{{ x == y }}",
+    "comparing by a test": TWO_DOUBLED + "{{ x is eq(y) }}",
+    "comparing in a selection": TWO_DOUBLED + "{{ [x] | select('equalto', y) | list | length }}",
+    "comparing in a search": TWO_DOUBLED + "{{ x in [y] }}",
+    "comparing in a method": TWO_DOUBLED + "{{ [x].count(y) }}",
+    "comparing to sort": TWO_DOUBLED + "{{ [x, y] | select | sort | length }}",
+    "comparing again and again": "{% set x = [0] * 99999 %}{% set y = [0] * 99999 %}"
+    "{% for i in range(99999) %}{% set z = x == y %}{% endfor %}",
+    "doubling keys": "{% set x = (1,) %}" + "{% set x = (x, x) %}" * 60 + "{{ {x: 1} | length }}",
+    "doubling keys by items": "{% set x = (1,) %}" + "{% set x = {x: x}.items() | first %}" * 60,
+    "doubling keys by +": "{% set x = (1,) %}" + "{% set x = (x,) + (x,) %}" * 60 + "{{ {x: 1} | length }}",
+    "doubling namespaces": "{% set x = namespace(a=1) %}" + "{% set x = namespace(a=x, b=x) %}" * 60 + "{{ x }}",
+    "a namespace of doubled lists": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ namespace(a=x) | string }}",
+    "sum of lists": "{{ ([[0] * 99999] * 99999) | sum(start=[]) | length }}",
     "one text many times": "{{ ['a' * 99999] * 9999 }}",
     "one key many times": "{{ [{'a' * 99999: 1}] * 9999 }}",
     "join": "{% set x = 'a' * 9999999 %}{{ [x, x, x, x] | join(x) }}",
