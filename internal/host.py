@@ -20,7 +20,7 @@ from internal.config import ConfigError, load_models
 from internal.model_host.service import SERVICE, GaveUpError, ModelHost
 from internal.model_host.settings import HostSettings
 from internal.model_host.worker import MODULES
-from internal.serving import GrpcServer, setup_logging, stop_signal
+from internal.serving import listening, setup_logging, stop_signal
 
 LAST_STATE_S = 1.0  # for watchers to hear that everything is gone
 
@@ -30,7 +30,7 @@ async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) ->
     stop, ready = stop_signal(), asyncio.Event()
     with receipts_folder(settings) as receipts:
         host = ModelHost(load_models(settings.models, settings.model_backend), settings, receipts, modules)
-        server = listen(settings)
+        server = listening("NOVAI_LISTEN", settings.listen, SERVICE, settings.grpc_token)
         rpc.add_ModelHostServiceServicer_to_server(host, server.server)
         await server.start()
 
@@ -60,13 +60,6 @@ def receipts_folder(settings: HostSettings) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="novai-receipts-") as folder:
         yield Path(folder)
-
-
-def listen(settings: HostSettings) -> GrpcServer:
-    try:
-        return GrpcServer(settings.listen, [SERVICE], settings.grpc_token)
-    except RuntimeError:
-        raise ConfigError(f"NOVAI_LISTEN={settings.listen}: cannot listen there (taken, or not ours)") from None
 
 
 def main(modules: Mapping[str, str] = MODULES) -> None:

@@ -14,6 +14,8 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from internal.config import ConfigError
+
 log = logging.getLogger("novai.serving")
 
 # Dead and hung peers are noticed in about a second, not after gRPC's default minute: all three are needed.
@@ -89,6 +91,14 @@ class GrpcServer:
     async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         for service in self._services:
             await self._health.set(service, status)
+
+
+def listening(setting: str, listen: str, service: str, token: str) -> GrpcServer:
+    """A server at the address that a setting says. Raises ConfigError."""
+    try:
+        return GrpcServer(listen, [service], token)
+    except RuntimeError:
+        raise ConfigError(f"{setting}={listen}: cannot listen there (taken, or not ours)") from None
 
 
 def stop_signal() -> asyncio.Event:

@@ -13,7 +13,7 @@ import sys
 from gen import tool_execution_pb2_grpc as rpc
 
 from internal.config import ConfigError
-from internal.serving import GrpcServer, setup_logging, stop_signal
+from internal.serving import listening, setup_logging, stop_signal
 from internal.tools.base import Source
 from internal.tools.file import OWN, ServerConfig, ToolsFile, load_tools
 from internal.tools.mcp_bridge import McpTools
@@ -29,7 +29,7 @@ async def serve(settings: ToolServerSettings) -> None:
     """Runs until SIGTERM. Raises ConfigError."""
     stop = stop_signal()
     registry = Registry(origins(load_tools(settings.file)))
-    server = listen(settings)
+    server = listening("NOVAI_TOOLS_LISTEN", settings.listen, SERVICE, settings.grpc_token)
     rpc.add_ToolExecutionServiceServicer_to_server(ToolExecution(registry), server.server)
     following = asyncio.create_task(registry.run())
     try:
@@ -58,13 +58,6 @@ def source(server: ServerConfig) -> Source:
         token = read_secret(server.token).reveal() if server.token else ""
         return RemoteTools(server.name, server.address, token)
     return McpTools(server)
-
-
-def listen(settings: ToolServerSettings) -> GrpcServer:
-    try:
-        return GrpcServer(settings.listen, [SERVICE], settings.grpc_token)
-    except RuntimeError:
-        raise ConfigError(f"NOVAI_TOOLS_LISTEN={settings.listen}: cannot listen there (taken, or not ours)") from None
 
 
 def main() -> None:

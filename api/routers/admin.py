@@ -20,6 +20,7 @@ from api.generated import schemas as s
 from api.generated.routes import AdminApi
 from api.limits.dimensions import DIMENSIONS
 from api.routers.limits import budget_shown
+from api.routers.times import seconds
 from api.rules import check_limit_rules, check_limit_section
 from api.services import administration, limits
 from api.services.administration import ALERT_PERCENTS, Owner, nusd
@@ -264,10 +265,6 @@ def _rules(asked: list[s.AdminLimitRule]) -> dict[LimitName, Rule | None]:
 # ---------------------------------------------------------------- answers
 
 
-def _seconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp())
-
-
 def _project(project: Project) -> s.AdminProject:
     return s.AdminProject(
         object="project",
@@ -289,9 +286,9 @@ def _key(record: KeyRecord) -> s.AdminKey:
         scopes=list(record.scopes),
         models=None if record.models is None else list(record.models),
         state=administration.state(record),
-        created_at=_seconds(record.created_at) or 0,
-        expires_at=_seconds(record.expires_at),
-        revoked_at=_seconds(record.revoked_at),
+        created_at=seconds(record.created_at) or 0,
+        expires_at=seconds(record.expires_at),
+        revoked_at=seconds(record.revoked_at),
         rotated_to=record.rotated_to,
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from fastapi import Request, Response
 
 from api.dependencies import answer_headers, encode, principal_of
 from api.domain import TokenUsage
 from api.generated import schemas as s
 from api.generated.routes import BatchesApi
+from api.routers.times import seconds
 from api.rules import check_batch
 from api.state import AppState
 from api.storage.batches import Batch
@@ -87,7 +86,3 @@ def usage_of(used: TokenUsage) -> s.BatchUsage:
         output_tokens_details=s.ResponseOutputTokensDetails(reasoning_tokens=used.reasoning_tokens),
         total_tokens=used.prompt_tokens + used.completion_tokens,
     )
-
-
-def seconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp())

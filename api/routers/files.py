@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from api.dependencies import answer_headers, encode, ignore, principal_of
 from api.generated import schemas as s
 from api.generated.routes import FilesApi
+from api.routers.times import seconds
 from api.routers.upload import Upload
 from api.services.files import Arrived
 from api.services.idempotency import Answer, Claim
@@ -99,7 +100,7 @@ def shown(file: File) -> s.File:
         object="file",
         bytes=file.size,
         created_at=int(file.created_at.timestamp()),
-        expires_at=None if file.expires_at is None else int(file.expires_at.timestamp()),
+        expires_at=seconds(file.expires_at),
         filename=file.filename,
         purpose=cast(Purpose, file.purpose),
         status="processed" if file.fault is None else "error",

@@ -10,8 +10,8 @@ from internal.inference.backends.batching.prefix_cache import Lease, Node, Prefi
 from internal.inference.backends.llamacpp.prompt_cache import (
     WORTH_COPYING,
     WORTH_KEEPING,
-    Prompt,
     PromptCache,
+    SavedPrompt,
     pack,
 )
 
@@ -49,7 +49,7 @@ class PoolCache(PrefixCache):
                 self.close(lease, keep=False)
         return super().open(salt, tokens, limit)
 
-    def _bring_back(self, lease: Lease, prompt: Prompt, tokens: Sequence[int]) -> bool:
+    def _bring_back(self, lease: Lease, prompt: SavedPrompt, tokens: Sequence[int]) -> bool:
         """Makes these tokens, with which the prompt begins, all that a running sequence holds; False if that fails."""
         source, shared = self._also_held(lease)
         if not self._prompts.restore(prompt, lease.sequence):

@@ -41,7 +41,7 @@ class SavedMemory(SequenceMemory, Protocol):
         anything."""
 
 
-class Prompt:
+class SavedPrompt:
     """Tokens, packed, and what was computed of them. Identity is the object."""
 
     __slots__ = ("packed", "parcel", "salt")
@@ -70,9 +70,9 @@ class PromptCache:
         self._memory = memory
         self._room = room
         self._bytes = 0
-        self._prompts: OrderedDict[Prompt, None] = OrderedDict()  # the latest used last
+        self._prompts: OrderedDict[SavedPrompt, None] = OrderedDict()  # the latest used last
         # By block: the latest used of those that have it. So when one leaves, whoever else had its blocks has left.
-        self._latest: dict[int, Prompt] = {}
+        self._latest: dict[int, SavedPrompt] = {}
 
     def save(self, salt: str, packed: bytes, sequence: int) -> None:
         """Keeps what a sequence holds, which are these tokens."""
@@ -81,9 +81,9 @@ class PromptCache:
         except (DecodeError, MemoryError) as error:
             self._give_up(error)
         else:
-            self._put(Prompt(salt, packed, parcel))
+            self._put(SavedPrompt(salt, packed, parcel))
 
-    def restore(self, prompt: Prompt, sequence: int) -> bool:
+    def restore(self, prompt: SavedPrompt, sequence: int) -> bool:
         """Makes a prompt all that the sequence holds; if that fails, it holds nothing."""
         try:
             self._memory.restore(sequence, prompt.parcel)
@@ -93,7 +93,7 @@ class PromptCache:
             return False
         return True
 
-    def find(self, salt: str, packed: bytes) -> tuple[Prompt | None, int]:
+    def find(self, salt: str, packed: bytes) -> tuple[SavedPrompt | None, int]:
         """The prompt that shares the most blocks with the packed tokens, and how many tokens it shares."""
         found = None
         for block in _blocks(salt, packed):
@@ -107,7 +107,7 @@ class PromptCache:
         """Whether a prompt begins with these tokens."""
         return self.find(salt, packed)[1] * WIDTH == len(packed)
 
-    def _put(self, prompt: Prompt) -> None:
+    def _put(self, prompt: SavedPrompt) -> None:
         """Keeps it in place of its own beginning, if that is here, and of what was used longest ago."""
         room = self._room(self._bytes)
         if len(prompt.packed) >= BLOCK_BYTES and prompt.parcel.nbytes <= room:
@@ -119,7 +119,7 @@ class PromptCache:
         while self._bytes > room or len(self._prompts) > MOST_PROMPTS:
             self._drop(next(iter(self._prompts)))
 
-    def use(self, prompt: Prompt) -> None:
+    def use(self, prompt: SavedPrompt) -> None:
         """It is the latest used now."""
         self._prompts[prompt] = None
         self._prompts.move_to_end(prompt)
@@ -132,7 +132,7 @@ class PromptCache:
         self._latest.clear()
         self._bytes = 0
 
-    def _drop(self, prompt: Prompt) -> None:
+    def _drop(self, prompt: SavedPrompt) -> None:
         del self._prompts[prompt]
         self._bytes -= prompt.parcel.nbytes
         for block in _blocks(prompt.salt, prompt.packed):

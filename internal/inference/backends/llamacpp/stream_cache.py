@@ -22,8 +22,8 @@ from internal.inference.backends.llamacpp.prompt_cache import (
     WIDTH,
     WORTH_COPYING,
     WORTH_KEEPING,
-    Prompt,
     PromptCache,
+    SavedPrompt,
     pack,
 )
 
@@ -229,7 +229,7 @@ class StreamCache:
         if self._prompts.takes and self._loses(stream, kept):
             self._prompts.save(stream.salt, bytes(stream.packed), stream.sequence)
 
-    def _bring_back(self, prompt: Prompt, length: int) -> Stream:
+    def _bring_back(self, prompt: SavedPrompt, length: int) -> Stream:
         """An idle stream with the first tokens of a prompt, so many; with none if that fails."""
         self._prompts.use(prompt)  # so that what is saved now is not kept in its place
         stream = self._place(None, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from internal.inference.backends.batching.kv_cache import common_prefix
 from internal.inference.backends.batching.library import DecodeError, Parcel
 from internal.inference.backends.llamacpp import prompt_cache
-from internal.inference.backends.llamacpp.prompt_cache import BLOCK_BYTES, WIDTH, Prompt, PromptCache, pack
+from internal.inference.backends.llamacpp.prompt_cache import BLOCK_BYTES, WIDTH, PromptCache, SavedPrompt, pack
 
 BLOCK = BLOCK_BYTES // WIDTH
 
@@ -44,7 +44,7 @@ def cache(room: int = 1000) -> PromptCache:
     return PromptCache(Memory(), lambda _held: room)
 
 
-def put(prompts: PromptCache, tokens: list[int], salt: str = "", size: int = 10) -> Prompt | None:
+def put(prompts: PromptCache, tokens: list[int], salt: str = "", size: int = 10) -> SavedPrompt | None:
     """What is found of these tokens afterwards."""
     prompts.save(salt, pack(tokens), size)
     return prompts.find(salt, pack(tokens))[0]
