@@ -216,7 +216,8 @@ class ResponseAnswer:
         events = b""
         if delta.reasoning:
             events += self._think(delta.reasoning)
-        if delta.text or delta.logprobs:
+        # Tokens of reasoning and of calls have log probabilities, too: with nothing said, they begin no message.
+        if delta.text or (delta.logprobs and isinstance(self._growing, Message)):
             events += self._say(delta.text, delta.logprobs)
         for part in delta.tool_calls:
             if part.id:
