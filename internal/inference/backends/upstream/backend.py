@@ -297,7 +297,8 @@ class Run:
         self._publish([(self.generation, pb.Event(finished=finished))])
 
 
-COUNTED = ("model", "messages", "system", "tools")  # what of a request has to do with its prompt
+# What of a request has to do with its prompt: providers say in it, too, how to think, to call and to answer.
+COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config")
 
 
 class Counted(msgspec.Struct):

@@ -330,6 +330,27 @@ async def test_tokens_are_counted_with_a_key_that_is_accepted(tmp_path: Path) ->
     assert [asked.key for asked in remote.asked] == ["spent", "good"] * 2
 
 
+async def test_what_is_counted_is_all_that_has_to_do_with_the_prompt() -> None:
+    """How much is thought, and whether a tool must be called, cost tokens of the prompt; how it is sampled does not."""
+    request = say("How many?", max_tokens=5, stop=["END"], sampling=pb.Sampling(temperature=0.5, top_p=1))
+    request.chat.reasoning_effort = "high"
+    request.chat.tools.add(name="look")
+    request.chat.tool_choice.mode = pb.ToolChoice.REQUIRED
+    request.constraint.json_schema = '{"type":"object"}'
+    async with provider() as remote:
+        options = {"base_url": remote.url, "model": "remote"}
+        backend = UpstreamBackend(ModelConfig(name="m", kind="chat", backend="anthropic", options=options))
+        try:
+            await backend.count_tokens(request)
+        finally:
+            await backend.aclose()
+    [asked] = remote.asked
+    whole = sent(Anthropic, request)
+    assert asked.path == "/v1/messages/count_tokens"
+    assert asked.body == {name: said for name, said in whole.items() if name in asked.body} | {"model": "remote"}
+    assert whole.keys() - asked.body.keys() == {"max_tokens", "stop_sequences", "temperature"}
+
+
 async def test_who_knows_no_end_is_left() -> None:
     async with provider() as remote:
         remote.heeds = False
