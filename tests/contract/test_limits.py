@@ -74,6 +74,15 @@ def test_success_tells_how_the_limits_that_bind_stand(admin: httpx.Client, tenan
     assert "x-novai-degraded" not in headers
 
 
+def test_limits_count_the_tokens_that_answers_used(admin: httpx.Client, tenant: Tenant) -> None:
+    """Not the estimate, which counts all that may be written."""
+    set_limits(admin, tenant, {"name": "tokens_per_day", "limit": 2400})  # one grows back in 36 seconds
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "hello " * 20}], "max_tokens": 500}
+    answers = [ok(tenant.http.post(tenants.CHAT, json=body)) for _ in range(2)]
+    used = sum(answer["usage"]["total_tokens"] for answer in answers)
+    until(lambda: next(row["used"] for row in standing(tenant) if row["name"] == "tokens_per_day") == used, 10)
+
+
 def test_each_scope_is_told(edge: Edge, admin: httpx.Client, tenant: Tenant) -> None:
     set_limits(admin, tenant, {"name": "requests_per_minute", "limit": 50}, key_id=tenant.key_id)
     set_limits(
