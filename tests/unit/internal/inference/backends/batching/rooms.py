@@ -13,6 +13,12 @@ from tests.unit.internal.inference.backends.batching.cells import Cells, Streams
 INTERACTIVE, BATCH = 0, 1
 
 
+class Fixed(Task):
+    """One with a picture in it."""
+
+    movable = False  # type: ignore[assignment]
+
+
 class Room:
     """A scheduler over lists instead of a model: every sampled token is the position's number."""
 
@@ -27,9 +33,16 @@ class Room:
         memory = Cells(cells, sequences)
         return memory, PrefixCache(memory, cells, sequences)
 
-    def add(self, tokens: list[int], wanted: int = 3, priority: int = INTERACTIVE, salt: str = "") -> Task:
+    def add(
+        self,
+        tokens: list[int],
+        wanted: int = 3,
+        priority: int = INTERACTIVE,
+        salt: str = "",
+        kind: type[Task] = Task,
+    ) -> Task:
         self.arrivals += 1
-        task = Task(priority, self.arrivals, salt, list(tokens))
+        task = kind(priority, self.arrivals, salt, list(tokens))
         self.wanted[task] = wanted
         self.scheduler.add(task)
         return task
@@ -133,8 +146,15 @@ class RoomWithPrefiller(StreamRoom):
         self.steps = 0
         self.asides = 0
 
-    def add(self, tokens: list[int], wanted: int = 3, priority: int = INTERACTIVE, salt: str = "") -> Task:
-        task = super().add(tokens, wanted, priority, salt)
+    def add(
+        self,
+        tokens: list[int],
+        wanted: int = 3,
+        priority: int = INTERACTIVE,
+        salt: str = "",
+        kind: type[Task] = Task,
+    ) -> Task:
+        task = super().add(tokens, wanted, priority, salt, kind)
         task.settled_at = len(tokens) + 2  # so that there are readers early
         return task
 

@@ -20,6 +20,7 @@ from tests.unit.internal.inference.backends.batching.rooms import (
     BATCH,
     INTERACTIVE,
     ROOMS,
+    Fixed,
     Room,
     RoomWithPrefiller,
     UnsharedRoom,
@@ -67,6 +68,14 @@ def test_a_prompt_of_few_tokens_stays_in_the_steps() -> None:
     room.step()
     assert short.remaining == 1 and room.asides == 0
     room.finish()
+
+
+def test_a_prompt_that_cannot_be_moved_stays_in_the_steps() -> None:
+    room = RoomWithPrefiller()
+    room.settle()
+    room.add([7] * 100, kind=Fixed)
+    room.finish()
+    assert room.asides == 0
 
 
 def test_nobody_reads_along_so_prompts_have_all_of_the_machine() -> None:
@@ -164,6 +173,15 @@ def test_n_choices_compute_the_prompt_once(house: type[Room]) -> None:
         room.add([5] * 100, wanted=2)
     room.finish()
     assert room.memory.computed == 100 + 2 * 1 + 3 * 1
+
+
+def test_who_shares_a_prefix_needs_no_room_for_it() -> None:
+    room = Room(slots=4, cells=200)
+    tasks = [room.add([5] * 100 + [number]) for number in range(4)]
+    room.step()
+    assert room.scheduler.running == tasks
+    room.finish()
+    assert not room.scheduler.preemptions
 
 
 @in_both_layouts

@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 from internal.inference.backends.batching.scheduler import LONG_PREFIX, Task, Work
 from internal.inference.backends.batching.side import TILE
 from internal.inference.backends.batching.suffixes import LEAST_SUFFIX, together
+from tests.unit.internal.inference.backends.batching.rooms import Fixed
 
 PROMPTS = [[number] * 300 for number in (1, 2)]
-
-
-class Fixed(Task):
-    """One with a picture in it."""
-
-    movable = False  # type: ignore[assignment]
 
 
 def part(count: int, prompt: int = 0, start: int = 280, salt: str = "", kind: type[Task] = Task) -> Work:
