@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,24 +12,43 @@ from gen import inference_pb2 as pb
 
 from api.domain import Principal
 from api.ledger.holds import Ledger
+from api.ledger.price_book import PriceBook
 from api.ledger.pricing import free_price
+from api.limits.limiter import Limiter
 from api.services.admission import Admission, Quote, Ticket
 from api.services.answering import Endings
 from api.services.attempts import Attempts
 from api.services.generation_stream import Deadlines, GenerationStream
 from api.services.quarantine import Quarantine
+from api.storage.session import Database
 from tests.unit.api.services.test_attempts import workers
 from tests.workers import MODEL, say
 
 pytestmark = pytest.mark.timeout(60)
 
 
+NOBODY = Principal("o", "p", "k", frozenset())
+QUOTE = Quote("req_1", "createChatCompletion", 0.0, prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
+
+
 def ticket() -> Ticket:
     """Of a model that is free: nothing is held."""
     nowhere = cast(Any, None)
-    nobody = Principal("o", "p", "k", frozenset())
-    quote = Quote("req_1", "createChatCompletion", 0.0, prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
-    return Ticket(Admission(1, nowhere, Ledger(nowhere), nowhere), nobody, free_price(MODEL), quote, nowhere)
+    return Ticket(Admission(1, nowhere, Ledger(nowhere), nowhere), NOBODY, free_price(MODEL), QUOTE, nowhere)
+
+
+async def test_what_it_took_is_given_back_once_however_often_it_is_closed(store: Database) -> None:
+    request = say('script:[{"say": "hello"}, {"hang": true}]', model=MODEL)
+    async with workers(1) as hosts, aclosing(Ledger(store)) as ledger:
+        admission = Admission(1, Limiter("redis://nowhere"), ledger, PriceBook(store))
+        taken = await admission.admit(NOBODY, cast(Any, SimpleNamespace(id=MODEL, free=True)), QUOTE)
+        asked = Attempts(hosts, Quarantine(hosts), "req_1", request)
+        stream = GenerationStream(request, taken, asked, Deadlines(60, 60), Endings(), MODEL, streamed=True)
+        await stream.start()
+        assert (admission.running, asked.replica.outstanding) == (1, 1)
+        await asyncio.gather(stream.aclose(), stream.aclose())
+        await stream.aclose()
+        assert (admission.running, asked.replica.outstanding) == (0, 0)
 
 
 async def test_a_refusal_is_not_forgotten_when_its_reader_stops_waiting_for_another_worker() -> None:
