@@ -106,19 +106,23 @@ async def test_64_clients_never_spend_more_than_the_budget(edge: Edge, client: h
     await sound(edge)
 
 
-async def test_a_stream_ends_cleanly_when_the_money_does(edge: Edge, client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(("step", "field"), [("say", "content"), ("think", "reasoning_content")])
+async def test_a_stream_ends_cleanly_when_the_money_does(
+    edge: Edge, client: httpx.AsyncClient, step: str, field: str
+) -> None:
     # Enough for the prompt and the first step of 1 024 tokens, not for a whole second one.
     budget = 1400 * OUTPUT_NUSD + 4100 * INPUT_NUSD
     await budgets.set_budget(edge.state.database, "proj_test", "proj_test", "total", budget, ())
-    body = chat([{"say": "word " * 4000}], max_tokens=4000, stream=True, stream_options={"include_usage": True})
+    body = chat([{step: "word " * 4000}], max_tokens=4000, stream=True, stream_options={"include_usage": True})
     events = (await client.post(CHAT, json=body)).text.split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""]
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
     assert [c["finish_reason"] for chunk in chunks for c in chunk["choices"] if c["finish_reason"]] == ["length"]
     usage = chunks[-1]["usage"]
-    words = sum("word" in choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
+    words = sum("word" in choice["delta"].get(field, "") for chunk in chunks for choice in chunk["choices"])
     assert usage["code"] == "budget_exhausted"
     assert 1300 <= words == usage["completion_tokens"] <= 1425
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == (words if step == "think" else 0)
     assert await spent(edge) == usage["prompt_tokens"] * INPUT_NUSD + words * OUTPUT_NUSD <= budget
     await sound(edge)
 
