@@ -88,6 +88,17 @@ async def test_without_credits_nothing_runs(edge: Edge, client: httpx.AsyncClien
     await sound(edge)
 
 
+async def test_without_credits_that_is_said_though_no_worker_can_count_the_prompt(
+    edge: Edge, client: httpx.AsyncClient
+) -> None:
+    await budgets.add_credits(edge.state.database, "proj_test", INPUT_NUSD, "c1", ())
+    edge.workers[0].service.draining = True
+    for _ in range(2):
+        answer = await client.post(CHAT, json=chat(max_tokens=10))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "insufficient_quota")
+    await sound(edge)
+
+
 async def test_64_clients_never_spend_more_than_the_budget(edge: Edge, client: httpx.AsyncClient) -> None:
     budget = 40 * CENT
     await budgets.set_budget(edge.state.database, "proj_test", "proj_test", "total", budget, ())
