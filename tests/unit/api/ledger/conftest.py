@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from api.ledger.pricing import Price
 from api.ledger.reconcile import verify
 from api.storage import prices
 from api.storage.holds import open_ledger_pool
-from api.storage.session import Database
+from api.storage.session import Database, NotSentError
 
 PRICE = Price("tiny", 1, 150_000_000, 75_000_000, 600_000_000)  # 150, 75 and 600 nano-USD a token
 
@@ -30,6 +31,21 @@ UPDATE usage SET started_at = started_at - interval '40 days';
 UPDATE usage_rollups SET bucket = bucket - interval '40000 days';
 UPDATE usage_rollups SET bucket = bucket + interval '39960 days'; -- never two rows with one key
 """
+
+
+class AtTimesAway(Database):
+    """Does not reach PostgreSQL with some of its statements, by their number."""
+
+    def __init__(self, database: Database, lost: Collection[int]) -> None:
+        super().__init__(database.pool, "", database.timeout_s)
+        self._lost = lost
+        self._statements = 0
+
+    async def fetch_idempotent(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> Any:
+        self._statements += 1
+        if self._statements in self._lost:
+            raise NotSentError("away")
+        return await super().fetch_idempotent(statement, *arguments, timeout_s=timeout_s)
 
 
 @pytest.fixture

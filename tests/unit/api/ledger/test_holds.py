@@ -13,8 +13,8 @@ from api.ledger.holds import Ledger
 from api.ledger.pricing import Price, free_price
 from api.storage import budgets
 from api.storage.holds import open_ledger_pool
-from api.storage.session import Database, NotSentError
-from tests.unit.api.ledger.conftest import COST, principal, record, request
+from api.storage.session import Database
+from tests.unit.api.ledger.conftest import COST, AtTimesAway, principal, record, request
 
 Verified = Callable[[], Awaitable[None]]
 
@@ -230,26 +230,12 @@ async def test_one_that_does_not_fit_sinks_no_other_of_its_batch(
     await verified()
 
 
-class OneNotSent(Database):
-    """Loses sight of PostgreSQL for the second statement."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database.pool, "", database.timeout_s)
-        self._statements = 0
-
-    async def fetch_idempotent(self, statement: str, *arguments: Any, timeout_s: float | None = None) -> Any:
-        self._statements += 1
-        if self._statements == 2:
-            raise NotSentError("away")
-        return await super().fetch_idempotent(statement, *arguments, timeout_s=timeout_s)
-
-
 async def test_a_batch_of_which_some_was_not_sent_is_given_back(
     pool: Database, price: Price, store: Database, verified: Verified
 ) -> None:
     """The third does not fit behind the second, and is asked for once more, alone."""
     await budgets.add_credits(store, "proj_1", 10_000, "cred_1", ())
-    async with contextlib.aclosing(Ledger(OneNotSent(pool))) as ledger:
+    async with contextlib.aclosing(Ledger(AtTimesAway(pool, {2}))) as ledger:
         wanted = (ledger.hold(request(amount)) for amount in (4_000, 9_000, 3_000))
         answers = await asyncio.gather(*wanted, return_exceptions=True)
         assert all(isinstance(answer, LedgerUnavailableError) for answer in answers)

@@ -21,7 +21,7 @@ from api.storage import budgets, prices, schema
 from api.storage.holds import open_ledger_pool
 from api.storage.session import Database, open_pool
 from internal.dev.postgres_server import PostgresServer
-from tests.unit.api.ledger.conftest import COST, PRICE, principal, record, request
+from tests.unit.api.ledger.conftest import COST, PRICE, AtTimesAway, principal, record, request
 from tests.unit.api.tcp_proxy import proxied
 
 Verified = Callable[[], Awaitable[None]]
@@ -47,6 +47,20 @@ async def test_many_at_once_and_twice_the_same(ledger: Ledger, store: Database, 
     await asyncio.gather(*(ledger.settle(hold, record(hold)) for hold in (*holds, *holds)))
     assert set((await states(store)).values()) == {"settled"}
     assert metrics.USAGE_LOST._value.get() == lost
+    await verified()
+
+
+async def test_the_longer_postgresql_is_away_the_seldomer_it_is_asked(
+    pool: Database, store: Database, verified: Verified
+) -> None:
+    async with contextlib.aclosing(Ledger(AtTimesAway(pool, {1, 2}))) as ledger:
+        hold = await ledger.hold(request(0, free_price("demo")))
+        began_s = time.monotonic()
+        await ledger.settle(hold, record(hold))
+        assert ledger.unwritten == 1
+        await nothing_waits(ledger)
+        assert time.monotonic() - began_s >= 0.1 + 0.2
+    assert await used(store) == {hold.request.request_id}
     await verified()
 
 
