@@ -123,13 +123,13 @@ class Limiter:
             if not row.fits(tokens):
                 raise self._refused(answers.too_large(row, tokens))
         costs_ns = plan.costs_ns(tokens)
-        share = self._take_share(plan, costs_ns, tokens)[1] if time.monotonic() < self._rejoined_s else 0
+        rejoins = time.monotonic() < self._rejoined_s and not self.degraded
+        share = self._take_share(plan, costs_ns, tokens)[1] if rejoins else 0
         try:
             answer = await self._shared.acquire(
                 plan, request_id, costs_ns, lambda answer: self._give_back(plan, request_id, tokens, answer)
             )
-        except RedisAwayError as error:
-            self._return_share(plan, costs_ns, share)
+        except RedisAwayError as error:  # the share went with the buckets it was taken from
             return self._acquire_alone(plan, request_id, costs_ns, tokens, error.asked)
         levels = answer[1:]
         for row, level in zip(plan.rates, levels, strict=False):

@@ -291,6 +291,19 @@ async def test_whoever_finds_redis_first_hands_out_no_more_than_its_share(own_re
         assert await admitted(second, principal, 100) == []
 
 
+async def test_who_finds_that_redis_is_gone_again_gets_no_second_burst(own_redis: RedisServer) -> None:
+    principal = someone(limit("requests_per_day", 100))
+    async with proxied(own_redis.url) as (proxy, url), opened(url, "local", timeout_s=HARD_S) as limiter:
+        assert len(await admitted(limiter, principal, 90)) == 90
+        await proxy.cut()
+        await until(lambda: limiter.degraded)
+        await proxy.restore()
+        await until(lambda: not limiter.degraded)
+        proxy.silence()
+        assert len(await admitted(limiter, principal, 100)) == 10
+        assert limiter.degraded and await admitted(limiter, principal, 100) == []
+
+
 async def test_what_was_owed_drains_once_during_an_outage(own_redis: RedisServer) -> None:
     principal = someone(limit("requests_per_minute", 600, 60))
     async with opened(own_redis.url, "local") as limiter:
