@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ import pytest
 from gen import inference_pb2 as pb
 
 from api.domain import Principal
+from api.errors import OverloadedError, UpstreamTimeoutError
 from api.ledger.holds import Ledger
 from api.ledger.price_book import PriceBook
 from api.ledger.pricing import free_price
@@ -71,3 +72,35 @@ async def test_a_refusal_is_not_forgotten_when_its_reader_stops_waiting_for_anot
         assert [delta.text for delta in await stream.first(10)][:1] == ["hello"]
         assert asked.call is not refused
         asked.close()
+
+
+async def test_what_no_worker_can_do_is_asked_of_no_other() -> None:
+    """An upstream has tried every way already."""
+    request = say('script:[{"hang": true}]', model=MODEL)
+    async with workers(2) as hosts:
+        asked = Attempts(hosts, Quarantine(hosts), "req_1", request)
+        stream = GenerationStream(request, ticket(), asked, Deadlines(60, 60), Endings(), MODEL, streamed=True)
+        await stream.start()
+        refused = asked.call
+        assert refused is not None
+        refused.put(pb.Event(failed=pb.Failed(code=pb.OVERLOADED, message="Full.", exhausted=True)))
+        refused.wake()
+        with pytest.raises(OverloadedError, match="Full"):
+            await stream.next()
+        assert asked.call is refused
+        asked.close()
+
+
+async def test_silence_within_its_deadline_is_no_stall() -> None:
+    request = say('script:[{"hang": true}]', model=MODEL)
+    async with workers(1) as hosts:
+        for first_token_s in (60, 0):
+            asked = Attempts(hosts, Quarantine(hosts), "req_1", request)
+            deadlines = Deadlines(first_token_s, 60)
+            stream = GenerationStream(request, ticket(), asked, deadlines, Endings(), MODEL, streamed=True)
+            await stream.start()
+            assert asked.call is not None
+            asyncio.get_running_loop().call_soon(asked.call.wake)  # as its session does after a second
+            with nullcontext() if first_token_s else pytest.raises(UpstreamTimeoutError):
+                assert await stream.next() == []
+            asked.close()
