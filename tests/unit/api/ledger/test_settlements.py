@@ -14,6 +14,7 @@ import pytest
 from api import metrics
 from api.domain import TokenUsage
 from api.errors import LedgerUnavailableError
+from api.ledger.group_commit import MAX_WAITING
 from api.ledger.holds import Hold, Ledger
 from api.ledger.pricing import Price, free_price
 from api.ledger.reconcile import verify
@@ -48,6 +49,15 @@ async def test_many_at_once_and_twice_the_same(ledger: Ledger, store: Database, 
     assert set((await states(store)).values()) == {"settled"}
     assert metrics.USAGE_LOST._value.get() == lost
     await verified()
+
+
+async def test_one_more_than_may_wait_is_written_too(ledger: Ledger, store: Database) -> None:
+    holds = [await ledger.hold(request(0, free_price("demo"))) for _ in range(MAX_WAITING + 1)]
+    written = [ledger.settle(hold, record(hold)) for hold in holds]
+    assert ledger.unwritten == 1
+    await asyncio.gather(*written)
+    await nothing_waits(ledger)
+    assert await used(store) == {hold.request.request_id for hold in holds}
 
 
 async def test_the_longer_postgresql_is_away_the_seldomer_it_is_asked(
