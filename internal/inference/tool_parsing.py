@@ -82,10 +82,10 @@ class OutputParser:
             pass
         return self._said()
 
-    def flush(self, *, at_limit: bool = False) -> list[pb.Delta]:
-        """The rest, at the end of the output. `at_limit`: the model was not through; of a call that it had begun, and
+    def flush(self, *, unfinished: bool = False) -> list[pb.Delta]:
+        """The rest, at the end of the output. `unfinished`: the model was not through; of a call that it had begun, and
         whose name nobody knows yet, nothing is said."""
-        if at_limit and self._has_begun_call:
+        if unfinished and self._has_begun_call:
             self._raw = self._buffer = ""
         elif self._call is not None:
             self.cut = True

@@ -163,7 +163,7 @@ class Choice(Task):
         """Ends the output: what was held back, and the reason on the last delta."""
         deltas = self._read(text + self._text.flush())
         if self._parser is not None:
-            deltas += self._parser.flush(at_limit=finish == pb.LENGTH)
+            deltas += self._parser.flush(unfinished=finish == pb.LENGTH or self._text.stopped is not None)
             # Nobody is to act on a call that a stop string cut: what is missing of its arguments may be what matters.
             if self._parser.called and finish == pb.STOP and not (self._parser.cut and self._text.stopped):
                 finish = pb.TOOL_CALLS

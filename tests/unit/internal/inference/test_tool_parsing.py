@@ -207,22 +207,22 @@ def test_a_call_that_is_cut_off_has_valid_arguments(length: int) -> None:
 
 @pytest.mark.parametrize("said", ["<tool_call>", "<tool_call>\n", '<tool_call>\n{"name": "wea'])
 def test_of_a_call_that_the_limit_cuts_before_its_name_nothing_is_said(said: str) -> None:
-    for piece, at_limit, text in ((said, True, ""), (said, False, said), (f"so: {said}", True, "so: ")):
+    for piece, unfinished, text in ((said, True, ""), (said, False, said), (f"so: {said}", True, "so: ")):
         parser = parser_for(SOURCES["hermes"], TOOLS)
         heard = Heard()
         heard.take(parser.feed(piece))
-        heard.take(parser.flush(at_limit=at_limit))
+        heard.take(parser.flush(unfinished=unfinished))
         assert (heard.text, heard.calls) == (text, [])
 
 
 @pytest.mark.parametrize("before", ["", "\n", "<think>Hm</think>\n\n"])
 def test_of_an_output_that_the_limit_cuts_within_the_mark_of_a_call_nothing_is_said(before: str) -> None:
     """Where a call must be, and its mark is several tokens, the first of them were content."""
-    for said, at_limit, text in (("<tool_", True, ""), ("<tool_", False, "<tool_"), ("<too much", True, "<too much")):
+    for said, unfinished, text in (("<tool_", True, ""), ("<tool_", False, "<tool_"), ("<too much", True, "<too much")):
         parser = parser_for(SOURCES["hermes"] + "</think>", TOOLS)
         heard = Heard()
         heard.take(parser.feed(before + said))
-        heard.take(parser.flush(at_limit=at_limit))
+        heard.take(parser.flush(unfinished=unfinished))
         assert (heard.text.lstrip(), heard.calls) == (text, [])
 
 

@@ -180,6 +180,9 @@ async def test_a_call_that_a_stop_string_cuts_is_not_to_be_acted_on(demo: Engine
     cut = await run(demo, chat, stop=['"days"'])
     assert [call.name for delta in cut.deltas() for call in delta.tool_calls if call.name] == ["weather"]
     assert (cut.finish(), cut.deltas()[-1].stop_sequence) == (pb.STOP, '"days"')
+    begun = await run(demo, chat, stop=["\n"])  # behind the mark of the call
+    assert (begun.text(), begun.finish()) == ("", pb.STOP)
+    assert not any(delta.tool_calls for delta in begun.deltas())
     ended = await run(demo, chat, stop=["</tool_call>"])
     assert ended.finish() == pb.TOOL_CALLS
 
