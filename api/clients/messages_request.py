@@ -20,6 +20,8 @@ ERROR = "Error: "  # before the result of a tool that failed
 # request would find the prefix of the one before it in the cache.
 BILLING = "x-anthropic-billing-header:"
 THINKS = (s.MessageThinkingEnabled, s.MessageThinkingAdaptive, s.MessageThinkingBetweenTools)
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+DEFAULT_EFFORT = "high"
 
 Request = s.MessageRequest | s.MessageCountRequest
 Block = s.MessageUserBlock | s.MessageAssistantBlock | s.MessageToolResultContent
@@ -57,9 +59,18 @@ def chat(body: Request) -> pb.Chat:
         tools=[tool(item, item.input_schema) for item in given(body.tools, [])],
         tool_choice=tool_choice(choice),
         parallel_tool_calls=not getattr(choice, "disable_parallel_tool_use", False),
-        template_kwargs_json=msgspec.json.encode({"enable_thinking": isinstance(body.thinking, THINKS)}).decode(),
+        reasoning_effort=effort(body),
+        effort_is_wish=True,
         continue_final_message=isinstance(body.messages[-1], s.MessageAssistant),
     )
+
+
+def effort(body: Request) -> str:
+    """Without `thinking` models do not think; with it, as much as its API has them."""
+    if not isinstance(body.thinking, THINKS):
+        return "none"
+    wanted = given(given(body.output_config, s.MessageOutputConfig()).effort, "")
+    return wanted if wanted in EFFORTS else DEFAULT_EFFORT
 
 
 def system(content: Content) -> list[pb.Message]:

@@ -18,7 +18,6 @@ from api.generated import schemas as s
 
 ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 FORMAT = "text.format"
-WITHOUT_THINKING = frozenset({"none", "minimal"})
 
 
 Items = Sequence[s.ResponseInputItem]
@@ -49,7 +48,8 @@ def from_prompt(body: s.ResponsePrompt, items: Items, earlier: Items = ()) -> pb
             ],
             tool_choice=tool_choice(body.tool_choice),
             parallel_tool_calls=given(body.parallel_tool_calls, True),
-            template_kwargs_json=template_kwargs(body.reasoning),
+            reasoning_effort=given(given(body.reasoning, s.ResponseReasoningConfig()).effort, ""),
+            effort_is_wish=True,
             param="input",
             continue_final_message=isinstance(items[-1], s.ResponseInputMessage) and items[-1].role == "assistant",
         ),
@@ -152,14 +152,6 @@ def server_tools(tools: Sequence[s.ResponseTool] | UnsetType | None) -> list[Wan
         if isinstance(item, s.ResponseServerTools)
         for number, name in enumerate(item.allowed_tools)
     ]
-
-
-def template_kwargs(reasoning: s.ResponseReasoningConfig | UnsetType | None) -> str:
-    """The one switch that templates agree on."""
-    effort = given(reasoning, s.ResponseReasoningConfig()).effort
-    if not isinstance(effort, str):
-        return ""
-    return msgspec.json.encode({"enable_thinking": effort not in WITHOUT_THINKING}).decode()
 
 
 def constraint(text: s.ResponseTextConfig | UnsetType | None) -> pb.Constraint | None:

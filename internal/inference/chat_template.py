@@ -21,6 +21,7 @@ from gen import inference_pb2 as pb
 
 from internal.errors import InternalError, InvalidRequestError, UnsupportedError
 from internal.inference.chat_messages import Capabilities, Conversation, adapted, conversation_of, texts_of
+from internal.inference.efforts import nearest, thinks
 from internal.inference.special_tokens import SpecialTokens, private_characters
 from internal.inference.template_sandbox import TemplateEnvironment, TemplateLimitError
 from internal.inference.tool_families import THINK_CLOSE, THINK_OPEN, family_of, knows_thinking
@@ -68,7 +69,7 @@ class ChatTemplate:
         There is one piece, unless there are images, or a message holds text of special tokens: the cuts keep it text.
         The template writes the BOS token where the model wants one. Raises InvalidRequestError, UnsupportedError.
         """
-        extra = self._reasoning_variables(chat.reasoning_effort) | _extra_variables(chat.template_kwargs_json)
+        extra = self._reasoning_variables(chat) | _extra_variables(chat.template_kwargs_json)
         try:
             mark, cut, image = private_characters([self.source, *texts_of(chat)], 3)
         except ValueError as error:
@@ -114,10 +115,14 @@ class ChatTemplate:
         variables["tools"] = conversation.tools or None
         return _ENVIRONMENT.render(self._template, variables, MAX_CPU_S)
 
-    def _reasoning_variables(self, effort: str) -> dict[str, Any]:
+    def _reasoning_variables(self, chat: pb.Chat) -> dict[str, Any]:
         """How this template is told a reasoning effort. Raises UnsupportedError when it cannot be had."""
+        effort = chat.reasoning_effort
         if not effort:
             return {}
+        if chat.effort_is_wish:
+            told: dict[str, Any] = {"enable_thinking": thinks(effort)}
+            return told | ({"reasoning_effort": nearest(effort, _LEVELS)} if self._levels else {})
         if self._levels:
             if effort in _LEVELS:
                 return {"reasoning_effort": effort}

@@ -11,6 +11,7 @@ from internal.config import ConfigError
 from internal.upstream.secrets import Secret, is_reference, read_secret
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 MOST_TOKENS = 1 << 31  # that anybody counts in one answer
 SECRET_HEADERS = {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
 
@@ -26,6 +27,9 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     max_tokens: int = 0  # of output, where the caller says nothing and the upstream wants a number; 0: the form's own
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     extensions: bool = False  # it takes vLLM's and NovAI's additions to OpenAI's API (top_k, reasoning_content, …)
+    # That its model takes. Clients of Responses and Messages name one in every request: it is told the nearest, or none
+    # where none is listed here. What chat completions ask for it is told as it is.
+    efforts: tuple[Effort, ...] = ()
     connect_timeout_s: Seconds = 5.0
     first_token_timeout_s: Seconds = 40.0  # of one attempt
     idle_timeout_s: Seconds = 12.0  # between two pieces of an answer

@@ -380,6 +380,7 @@ class Chat(_message.Message):
     PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
     CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: _builtins.int
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
+    EFFORT_IS_WISH_FIELD_NUMBER: _builtins.int
     PARAM_FIELD_NUMBER: _builtins.int
     template_kwargs_json: _builtins.str
     """JSON object of extra template variables, already reduced to allowed keys."""
@@ -388,6 +389,8 @@ class Chat(_message.Message):
     """The last assistant message is continued rather than answered."""
     reasoning_effort: _builtins.str
     """none | minimal | low | medium | high | xhigh | max; empty: as the model does by itself."""
+    effort_is_wish: _builtins.bool
+    """The caller's API has an effort in every request: a model that cannot do so does the nearest that it can."""
     param: _builtins.str
     """what the caller calls it, for refusals; empty: messages"""
     @_builtins.property
@@ -406,11 +409,12 @@ class Chat(_message.Message):
         parallel_tool_calls: _builtins.bool = ...,
         continue_final_message: _builtins.bool = ...,
         reasoning_effort: _builtins.str = ...,
+        effort_is_wish: _builtins.bool = ...,
         param: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_final_message", b"continue_final_message", "messages", b"messages", "parallel_tool_calls", b"parallel_tool_calls", "param", b"param", "reasoning_effort", b"reasoning_effort", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_final_message", b"continue_final_message", "effort_is_wish", b"effort_is_wish", "messages", b"messages", "parallel_tool_calls", b"parallel_tool_calls", "param", b"param", "reasoning_effort", b"reasoning_effort", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

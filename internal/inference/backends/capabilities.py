@@ -47,7 +47,9 @@ FEATURES: Mapping[str, Feature] = {
         "use 'auto' or 'none'",
     ),
     "reasoning_effort": Feature(
-        lambda r: r.chat.reasoning_effort not in ("", "none"), "reasoning_effort", "leave it out"
+        lambda r: r.chat.reasoning_effort not in ("", "none") and not r.chat.effort_is_wish,
+        "reasoning_effort",
+        "leave it out",
     ),
     "json_schema": Feature(lambda r: r.constraint.HasField("json_schema"), "", "ask for the form in the prompt"),
     "json_object": Feature(lambda r: r.constraint.HasField("json_object"), "", "give a schema, or ask in the prompt"),

@@ -648,7 +648,7 @@ class ResponseTextJsonSchema(TypedDict):
 class ResponseReasoningConfig(TypedDict):
     effort: NotRequired[Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None]
     """`none` and `minimal` switch off the thinking of models that can do without; the others
-switch it on."""
+switch it on. Models with levels of reasoning do the nearest of theirs."""
     summary: NotRequired[Literal["auto", "concise", "detailed"] | None]
     """Where reasoning is given: with it as `summary`, where the clients that ask for it look,
 else as `content`. Either way it is whole; models here do not summarise."""
@@ -883,7 +883,8 @@ class MessageThinkingDisabled(TypedDict):
 
 class MessageOutputConfig(TypedDict):
     effort: NotRequired[str | None]
-    """Accepted."""
+    """Of thinking, where `thinking` asks for it; models with levels do the nearest of theirs.
+`high` by default."""
     format: NotRequired[MessageOutputFormat | None]
 
 

@@ -429,7 +429,7 @@ class ResponseTextJsonSchema(Object):
 class ResponseReasoningConfig(Object):
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None | None
     """`none` and `minimal` switch off the thinking of models that can do without; the others
-switch it on."""
+switch it on. Models with levels of reasoning do the nearest of theirs."""
     summary: Literal["auto", "concise", "detailed"] | None | None
     """Where reasoning is given: with it as `summary`, where the clients that ask for it look,
 else as `content`. Either way it is whole; models here do not summarise."""

@@ -15,6 +15,7 @@ from internal.inference.backends.upstream.forms import (
     StreamError,
     counted,
     decimal,
+    effort_for,
     image_type,
     offered,
     parameters,
@@ -63,7 +64,7 @@ class Anthropic:
             body["system"] = system
         if request.stop:
             body["stop_sequences"] = list(request.stop)
-        return body | sampling(request.sampling) | tools(chat) | thinking(request)
+        return body | sampling(request.sampling) | tools(chat) | thinking(request, options)
 
     @staticmethod
     def reader(request: pb.GenerateRequest) -> EventReader:
@@ -146,11 +147,11 @@ def tool(item: pb.Tool) -> dict[str, Any]:
     return said
 
 
-def thinking(request: pb.GenerateRequest) -> dict[str, Any]:
+def thinking(request: pb.GenerateRequest, options: UpstreamOptions) -> dict[str, Any]:
     """How much it thinks, and the form that the answer has to have."""
     said: dict[str, Any] = {}
     output: dict[str, Any] = {}
-    effort = request.chat.reasoning_effort
+    effort = effort_for(request.chat, options)
     if effort == "none":
         said["thinking"] = {"type": "disabled"}
     elif effort:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from gen import inference_pb2 as pb
 
+from internal.inference.efforts import nearest
 from internal.upstream.http import BrokenError
 from internal.upstream.options import MOST_TOKENS, UpstreamOptions
 from internal.upstream.secrets import Secret
@@ -49,6 +50,13 @@ class Form(Protocol):
         """What is asked for, `stream` apart."""
 
     def reader(self, request: pb.GenerateRequest) -> Reader: ...
+
+
+def effort_for(chat: pb.Chat, options: UpstreamOptions) -> str:
+    """What an upstream is told of how much it is to think; empty: nothing."""
+    if chat.effort_is_wish and chat.reasoning_effort:
+        return nearest(chat.reasoning_effort, options.efforts)
+    return chat.reasoning_effort
 
 
 def decimal(value: float) -> float:

@@ -14,10 +14,12 @@ from internal.inference.backends.upstream.forms import (
     StreamError,
     counted,
     decimal,
+    effort_for,
     image_type,
     offered,
     parameters,
 )
+from internal.inference.efforts import thinks
 from internal.upstream.options import UpstreamOptions, bearer
 
 FINISHES: Mapping[str, pb.FinishReason.ValueType] = {
@@ -57,8 +59,8 @@ class OpenAICompatible:
             body["n"] = request.n
         if request.logprobs:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
-        if request.chat.reasoning_effort:
-            body["reasoning_effort"] = request.chat.reasoning_effort
+        if effort := effort_for(request.chat, options):
+            body["reasoning_effort"] = effort
         if request.HasField("constraint"):
             body |= form_of(request.constraint)
         return body | extensions(request) if options.extensions else body
@@ -161,6 +163,8 @@ def extensions(request: pb.GenerateRequest) -> dict[str, Any]:
         said["stop_token_ids"] = list(request.stop_token_ids)
     if request.chat.template_kwargs_json:
         said["chat_template_kwargs"] = msgspec.Raw(request.chat.template_kwargs_json.encode())
+    elif request.chat.effort_is_wish and request.chat.reasoning_effort:
+        said["chat_template_kwargs"] = {"enable_thinking": thinks(request.chat.reasoning_effort)}
     return said
 
 

@@ -674,7 +674,10 @@ export interface ResponseTextJsonSchema {
 }
 
 export interface ResponseReasoningConfig {
-  /** `none` and `minimal` switch off the thinking of models that can do without; the others switch it on. */
+  /**
+   * `none` and `minimal` switch off the thinking of models that can do without; the others switch it on. Models with
+   * levels of reasoning do the nearest of theirs.
+   */
   effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max' | null | undefined;
   /**
    * Where reasoning is given: with it as `summary`, where the clients that ask for it look, else as `content`.
@@ -922,7 +925,7 @@ export interface MessageThinkingDisabled {
 }
 
 export interface MessageOutputConfig {
-  /** Accepted. */
+  /** Of thinking, where `thinking` asks for it; models with levels do the nearest of theirs. `high` by default. */
   effort?: string | null | undefined;
   format?: MessageOutputFormat | null | undefined;
 }

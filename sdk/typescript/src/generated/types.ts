@@ -427,7 +427,10 @@ export interface ResponseTextJsonSchema {
 export type ResponseTextFormat = ResponseFormatText | ResponseFormatJsonObject | ResponseTextJsonSchema;
 
 export interface ResponseReasoningConfig {
-  /** `none` and `minimal` switch off the thinking of models that can do without; the others switch it on. */
+  /**
+   * `none` and `minimal` switch off the thinking of models that can do without; the others switch it on. Models with
+   * levels of reasoning do the nearest of theirs.
+   */
   effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max' | null | undefined;
   /**
    * Where reasoning is given: with it as `summary`, where the clients that ask for it look, else as `content`.

@@ -126,17 +126,18 @@ def test_tools_and_their_choice(choice: Any, mode: int, allowed: list[str], para
 
 
 @pytest.mark.parametrize(
-    ("thinking", "on"),
+    ("thinking", "wanted", "effort"),
     [
-        (None, False),
-        ({"type": "disabled"}, False),
-        ({"type": "enabled", "budget_tokens": 2048}, True),
-        ({"type": "adaptive"}, True),
-        ({"type": "between_tools"}, True),
+        (None, None, "none"),
+        ({"type": "disabled"}, "max", "none"),
+        ({"type": "enabled", "budget_tokens": 2048}, None, "high"),
+        ({"type": "adaptive"}, "low", "low"),
+        ({"type": "between_tools"}, "heroic", "high"),
     ],
 )
-def test_thinking_is_a_switch_of_the_template(thinking: Any, on: bool) -> None:
-    assert json.loads(translated(thinking=thinking).chat.template_kwargs_json) == {"enable_thinking": on}
+def test_thinking_is_wished_for(thinking: Any, wanted: str | None, effort: str) -> None:
+    chat = translated(thinking=thinking, output_config={"effort": wanted}).chat
+    assert (chat.reasoning_effort, chat.effort_is_wish) == (effort, True)
 
 
 def test_sampling_and_limits() -> None:

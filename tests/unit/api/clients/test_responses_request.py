@@ -170,17 +170,18 @@ def test_text_is_not_constrained(text: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reasoning", "kwargs"),
+    ("reasoning", "effort"),
     [
         (None, ""),
         ({"summary": "auto"}, ""),
-        ({"effort": "none"}, '{"enable_thinking":false}'),
-        ({"effort": "minimal"}, '{"enable_thinking":false}'),
-        ({"effort": "high"}, '{"enable_thinking":true}'),
+        ({"effort": None}, ""),
+        ({"effort": "minimal"}, "minimal"),
+        ({"effort": "high"}, "high"),
     ],
 )
-def test_effort_switches_thinking(reasoning: Any, kwargs: str) -> None:
-    assert request(reasoning=reasoning).chat.template_kwargs_json == kwargs
+def test_an_effort_is_wished_for(reasoning: Any, effort: str) -> None:
+    chat = request(reasoning=reasoning).chat
+    assert (chat.reasoning_effort, chat.effort_is_wish) == (effort, True)
 
 
 def test_a_prompt_alone_says_nothing_about_the_answer() -> None:

@@ -259,6 +259,23 @@ def test_thinking_is_steered_by_template_variables_and_old_reasoning_is_left_out
     assert "<think>\nbecause\n</think>" in "".join(thinking.render(kept))
 
 
+LEVELLED = ChatTemplate(
+    "{{ reasoning_effort or 'as ever' }}{% for m in messages %}{{ m.content }}{% endfor %}", "", "", []
+)
+
+
+@pytest.mark.parametrize(
+    ("wish", "thinks", "level"),
+    [("", True, "as ever"), ("minimal", False, "low"), ("low", True, "low"), ("max", True, "high")],
+)
+def test_an_effort_that_is_wished_for_is_the_nearest_that_a_template_knows(wish: str, thinks: bool, level: str) -> None:
+    conversation = chat(message("user", "Hi"), reasoning_effort=wish, effort_is_wish=True)
+    (switched,) = TEMPLATES["thinking"].render(conversation)
+    assert switched.endswith("</think>\n\n") is not thinks
+    assert LEVELLED.render(conversation) == [f"{level}Hi"]
+    assert TEMPLATES["chatml"].render(conversation) == TEMPLATES["chatml"].render(chat(message("user", "Hi")))
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"messages": []}', '{"bos_token": "x"}', "[" * 100_000])
 def test_bad_template_variables_are_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="chat_template_kwargs"):

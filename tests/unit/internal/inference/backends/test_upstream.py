@@ -145,6 +145,28 @@ def test_how_much_is_thought(effort: str, thinking: str) -> None:
     assert sent(Anthropic, request)["thinking"] == {"type": thinking}
 
 
+@pytest.mark.parametrize(
+    ("wish", "openai", "anthropic"),
+    [
+        ("none", "low", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+        ("max", "high", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}),
+    ],
+)
+def test_an_effort_that_is_wished_for_is_the_nearest_that_the_upstream_takes(
+    wish: str, openai: str, anthropic: dict[str, Any]
+) -> None:
+    request = say("Hi")
+    request.chat.reasoning_effort, request.chat.effort_is_wish = wish, True
+    takes = msgspec.structs.replace(PLAIN, efforts=("low", "medium", "high"))
+    assert sent(OpenAICompatible, request, takes)["reasoning_effort"] == openai
+    assert sent(Anthropic, request, takes).items() >= anthropic.items()
+    for form in (OpenAICompatible, Anthropic):  # the upstream may know of none
+        assert (
+            not {"reasoning_effort", "thinking", "output_config", "chat_template_kwargs"} & sent(form, request).keys()
+        )
+    assert sent(OpenAICompatible, request, MORE)["chat_template_kwargs"] == {"enable_thinking": wish != "none"}
+
+
 @pytest.mark.parametrize("arguments", ['{"at": ', "[]", '{"at": ' + "[" * 5000 + "]" * 5000 + "}"])
 def test_arguments_that_are_no_object_are_the_callers_fault(arguments: str) -> None:
     request = conversation()
