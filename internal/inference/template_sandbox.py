@@ -21,7 +21,7 @@ import jinja2
 import jinja2.ext
 import jinja2.visitor
 from jinja2 import nodes
-from jinja2.filters import do_indent, make_attrgetter
+from jinja2.filters import do_indent, do_round, make_attrgetter
 from jinja2.parser import Parser
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -76,7 +76,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             self.filters.pop(name)
         self.filters |= {name: _bounded(self.filters[name]) for name in (*_WRITING_FILTERS, *_COMPARING_FILTERS)}
         self.filters |= {"tojson": tojson, "join": self._join, "replace": self._replace, "indent": _indent}
-        self.filters |= {"sum": self._sum, "bounded": self._bounded}
+        self.filters |= {"round": _round, "sum": self._sum, "bounded": self._bounded}
         self.tests |= {name: _bounded(cast(Callable[..., Any], self.tests[name])) for name in _COMPARING_TESTS}
         self.binop_table |= {"+": self._add, "*": self._multiply, "**": _power, "%": _modulo}
 
@@ -301,6 +301,11 @@ def _printable(value: Any) -> Any:
 def _hashable(value: Any) -> Any:
     """`value`, when hashing it is bounded."""
     return _printable(value) if isinstance(value, tuple) else value
+
+
+def _round(value: Any, precision: int = 0, method: Any = "common") -> float:
+    _check(abs(precision), MAX_INTEGER_BITS)
+    return do_round(value, precision, method)
 
 
 def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:

@@ -350,6 +350,7 @@ HOSTILE = {
     "percent": "{{ '%0999999999d' % 1 }}",
     "format filter": "{{ '%0999999999d' | format(1) }}",
     "lipsum": "{{ lipsum(10**9) }}",
+    "huge precision": "{{ 5 | round(-(10**9)) }}",
     "globals": "{{ cycler.__init__.__globals__.os.system('true') }}",
     "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "mutation": "{{ messages.append(1) }}",
