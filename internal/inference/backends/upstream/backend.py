@@ -172,7 +172,7 @@ class UpstreamBackend:
         """Publishes an answer to its end; `limit` is put off by every piece of it, once something was published."""
         reader, events = FORMS[way.form].reader(run.generation.request), EventReader()
         clock, idle_s = asyncio.get_running_loop().time, way.options.idle_timeout_s
-        while not (reader.done or run.too_long) and (piece := await following(run, reader, answer)):
+        while not (reader.done or run.too_long) and (piece := await following(run, reader, answer, idle_s / 2)):
             if data := events.feed(piece):
                 run.say(upstream, reader, [delta for event in data for delta in reader.read(event)])
             if run.published and not limit.expired():
@@ -182,13 +182,13 @@ class UpstreamBackend:
             answer.close()
 
 
-async def following(run: Run, reader: Reader, answer: Answer) -> bytes:
+async def following(run: Run, reader: Reader, answer: Answer, usage_s: float) -> bytes:
     """The next piece; empty at the end. When all choices have ended, nothing of them is missing: who then cuts the
-    connection, or has told usage and says no more, has answered all the same."""
+    connection, or says no more, has answered all the same. `usage_s`: how long usage may take to follow."""
     if not run.has_ended(reader):
         return await answer.read()
     with contextlib.suppress(TimeoutError, BrokenError):
-        async with asyncio.timeout(None if reader.usage is None else TRAILING_S):
+        async with asyncio.timeout(usage_s if reader.usage is None else TRAILING_S):
             return await answer.read()
     return b""
 

@@ -436,21 +436,26 @@ async def test_who_has_said_everything_has_answered_without_an_end(cuts: bool) -
             await backend.aclose()
 
 
+@pytest.mark.parametrize("stays", [False, True])
 @pytest.mark.parametrize("framing", ["transfer-encoding: chunked", "connection: close", "content-length: 1000"])
-async def test_who_tells_neither_usage_nor_an_end_has_answered_by_estimate(framing: str) -> None:
-    """Its end is that of the body, or of the connection, before all of the body has come."""
+async def test_who_tells_neither_usage_nor_an_end_has_answered_by_estimate(framing: str, stays: bool) -> None:
+    """Its end is that of the body, or of the connection, before all of the body has come, or that nothing follows."""
+    left = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         body = b"".join(b"data: %b\n\n" % data for data in (chunk({"content": "hi"}), chunk({}, "stop")))
         if "chunked" in framing:
-            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+            body = b"%x\r\n%b\r\n" % (len(body), body) + (b"" if stays else b"0\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (framing.encode(), body))
         await writer.drain()
+        if stays:
+            await left.wait()
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        backend = UpstreamBackend(upstream_config(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        backend = UpstreamBackend(upstream_config(url, idle_timeout_s=1.0))
         await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
         try:
             answer = Answer(say("Hi"))
@@ -459,9 +464,10 @@ async def test_who_tells_neither_usage_nor_an_end_has_answered_by_estimate(frami
             assert answer.finish() == pb.STOP
             assert answer.usage.provenance == pb.ESTIMATED
         finally:
+            left.set()
             await backend.aclose()
 
 
-def upstream_config(url: str) -> ModelConfig:
-    options = {"base_url": f"{url}/v1", "model": "remote"}
+def upstream_config(url: str, **more: Any) -> ModelConfig:
+    options = {"base_url": f"{url}/v1", "model": "remote", **more}
     return ModelConfig(name="m", kind="chat", backend="openai_compatible", options=options)
