@@ -46,7 +46,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
         self._expected = f"Bearer {token}".encode()
 
         async def refuse(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing or wrong token in `authorization` metadata")
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "another NOVAI_GRPC_TOKEN than this server's, or none")
 
         # Of streams, whatever is called: such a handler waits for no message.
         self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(refuse)

@@ -94,6 +94,7 @@ class Host:
     address: str
     task: asyncio.Task[None] = field(init=False)
     seen: bool = False  # its state has been heard on the present connection
+    trouble: str = "not yet"  # why it was not, the last time
     complete: bool = False  # and the host neither starts nor ends
     replicas: dict[str, Replica] = field(default_factory=dict)  # by target
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -191,7 +192,7 @@ class Hosts:
         """What keeps this process from serving: address or model → reason. Empty when all is well."""
         if not self._hosts:
             return dict.fromkeys(self._names, "its name does not resolve")
-        problems = {h.address: "does not answer" for h in self._hosts.values() if not h.seen}
+        problems = {h.address: f"does not answer ({h.trouble})" for h in self._hosts.values() if not h.seen}
         for model, replicas in self.models().items():
             if not any(replica.usable or replica.state.optional for replica in replicas):
                 states = ", ".join(sorted({pb.State.Name(r.state.state).lower() for r in replicas}))
@@ -233,10 +234,12 @@ class Hosts:
             try:
                 await self._watch(host)
             except (grpc.aio.AioRpcError, TimeoutError) as error:
-                reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "no heartbeat"
+                reason, details = _said(error)
+                if host.seen or reason != host.trouble:  # a long outage is told of once
+                    log.warning("model host %s: %s %s", host.address, reason, details)
                 if host.seen:
-                    log.warning("model host %s: %s", host.address, reason)
                     pause_s = RECONNECT_FIRST_S
+                host.trouble = reason
             host.seen = False
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RECONNECT_MOST_S)
@@ -327,6 +330,13 @@ class Hosts:
                 await replica.session.aclose()
             if replica.embedding is not None:
                 await replica.embedding.aclose()
+
+
+def _said(error: grpc.aio.AioRpcError | TimeoutError) -> tuple[str, str]:
+    """Why a host is not heard, and what it says beside that."""
+    if isinstance(error, TimeoutError):
+        return "no heartbeat", ""
+    return error.code().name, error.details() or ""
 
 
 async def addresses_of(name: str) -> set[str]:

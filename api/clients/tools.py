@@ -100,12 +100,16 @@ class ToolServer:
         )
 
     async def _follow(self) -> None:
+        told = ""
         while True:
             try:
                 async for listing in self._stub.ListTools(pb.ListToolsRequest(), metadata=self._metadata):
                     self._tools = {tool.name: tool for tool in listing.tools}
+                    told = ""
             except grpc.aio.AioRpcError as error:
-                log.warning("the tool server at %s: %s", self._address, error.code().name)
+                if (reason := error.code().name) != told:  # a long outage is told of once
+                    log.warning("the tool server at %s: %s %s", self._address, reason, error.details())
+                told = reason
             await asyncio.sleep(RETRY_S)
 
 

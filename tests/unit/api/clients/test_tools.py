@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import grpc
 import pytest
 from gen import inference_pb2 as pb
+from gen import tool_execution_pb2_grpc as rpc
 
 from api.clients.tools import Round, ToolServer, withdraw
 from api.domain import ToolCall, ToolResult, WantedTool
 from api.errors import InvalidRequestError, OverloadedError
 from internal.dev.processes import free_port
+from internal.serving import GrpcServer
 from tests.tool_servers import Misbehaving, misbehaving
 
 
@@ -106,6 +110,32 @@ async def test_until_the_server_has_spoken_nobody_knows_its_tools() -> None:
         server.offer(pb.Chat(), [WantedTool("echo", "p")])
     assert server.offer(pb.Chat(), []) == {}
     await server.aclose()
+
+
+class Refusing(rpc.ToolExecutionServiceServicer):
+    calls = 0
+
+    async def ListTools(self, request: Any, context: Any) -> None:
+        self.calls += 1
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "another token")
+
+
+async def test_a_server_that_refuses_us_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    service, listener = Refusing(), GrpcServer("127.0.0.1:0", [])
+    rpc.add_ToolExecutionServiceServicer_to_server(service, listener.server)
+    await listener.start()
+    server = ToolServer(f"127.0.0.1:{listener.port}", "wrong")
+    await server.start()
+    try:
+        async with asyncio.timeout(10):
+            while service.calls < 3:
+                await asyncio.sleep(0.005)
+    finally:
+        await server.aclose()
+        await listener.drain(0)
+    assert [message for message in caplog.messages if "another token" in message] == [
+        f"the tool server at 127.0.0.1:{listener.port}: UNAUTHENTICATED another token"
+    ]
 
 
 async def test_without_a_server_there_are_no_tools() -> None:
