@@ -78,7 +78,7 @@ class AppState:
         except NotMigratedError:
             return "has not the tables of this version: run `novai migrate`"
         except Exception as error:  # noqa: BLE001 (whatever it is, it is why we are not ready)
-            return f"does not answer ({type(error).__name__})"
+            return f"cannot be used ({type(error.__cause__ or error).__name__})"
         return "ok"
 
 

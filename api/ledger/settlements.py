@@ -22,7 +22,7 @@ from api.storage import holds as hold_rows
 from api.storage import settlements as rows
 from api.storage.budgets import Alert
 from api.storage.holds import HoldRow
-from api.storage.session import Database
+from api.storage.session import Database, describe
 from api.storage.settlements import Settlement
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,8 @@ class Settlements:
             self._on_closed(request_id(closing))
             return
         if not self._unwritten:
-            logger.error("Settlements cannot be written (%s). Keeping them until PostgreSQL is back.", error)
+            why = describe(error.__cause__ or error)
+            logger.error("Settlements cannot be written (%s). Keeping them until PostgreSQL is back.", why)
         self._unwritten.setdefault(request_id(closing), closing)
         metrics.USAGE_WAITING.set(len(self._unwritten))
         if self._retry_task is None or self._retry_task.done():

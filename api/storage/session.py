@@ -33,7 +33,7 @@ _PAUSE_S = 0.5
 _RETRY_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _RELEASE_TIMEOUT_S = 1.0
 _LISTEN_HEARTBEAT_S = 2.0
-_TELL_OF_TABLES_S = 60.0
+_TELL_AGAIN_S = 60.0
 _PORT = re.compile("[0-9]{0,5}")
 _LISTEN_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -46,6 +46,8 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InterfaceError,  # the connection was closed under us, or the pool is
     asyncpg.InternalClientError,  # the server has said that it ends the connection, whose end is still to come
     asyncpg.ReadOnlySQLTransactionError,  # a standby, before its promotion, or what was the primary
+    asyncpg.InvalidAuthorizationSpecificationError,  # another password than ours, or we may not come in
+    asyncpg.InvalidCatalogNameError,  # it has no such database, or none yet
 )
 
 
@@ -91,9 +93,9 @@ class Database:
         self.pool = pool
         self.timeout_s = timeout_s
         self._url = url
-        self._suspect = False
+        self._suspect: BaseException | None = None  # why nobody could be given a connection
         self._ask_again_at = 0.0
-        self._tell_of_tables_at = 0.0
+        self._tell_again_at: dict[str, float] = {}  # by what is wrong
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -106,14 +108,14 @@ class Database:
             if isinstance(error, TimeoutError):
                 # A hung server would not answer the request to cancel either: do not wait for it.
                 connection.terminate()
-                self._suspect_now()
+                self._suspect_now(error)
             elif isinstance(error, asyncpg.InternalClientError):
                 connection.terminate()  # or the next one would be given it
             elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 await self.pool.expire_connections()  # new ones may lead to who can write
             # An InterfaceError on a connection that lives is a mistake of ours, e.g. a missing argument.
             if isinstance(error, AWAY) and not (isinstance(error, asyncpg.InterfaceError) and _lives(connection)):
-                logger.warning("A statement was cut off: %s", describe(error))
+                self._tell(type(error).__name__, f"PostgreSQL did not do as it was asked: {describe(error)}")
                 raise unavailable() from error
             if isinstance(error, NOT_OURS):
                 self._tell_of_tables(error)
@@ -231,7 +233,7 @@ class Database:
         now = time.monotonic()
         if self._suspect:
             if now < self._ask_again_at:
-                raise _not_sent()
+                raise _not_sent() from self._suspect
             self._ask_again_at = now + timeout_s  # this caller finds out; the others need not wait for it
         try:
             connection = await self.pool.acquire(timeout=timeout_s)
@@ -240,25 +242,29 @@ class Database:
         except AWAY as error:
             if not self._suspect:
                 logger.error("PostgreSQL is away: %s", describe(error))
-            self._suspect_now()
+            self._suspect_now(error)
             raise _not_sent() from error
         except asyncio.CancelledError:
             self._ask_again_at = 0.0  # the next caller finds out
             raise
         if self._suspect:
             logger.warning("PostgreSQL is back.")
-            self._suspect = False
+            self._suspect = None
+            self._tell_again_at.clear()
         return connection
 
-    def _suspect_now(self) -> None:
-        self._suspect = True
+    def _suspect_now(self, error: BaseException) -> None:
+        self._suspect = error
         self._ask_again_at = time.monotonic() + _PAUSE_S
 
     def _tell_of_tables(self, why: object) -> None:
-        """Once in a while: everything that is done regularly meets it."""
-        if (now := time.monotonic()) >= self._tell_of_tables_at:
-            self._tell_of_tables_at = now + _TELL_OF_TABLES_S
-            logger.error("The database has not the tables of this version (%s). Run `novai migrate`.", why)
+        self._tell("tables", f"The database has not the tables of this version ({why}). Run `novai migrate`.")
+
+    def _tell(self, trouble: str, message: str) -> None:
+        """Once in a while: every request meets it, and everything that is done regularly."""
+        if (now := time.monotonic()) >= self._tell_again_at.get(trouble, 0.0):
+            self._tell_again_at[trouble] = now + _TELL_AGAIN_S
+            logger.error(message)
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         # A connection that cannot be given back in order is closed by the pool; the statement's outcome stands.

@@ -76,10 +76,10 @@ class Behind:
         readiness = await self.client.get("/readyz")
         assert readiness.status_code == 503 and readiness.json()["checks"]["database"] != "ok"
 
-    async def ready(self, status: int) -> None:
+    async def ready(self, status: int, why: str = "") -> None:
         """Readiness says so, once it has found out."""
         async with asyncio.timeout(30):
-            while (await self.client.get("/readyz")).status_code != status:
+            while (told := await self.client.get("/readyz")).status_code != status or why not in told.text:
                 await asyncio.sleep(0.05)
 
     async def settled(self, finished: int) -> None:
@@ -218,7 +218,7 @@ async def test_a_database_that_can_only_be_read_is_away(behind: Behind) -> None:
         await behind.store.execute(f"ALTER DATABASE {name[0]['name']} SET default_transaction_read_only = on")
         await behind.wire.cut()  # the edge connects again
         await behind.wire.restore()
-        await behind.ready(503)
+        await behind.ready(503, "ReadOnlySQLTransactionError")
         await behind.alive()
         for _ in range(3):
             await behind.refused()

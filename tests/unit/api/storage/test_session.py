@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -212,6 +213,27 @@ async def test_who_left_while_finding_out_whether_postgresql_is_back_keeps_nobod
             await asyncio.gather(asking, return_exceptions=True)
             await proxy.restore()
             await comes_back(database)
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({"query": "default_transaction_read_only=on"}, asyncpg.ReadOnlySQLTransactionError),
+        ({"netloc": "novai:wrong@{0.hostname}:{0.port}"}, asyncpg.InvalidAuthorizationSpecificationError),
+        ({"path": "/none"}, asyncpg.InvalidCatalogNameError),
+    ],
+)
+async def test_what_keeps_everybody_out_is_told_once_and_to_whom_it_meets(
+    migrated_url: str, caplog: pytest.LogCaptureFixture, changed: dict[str, str], cause: type[Exception]
+) -> None:
+    url = urlsplit(migrated_url)
+    url = url._replace(**{part: value.format(url) for part, value in changed.items()})
+    async with contextlib.aclosing(await open_pool(url.geturl(), 1)) as database:
+        for _ in range(3):
+            with pytest.raises(LedgerUnavailableError) as caught:
+                await database.execute("UPDATE api_keys SET name = name")
+            assert isinstance(caught.value.__cause__, cause)
+    assert len(caplog.messages) == 1 and type(caught.value.__cause__).__name__ in caplog.text
 
 
 async def comes_back(database: Database) -> None:
