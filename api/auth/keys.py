@@ -11,6 +11,7 @@ believed for `_UNHEARD_TTL_S`, so that a revocation is in force within a second 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -46,6 +47,7 @@ _UNHEARD_TTL_S = 0.5
 _LOOKUP_TIMEOUT_S = 1.0
 _STALE_WAIT_S = 0.2  # how long a key that was good when last seen waits for a server that does not answer
 _MAX_LOOKUP = 256  # digests of one query
+_TELL_OF_PEPPER_S = 60.0
 _MAX_WAITING = 4096  # keys whose lookup has not begun
 _MAX_KNOWN = 50_000  # an entry takes some 600 bytes
 _MAX_UNKNOWN = 10_000
@@ -134,6 +136,7 @@ class KeyRing:
         self._changes = 0  # notices seen: what was read while one arrived may be from before it
         self._epoch = 0  # moves when notices may have been missed
         self._listening = False
+        self._tell_of_pepper_at_s = 0.0
         self._listen_task: asyncio.Task[None] | None = None
         self._lookup_task: asyncio.Task[None] | None = None
 
@@ -195,6 +198,8 @@ class KeyRing:
                 raise unavailable() from None
             return stale
         heard_nothing = changes == self._changes
+        if record is None and now_s >= self._tell_of_pepper_at_s:
+            await self._look_at_pepper(presented)
         if (answer := _refusal(record, presented, key_digest)) or record is None:
             self._known.pop(key_digest, None)
             if heard_nothing:
@@ -210,6 +215,14 @@ class KeyRing:
         if heard_nothing:
             _put(self._known, key_digest, known, _MAX_KNOWN)
         return known
+
+    async def _look_at_pepper(self, presented: str) -> None:
+        """Once in a while: a key of which the id is right, and the rest is well formed and wrong, nobody mistyped."""
+        self._tell_of_pepper_at_s = time.monotonic() + _TELL_OF_PEPPER_S
+        key_id = presented.removeprefix(PREFIX)[:_ID_CHARS]
+        with contextlib.suppress(LedgerUnavailableError):
+            if await rows.find(self._database, key_id):
+                logger.error("The key %s is there, with another digest: is KEY_PEPPER what it was made with?", key_id)
 
     async def _lookup(self, key_digest: bytes) -> KeyRecord | None:
         """The row, read after this call began. Calls share queries, one at a time: a flood of keys takes one

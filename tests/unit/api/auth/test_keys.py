@@ -125,6 +125,20 @@ async def test_nothing_in_the_database_is_the_key(store: Database, project: Proj
     assert plain.encode().hex() not in str(rows)
 
 
+async def test_another_pepper_is_told_of_once(
+    store: Database, project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a restart without the secret of before: every key is refused then, and only the log can say why."""
+    first, second = await added(store), await added(store)
+    await refused(KeyRing(store, PEPPER), PLAIN)
+    assert not caplog.messages
+    restarted = KeyRing(store, "another pepper")
+    for plain, _ in (first, second):
+        await refused(restarted, plain)
+    [message] = caplog.messages
+    assert first[1].id in message and "KEY_PEPPER" in message
+
+
 async def test_an_unknown_key_names_itself_masked(ring: KeyRing, project: Project) -> None:
     stranger, _ = mint(PEPPER, "proj_1", "k")
     message = await refused(ring, stranger)
