@@ -281,6 +281,8 @@ class Connections:
                 connection = await self._opened(await self._resolve(self._host))
         except TimeoutError:
             raise BrokenError(f"no connection within {self._connect_timeout_s:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise BrokenError(f"no connection: {error.verify_message}") from None  # expired, another name, …
         except OSError as error:
             raise BrokenError(f"no connection ({type(error).__name__})") from None
         self._all.add(connection)

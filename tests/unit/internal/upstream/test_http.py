@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from internal.upstream import http
 from internal.upstream.http import BrokenError, Connections
 from tests.swallowing import swallowing
+
+TESTS = Path(__file__).parents[3]
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
@@ -159,6 +163,16 @@ async def test_where_nobody_listens_there_is_no_connection() -> None:
     await server.wait_closed()
     with pytest.raises(BrokenError, match="no connection"):
         await ask(Connections(f"http://127.0.0.1:{port}"))
+
+
+async def test_what_is_wrong_with_a_certificate_is_said() -> None:
+    """Expired ones are what an operator meets; this one is signed by itself."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(TESTS / "unit/api/clients/pictures.test.pem")
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls) as listener:
+        url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        with pytest.raises(BrokenError, match="no connection: self-signed certificate"):
+            await Connections(url).post("/x", b"", b"")
 
 
 async def test_a_kept_connection_that_was_closed_meanwhile_costs_no_request() -> None:
