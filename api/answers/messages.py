@@ -71,8 +71,17 @@ def text_block(text: str) -> s.MessageContentBlock:
 
 
 def call_block(call_id: str, name: str, arguments: str) -> s.MessageContentBlock:
-    written: Any = msgspec.Raw(arguments or "{}")  # as the model wrote it
-    return s.MessageToolUseBlock(id=call_id, name=name, input=written)
+    return s.MessageToolUseBlock(id=call_id, name=name, input=written(arguments))
+
+
+def written(arguments: str) -> Any:
+    """As the model wrote them. Of those that are no JSON object, as an upstream's that the end cut off, there are none:
+    they would make the whole answer no JSON."""
+    try:
+        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+    return msgspec.Raw(arguments.encode())
 
 
 class MessageEncoder:

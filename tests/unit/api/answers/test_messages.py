@@ -79,6 +79,15 @@ def test_a_whole_message_of_such_a_delta() -> None:
     ]
 
 
+@pytest.mark.parametrize("arguments", ['{"city": "Par', '{"city": }', "Paris", "[1]", '{"a":' * 5000, ""])
+def test_arguments_that_are_no_object_are_none(arguments: str) -> None:
+    """Upstreams pass on what the end cut, or a model made up."""
+    answer = MessageAnswer(stream(), BODY)
+    answer.add(pb.Delta(tool_calls=[pb.ToolCallDelta(id="a", name="f", arguments=arguments)], finish=pb.LENGTH))
+    [call] = json.loads(msgspec.json.encode(answer.whole()))["content"]
+    assert call["input"] == {}
+
+
 @pytest.mark.parametrize(
     ("last", "tokens", "reason", "sequence"),
     [
