@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,10 +95,29 @@ async def test_a_server_that_speaks_something_else_is_no_redis() -> None:
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
-        redis, changes = await opened(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        assert not redis.connected and isinstance(changes[0], Exception)
+    async with await asyncio.start_server(greet, "127.0.0.2", 0) as server:
+        redis, changes = await opened(f"redis://127.0.0.2:{server.sockets[0].getsockname()[1]}")
+        assert not redis.connected and "not the protocol of Redis" in str(changes[0])
         await redis.aclose()
+
+
+async def test_who_ends_while_it_connects_leaves_no_connection() -> None:
+    greeted, left = asyncio.Event(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"novai-api")
+        greeted.set()
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        opening = asyncio.create_task(opened(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        await greeted.wait()
+        opening.cancel()
+        async with asyncio.timeout(2.0):
+            await left.wait()
 
 
 async def test_closing_ends_what_waits(redis_url: str) -> None:
