@@ -19,6 +19,7 @@ from api import metrics
 from api.domain import Principal
 from api.errors import LimiterUnavailableError, RateLimitError
 from api.limits.limiter import Grant, Limiter
+from api.limits.shared import SETTLE_PATIENCE_S
 from internal.dev.redis_server import RedisServer
 from tests.unit.api.limits.conftest import limit, opened, restart, someone, until
 from tests.unit.api.limits.test_limiter import acquired, remaining, settled
@@ -183,6 +184,25 @@ async def test_settlements_reach_redis_once_whatever_happens(paused: RedisServer
             await until(lambda: not limiter.degraded)
             await settled(limiter)
         assert await remaining(limiter, principal) == [10_000 - 110 - 120 - 130, 50]
+
+
+async def test_a_settlement_that_nobody_took_for_a_minute_is_given_up(redis_url: str) -> None:
+    """What was owed has drained by then."""
+    old, young = someone(limit("tokens_per_day", 1000)), someone(limit("tokens_per_day", 1000))
+    async with proxied(redis_url) as (proxy, url), opened(url, "local") as limiter:
+        grants = [await acquired(limiter, each, "a", 300) for each in (old, young)]
+        await proxy.cut()
+        await until(lambda: limiter.degraded)
+        limiter._shared.renew()  # as it does all the time
+        for grant in grants:
+            grant.settle(100)
+        limiter._shared._open[old.organisation_id].last_s -= SETTLE_PATIENCE_S
+        lost = metrics.RATE_LIMIT_SETTLEMENTS_LOST._value.get()
+        await proxy.restore()
+        await until(lambda: not limiter.degraded)
+        await settled(limiter)
+        assert (await remaining(limiter, old), await remaining(limiter, young)) == ([700], [900])
+        assert metrics.RATE_LIMIT_SETTLEMENTS_LOST._value.get() == lost + 1
 
 
 async def test_redis_that_lost_everything_learns_what_runs_and_what_was_used(own_redis: RedisServer) -> None:
