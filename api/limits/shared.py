@@ -71,7 +71,6 @@ class SharedBuckets:
 
     async def aclose(self, patience_s: float) -> None:
         """Waits until Redis has everything that was settled, for at most `patience_s`."""
-        self._flush()
         try:
             async with asyncio.timeout(patience_s):
                 while self._sent or self._open:
