@@ -14,10 +14,10 @@ from gen import inference_pb2 as pb
 from internal.config import ModelConfig
 from internal.errors import InternalError, InvalidRequestError
 from internal.inference.backends.upstream.anthropic import Anthropic
-from internal.inference.backends.upstream.backend import UpstreamBackend, prompt_tokens
+from internal.inference.backends.upstream.backend import Run, UpstreamBackend, prompt_tokens
 from internal.inference.backends.upstream.forms import StreamError
-from internal.inference.backends.upstream.openai_compatible import OpenAICompatible
-from internal.upstream.chain import FAILURES_TO_OPEN
+from internal.inference.backends.upstream.openai_compatible import OpenAICompatible, content
+from internal.upstream.chain import FAILURES_TO_OPEN, Upstream
 from internal.upstream.options import UpstreamOptions
 from tests.conformance.provider import Fault, provider
 from tests.unit.internal.inference.backends.running import Answer
@@ -63,6 +63,17 @@ def test_a_conversation_in_openais_form() -> None:
     assert [tool["function"]["name"] for tool in body["tools"]] == ["look", "other"]
     assert body["tools"][0]["function"]["strict"] is True
     assert body["parallel_tool_calls"] is False
+
+
+def test_a_text_alone_is_said_as_such_and_all_else_in_parts() -> None:
+    text, image = pb.Part(text="a"), pb.Part(image=pb.Image(data=PNG))
+    assert (content([]), content([text])) == ("", "a")
+    for parts, kinds in (
+        ([text, text], ["text"] * 2),
+        ([image], ["image_url"]),
+        ([image, text], ["image_url", "text"]),
+    ):
+        assert [dict(part)["type"] for part in content(parts)] == kinds  # type: ignore[call-overload]
 
 
 def test_a_conversation_in_anthropics_form() -> None:
@@ -268,6 +279,15 @@ def test_what_comes_in_blocks_is_text_and_thought() -> None:
     assert [(delta.text, delta.reasoning) for delta in deltas] == [("", "Hm."), ("a", ""), ("b", "")]
 
 
+def test_a_token_is_its_bytes_or_else_its_text() -> None:
+    half = {"token": "\ufffd", "logprob": -1.0, "bytes": [0xC3]}
+    whole = {"token": "é", "logprob": -2.0, "bytes": None, "top_logprobs": [{"token": "e", "logprob": -4.0}]}
+    said = {"choices": [{"logprobs": {"content": [half, whole]}}]}
+    [delta] = OpenAICompatible.reader(pb.GenerateRequest()).read(json.dumps(said).encode())
+    assert [(token.token, token.logprob) for token in delta.logprobs] == [(b"\xc3", -1.0), ("é".encode(), -2.0)]
+    assert [(top.token, top.logprob) for top in delta.logprobs[1].top] == [(b"e", -4.0)]
+
+
 def test_usage_may_come_with_the_last_chunk_or_after_it_or_with_every_one() -> None:
     reader = OpenAICompatible.reader(pb.GenerateRequest())
     for tokens in (1, 2, 3):
@@ -334,6 +354,27 @@ def test_what_was_called_is_part_of_a_prompt_that_is_estimated() -> None:
     assert prompt_tokens(request) >= before + 1000
 
 
+@pytest.mark.parametrize(
+    ("prompt", "completion", "used"),
+    [
+        (5, 3, (5, 3, pb.PROVIDER)),
+        (5, 0, (5, 1, pb.ESTIMATED)),
+        (0, 3, (25, 1, pb.ESTIMATED)),
+    ],
+)
+def test_who_says_that_nothing_was_used_has_not_counted(prompt: int, completion: int, used: tuple[int, ...]) -> None:
+    answer = Answer(say("x" * 100))
+    run = Run(answer.generation, lambda events: [answer.put(event) for _, event in events])  # type: ignore[arg-type, return-value]
+    upstream, reader = Upstream[Any]("remote"), OpenAICompatible.reader(answer.generation.request)
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    run.say(upstream, reader, list(reader.read(chunk({"content": "hi"}, "stop", usage=usage))))
+    run.finish(upstream, reader)
+    told = answer.usage
+    assert (told.prompt_tokens, told.completion_tokens, told.provenance) == used
+    assert answer.events[0].accepted.prompt_tokens == told.prompt_tokens  # known as soon as it was told
+    assert answer.events[-1].finished.timings.decode_ms > 0
+
+
 async def test_tokens_are_counted_with_a_key_that_is_accepted(tmp_path: Path) -> None:
     for name in ("spent", "good"):
         (tmp_path / name).write_text(name)
@@ -344,12 +385,13 @@ async def test_tokens_are_counted_with_a_key_that_is_accepted(tmp_path: Path) ->
         backend = UpstreamBackend(ModelConfig(name="m", kind="chat", backend="anthropic", options=options))
         try:
             assert await backend.count_tokens(say("How many?")) > 0
-            remote.always = Fault(500)
-            with pytest.raises(InternalError):
-                await backend.count_tokens(say("How many?"))
+            for fault in (Fault(500), Fault(200, body=b"nonsense")):
+                remote.always = fault
+                with pytest.raises(InternalError):
+                    await backend.count_tokens(say("How many?"))
         finally:
             await backend.aclose()
-    assert [asked.key for asked in remote.asked] == ["spent", "good"] * 2
+    assert [asked.key for asked in remote.asked] == ["spent", "good"] * 3
 
 
 async def test_what_is_counted_is_all_that_has_to_do_with_the_prompt() -> None:
