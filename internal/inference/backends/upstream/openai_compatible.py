@@ -327,7 +327,7 @@ def logprob(token: Token) -> pb.TokenLogprob:
 
 
 def token_bytes(token: Top) -> bytes:
-    return bytes(token.bytes) if token.bytes is not None else token.token.encode(errors="surrogatepass")
+    return bytes(token.bytes) if token.bytes is not None else token.token.encode()
 
 
 def usage_of(told: Usage) -> pb.Usage | None:
