@@ -9,6 +9,8 @@ import pytest
 from gen import inference_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from internal.inference.backends.base import Generation
+from internal.inference.service import MOST_RECEIPTS, Outbox
 from tests.workers import say, stub, worker
 
 pytestmark = pytest.mark.timeout(60)
@@ -24,6 +26,33 @@ async def test_complete_collects_what_stream_complete_says() -> None:
     assert whole.usage.completion_tokens == 3
     assert "".join(e.delta.text for e in events if e.HasField("delta")) == "one two three"
     assert [e.WhichOneof("kind") for e in events] == ["accepted", "delta", "delta", "delta", "delta", "finished"]
+
+
+async def test_complete_has_all_that_was_said() -> None:
+    calls = '{"call": {"name": "f", "arguments": {"n": 1}}}, {"call": {"name": "g", "arguments": {}}}'
+    request = say(f'script:[{{"think": "Hm. "}}, {{"say": "So "}}, {calls}]')
+    for name in ("f", "g"):
+        request.chat.tools.add(name=name)
+    async with worker() as w, stub(w.target) as s:
+        [choice] = (await s.Complete(pb.CompleteRequest(request_id="a", request=request))).choices
+    assert (choice.reasoning, choice.text, choice.finish) == ("Hm. ", "So ", pb.TOOL_CALLS)
+    assert [(bool(call.id), call.name, call.arguments) for call in choice.tool_calls] == [
+        (True, "f", '{"n":1}'),
+        (True, "g", "{}"),
+    ]
+
+
+async def test_a_first_token_and_an_end_do_not_wait_for_the_tokens_of_others() -> None:
+    outbox = Outbox()
+    outbox.opened(Generation("r", say("x"), owner=outbox, handle=1))
+    for kind, urgent in (("accepted", False), ("delta", True), ("delta", False), ("finished", True)):
+        resting = asyncio.create_task(outbox.rest(60.0))
+        await asyncio.sleep(0)
+        outbox.put(pb.Event(handle=1), kind)
+        await asyncio.sleep(0)
+        assert resting.done() is urgent
+        resting.cancel()
+        assert len(await outbox.take()) == 1
 
 
 async def test_complete_has_room_for_the_choices_of_all_prompts() -> None:
@@ -139,6 +168,38 @@ async def test_tokens_over_the_wire_and_what_is_at_fault() -> None:
     assert str(outside.value.details()).startswith("tokens: ")
 
 
+async def test_a_session_ends_when_its_caller_has_said_all() -> None:
+    async with worker() as w, stub(w.target) as s:
+        session = s.Session()
+        await session.write(pb.SessionRequest(start=[pb.Start(handle=1, request=say('script:[{"hang": true}]'))]))
+        await session.read()
+        await session.done_writing()
+        async with asyncio.timeout(10):
+            assert await session.code() is grpc.StatusCode.OK
+            await w.service.idle()
+
+
+async def test_a_handle_is_one_request_at_a_time() -> None:
+    async with worker() as w, stub(w.target) as s:
+        session = s.Session()
+        starts = [pb.Start(handle=1, request_id=name, request=say('script:[{"hang": true}]')) for name in ("a", "b")]
+        await session.write(pb.SessionRequest(start=starts))
+        events: list[pb.Event] = []
+        while not any(event.HasField("failed") for event in events):
+            events += (await session.read()).events
+        assert w.service.running == 1
+        session.cancel()
+    assert "in use" in next(event.failed.message for event in events if event.HasField("failed"))
+
+
+async def test_so_many_receipts_are_not_looked_for_at_once() -> None:
+    async with worker() as w, stub(w.target) as s:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await s.GetReceipts(pb.GetReceiptsRequest(request_ids=["r"] * (MOST_RECEIPTS + 1)))
+        assert not (await s.GetReceipts(pb.GetReceiptsRequest(request_ids=["r"] * MOST_RECEIPTS))).receipts
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     async with worker(slots=1, queue_limit=1) as w, stub(w.target) as s:
         session = s.Session()
@@ -177,4 +238,5 @@ async def test_a_draining_worker_refuses_new_work_and_ends_what_runs() -> None:
         w.service.draining = True
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await s.Complete(pb.CompleteRequest(request_id="r", request=say("hello")))
+        await asyncio.wait_for(w.service.idle(), 5)
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
