@@ -26,7 +26,8 @@ AMOUNT = st.integers(0, 10**15)
 @st.composite
 def a_price(draw: st.DrawFn) -> Price:
     full = draw(st.integers(0, 10**12))
-    return Price("m", 1, full, draw(st.integers(0, full)), draw(st.integers(0, 10**12)))
+    price = Price("m", 1, full, draw(st.integers(0, full)), draw(st.integers(0, 10**12)))
+    return price.at(draw(st.integers(0, 100)))
 
 
 @st.composite
@@ -42,6 +43,7 @@ def test_the_cost_is_exact_and_rounded_up_once(price: Price, tokens: TokenUsage)
         + Fraction(price.cached_nusd_per_mtok, MTOK) * tokens.cached_tokens
         + Fraction(price.output_nusd_per_mtok, MTOK) * tokens.completion_tokens
     )
+    exact *= Fraction(price.percent, 100)
     assert exact <= cost_nusd(price, tokens) < exact + 1
 
 
@@ -55,7 +57,7 @@ def test_the_bound_holds_whatever_is_cached(price: Price, tokens: TokenUsage, mo
 def test_what_an_amount_pays_for_fits_it_and_one_token_more_does_not(price: Price, prompt: int, amount: int) -> None:
     tokens = completion_tokens_within(price, prompt, amount)
     if tokens is None:
-        assert price.output_nusd_per_mtok == 0 and bound_nusd(price, prompt, 10**9) <= amount
+        assert price.output_nusd_per_mtok * price.percent == 0 and bound_nusd(price, prompt, 10**9) <= amount
     elif tokens < 0:
         assert bound_nusd(price, prompt, 0) > amount
     else:
