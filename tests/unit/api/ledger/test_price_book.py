@@ -52,6 +52,9 @@ async def test_a_new_price_is_heard_of(store: Database) -> None:
         await until(book, 1)
         await prices.add(store, "tiny", 200, 50, 400)
         await until(book, 2)
+        async with asyncio.timeout(10):
+            while book._changed.is_set():  # it reads when there is something new, and not all the time
+                await asyncio.sleep(0.01)
 
 
 async def test_before_anything_was_read_nobody_knows_and_afterwards_an_outage_changes_nothing(
