@@ -28,9 +28,10 @@ _BEGIN = """
 INSERT INTO files (id, organisation_id, project_id, state, purpose, filename, bytes, expires_at)
 VALUES ($1, $2, $3, 'arriving', '', '', $4, now() + $5 * interval '1 second')
 """
+# Its place in lists is that of its arrival: who goes on behind the newest one misses none that took longer.
 _FINISH = f"""
 UPDATE files SET state = 'stored', purpose = $2, filename = $3, bytes = $4, lines = $5, fault = $6, digest = $7,
-    created_at = now(), expires_at = now() + $8::float8 * interval '1 second'
+    position = DEFAULT, created_at = now(), expires_at = now() + $8::float8 * interval '1 second'
 WHERE id = $1 AND state = 'arriving' AND expires_at > now()
 RETURNING {_COLUMNS}
 """  # noqa: S608 — constants only

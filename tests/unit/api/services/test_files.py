@@ -233,3 +233,16 @@ async def test_a_deleted_file_stays_a_place_in_the_list_for_a_day(files: Files, 
     await store.execute("UPDATE files SET expires_at = now() WHERE state = 'removed'")
     await files.sweep()
     assert await states(store) == ["stored", "stored"]
+
+
+async def test_a_file_stands_in_the_list_where_it_was_there(files: Files) -> None:
+    """Who goes on behind the last file that he knows misses none that took longer to arrive."""
+    go = asyncio.Event()
+    slow = Coming(b"slow", wait=go)
+    arriving = asyncio.create_task(keep(files, slow))
+    await slow.begun.wait()
+    quick = await keep(files, Coming(b"quick"))
+    go.set()
+    late = await arriving
+    assert [file.id for file in (await files.page(PROJECT, None, quick.id, True, 10)).files] == [late.id]
+    assert [file.id for file in (await files.page(PROJECT, None, None, False, 10)).files] == [late.id, quick.id]
