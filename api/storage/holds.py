@@ -81,23 +81,26 @@ def _arrays(first: int) -> str:
 # $1 owner, $2 scopes, $3 lines of keys. A hold that exists is raised to the amount, never lowered; where it need not be
 # raised it stands, whatever has become of its budgets. Within a batch running sums decide: they count every row before,
 # also one that turns out not to fit, so a refusal is final only for a row that does not fit what is left in the end. A
-# hold of last month that is raised in this one moves: all of it counts for this month.
+# hold of last month that is raised in this one moves: all of it counts for this month. PostgreSQL checks the row that
+# is written before it looks whether another transaction has changed it since the statement began: what the check is
+# about is all written as it was locked, so that nobody fails for a limit that has just been raised.
 _RESERVE = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest({_arrays(4)}, $3::text[]) WITH ORDINALITY AS w ({_NAMES}, line_id, place)
 ), known AS MATERIALIZED (
     SELECT request_id, state, amount_nusd AS held_nusd, budget_ids, month FROM holds WHERE request_id = ANY ($4)
 ), locked AS MATERIALIZED (
-    SELECT id, scope_id, kind, limit_nusd, spent_nusd, held_nusd, period
+    SELECT id, scope_id, kind, limit_nusd, spent_nusd, held_nusd, floor_nusd, period
     FROM budgets WHERE scope_id = ANY ($2::text[]) ORDER BY id FOR UPDATE
 ), this AS MATERIALIZED (
     SELECT greatest(date_trunc('month', now() AT TIME ZONE 'UTC')::date, max(period)) AS month FROM locked
 ), purses AS MATERIALIZED (
     SELECT id, scope_id, kind, stale, limit_nusd - spent_nusd - held_nusd AS left_nusd,
-        limit_nusd - spent_nusd AS unspent_nusd, spent_nusd, held_nusd
+        limit_nusd - spent_nusd AS unspent_nusd, limit_nusd, spent_nusd, held_nusd, floor_nusd
     FROM (
         SELECT id, scope_id, kind, limit_nusd, stale, CASE WHEN stale THEN 0 ELSE spent_nusd END AS spent_nusd,
-            CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd
+            CASE WHEN stale THEN 0 ELSE held_nusd END AS held_nusd,
+            CASE WHEN stale THEN 0 ELSE floor_nusd END AS floor_nusd
         FROM (SELECT *, kind = 'month' AND period < month AS stale FROM locked, this) l
     ) l
 ), draws AS MATERIALIZED (
@@ -136,8 +139,8 @@ WITH wanted AS MATERIALIZED (
     SELECT id, sum(due_nusd) AS due_nusd FROM draws JOIN held USING (request_id) GROUP BY id
 ), moved AS (
     UPDATE budgets b SET held_nusd = p.held_nusd + d.due_nusd, spent_nusd = p.spent_nusd,
+        limit_nusd = p.limit_nusd, floor_nusd = p.floor_nusd,
         opening_nusd = CASE WHEN stale THEN 0 ELSE b.opening_nusd END,
-        floor_nusd = CASE WHEN stale THEN 0 ELSE b.floor_nusd END,
         period = CASE WHEN stale THEN (SELECT month FROM this) ELSE b.period END
     FROM drawn d JOIN purses p USING (id) WHERE b.id = d.id AND b.id = ANY (ARRAY (SELECT id FROM drawn))
 ), refusals AS (
@@ -164,13 +167,15 @@ WITH closed AS (
 ), drawn AS MATERIALIZED (
     SELECT unnest(budget_ids) AS id, month, amount_nusd FROM closed
 ), locked AS MATERIALIZED (
-    SELECT id, kind, period, held_nusd FROM budgets
+    SELECT id, kind, period, held_nusd, spent_nusd, limit_nusd, floor_nusd FROM budgets
     WHERE id = ANY (ARRAY (SELECT id FROM drawn)) ORDER BY id FOR UPDATE
 )
-UPDATE budgets b SET held_nusd = s.held_nusd
+UPDATE budgets b SET held_nusd = s.held_nusd, spent_nusd = s.spent_nusd, limit_nusd = s.limit_nusd,
+    floor_nusd = s.floor_nusd
 FROM (
-    SELECT id, held_nusd - sum(amount_nusd) AS held_nusd
-    FROM locked l JOIN drawn d USING (id) WHERE l.kind <> 'month' OR l.period = d.month GROUP BY id, held_nusd
+    SELECT id, held_nusd - sum(amount_nusd) AS held_nusd, spent_nusd, limit_nusd, floor_nusd
+    FROM locked l JOIN drawn d USING (id) WHERE l.kind <> 'month' OR l.period = d.month
+    GROUP BY id, held_nusd, spent_nusd, limit_nusd, floor_nusd
 ) s
 WHERE b.id = s.id AND b.id = ANY (ARRAY (SELECT id FROM drawn))
 """  # noqa: S608 — constants only

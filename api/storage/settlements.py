@@ -85,7 +85,7 @@ SELECT {_VALUES}, {_TOLD.removeprefix(_NAMES + ", ")} FROM unnest({_ARRAYS}) AS 
 def _statement(given: str, released: str) -> str:
     """$1 owner, $2 requests whose hold is to be closed, $3 those of them that are released. Rows that other processes
     change too are taken in the order of their keys, table by table. Percents of a limit are numeric: a hundred times
-    the largest limits is no bigint.
+    the largest limits is no bigint. Of a budget all that its check is about is written, as in `holds.py`.
 
     `given`: where the settlements come from; `released`: whether the hold of a request is."""
     return f"""
@@ -120,15 +120,16 @@ WITH {given}, closed AS (
 ), drawn AS MATERIALIZED (
     SELECT unnest(budget_ids) AS id, month, amount_nusd, charge_nusd FROM due WHERE budget_ids <> '{{}}'
 ), locked AS MATERIALIZED (
-    SELECT id, kind, period, held_nusd, spent_nusd FROM budgets
+    SELECT id, kind, period, held_nusd, spent_nusd, limit_nusd, floor_nusd FROM budgets
     WHERE id = ANY (ARRAY (SELECT id FROM drawn)) ORDER BY id FOR UPDATE
 ), moved AS (
-    UPDATE budgets b SET held_nusd = s.held_nusd, spent_nusd = s.spent_nusd
+    UPDATE budgets b SET held_nusd = s.held_nusd, spent_nusd = s.spent_nusd, limit_nusd = s.limit_nusd,
+        floor_nusd = s.floor_nusd
     FROM (
         SELECT id, held_nusd - sum(d.amount_nusd) AS held_nusd, spent_nusd + sum(d.charge_nusd) AS spent_nusd,
-            sum(d.charge_nusd) AS charge_nusd
+            limit_nusd, floor_nusd, sum(d.charge_nusd) AS charge_nusd
         FROM locked l JOIN drawn d USING (id) WHERE l.kind <> 'month' OR l.period = d.month
-        GROUP BY id, held_nusd, spent_nusd
+        GROUP BY id, held_nusd, spent_nusd, limit_nusd, floor_nusd
     ) s
     WHERE b.id = s.id AND b.id = ANY (ARRAY (SELECT id FROM drawn))
     RETURNING b.*, s.charge_nusd

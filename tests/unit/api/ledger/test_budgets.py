@@ -218,6 +218,33 @@ async def test_a_limit_below_what_is_spent_lets_nothing_more_through(
     await verified()
 
 
+@pytest.mark.parametrize("closed", ["settled", "released"])
+async def test_who_waits_for_a_limit_that_is_raised_has_the_new_one(
+    ledger: Ledger, store: Database, verified: Verified, closed: str
+) -> None:
+    """Holds and what closes them begin before the rise is committed, and end after it."""
+    await budgets.add_credits(store, "proj_1", COST, "credit 1", ())
+    first = await ledger.hold(request(COST))
+    async with store.transaction() as change:
+        await budgets.add_credits(change, "proj_1", 3 * COST, "credit 2", ())
+        holding = asyncio.create_task(ledger.hold(request(2 * COST)))
+        await waiting(store, 1)
+        closing = ledger.settle(first, record(first)) if closed == "settled" else ledger.release(first)
+        await waiting(store, 2)
+    second = await holding
+    await closing
+    spent = COST if closed == "settled" else 0
+    assert await now(store) == (spent, 2 * COST)
+    await ledger.release(second)
+    await verified()
+
+
+async def waiting(store: Database, statements: int) -> None:
+    """Until so many wait for another transaction."""
+    while len(await store.fetch("SELECT DISTINCT pid FROM pg_locks WHERE NOT granted")) < statements:
+        await asyncio.sleep(0.01)
+
+
 async def test_a_cleared_budget_binds_nobody_and_holds_made_under_it_end_well(
     ledger: Ledger, store: Database, verified: Verified
 ) -> None:
