@@ -197,7 +197,8 @@ async def revoke_key(database: Database, actor: str, key: KeyRecord) -> KeyRecor
         done = await keys.revoke(inside, key.id)
         key = await find_key(inside, None, key.id)  # as it is now: others may have been quicker
         if not done:
-            raise ConflictError(f"The key {key.id} was revoked at {key.revoked_at:%Y-%m-%d %H:%M} UTC already.")
+            when = f"{key.revoked_at:%Y-%m-%d %H:%M} UTC"
+            raise ConflictError(f"The key {key.id} was revoked at {when} already.", param="key_id")
         await audit.add(inside, actor, key.organisation_id, "key.revoke", key.id, {"name": key.name})
         return key
 
@@ -213,7 +214,9 @@ async def rotate_key(
     async with changing(database) as inside:
         if state(old) == "archived" or not await keys.succeed(inside, old.id, record, overlap_s):
             found = state(await find_key(inside, None, old.id))  # others may have been quicker
-            raise ConflictError(f"The key {old.id} is {found}; only an active key can be rotated. Create a new one.")
+            raise ConflictError(
+                f"The key {old.id} is {found}; only an active key can be rotated. Create a new one.", param="key_id"
+            )
         details = {"name": old.name, "successor": record.id, "overlap_s": overlap_s}
         await audit.add(inside, actor, old.organisation_id, "key.rotate", old.id, details)
         return plain, await find_key(inside, None, record.id)
