@@ -64,7 +64,7 @@ class Node:
 
 
 class Lease:
-    """One sequence: who runs holds it until `close`; afterwards the cache keeps it."""
+    """One sequence: who runs holds it until `close`; afterwards the cache keeps it, if it ends alone and at a leaf."""
 
     __slots__ = ("likely", "node", "running", "sequence")
 
@@ -161,9 +161,10 @@ class PrefixCache:
         lease.running, lease.likely = False, likely
         if keep and node.parent is not None:
             self._use(node, hit=False)
-            if self._pinned and not node.children and self._lifetime(node) < LEAST_LIFETIME:
+            alone = node.tails == [lease] and not node.children
+            if self._pinned and alone and self._lifetime(node) < LEAST_LIFETIME:
                 self._remember(node)
-                self._losing_with(lease)
+                self._losing(node)
                 keep = False
         if not keep or node.parent is None or node.children or len(node.tails) > 1:
             self._drop(lease)
@@ -220,11 +221,6 @@ class PrefixCache:
     def _losing(self, node: Node) -> None:
         """A leaf that nobody runs on is about to go, or the end of it."""
 
-    def _losing_with(self, lease: Lease) -> None:
-        """A sequence is about to go that others may have wanted."""
-        if lease.node.tails == [lease] and lease.node.parent is not None and not lease.node.children:
-            self._losing(lease.node)
-
     def _evict(self, node: Node, cells: int) -> None:
         """Frees cells at the end of a leaf that nobody runs on."""
         cells = max(cells, EVICTION_CELLS)
@@ -234,15 +230,12 @@ class PrefixCache:
         self._losing(node)
         del node.tokens[-cells:]
         self._used -= cells
-        for tail in node.tails:
-            self._memory.remove(tail.sequence, node.end)
+        self._memory.remove(node.tails[0].sequence, node.end)
 
     def _remove_leaf(self, node: Node) -> None:
         self._losing(node)
         parent = node.parent
         assert parent is not None
-        for extra in node.tails[1:]:
-            self._drop(extra)
         lease = node.tails[0]
         parent.children.remove(node)
         self._used -= len(node.tokens)
@@ -269,11 +262,9 @@ class PrefixCache:
         self._free_sequences.append(lease.sequence)
 
     def _drop_idle(self) -> None:
-        idle = [tail for node in self.nodes() for tail in node.tails if not tail.running]
-        # One that ends where others go on costs nothing to give up.
-        lease = min(idle, key=lambda tail: (not tail.node.children, tail.node.last_use))
-        self._losing_with(lease)
-        self._drop(lease)
+        node = min(self._evictable(), key=lambda node: node.last_use)
+        self._losing(node)
+        self._drop(node.tails[0])
 
     # ------------------------------------------------------------------ the tree
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from internal.inference.backends.batching import prefix_cache
 from internal.inference.backends.batching.kv_cache import common_prefix
-from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache
+from internal.inference.backends.batching.prefix_cache import Lease, PrefixCache, UnsharedCache
 from tests.unit.internal.inference.backends.batching.cells import Cells
+from tests.unit.internal.inference.backends.batching.rooms import Forgetful
 
 TOKENS = st.lists(st.integers(0, 2), min_size=1, max_size=40)
 
@@ -60,6 +61,7 @@ class House:
         assert self.cache.available == self.memory.size - pinned
         tails = [tail for node in nodes for tail in node.tails]
         assert self.memory.sequences_in_use == len(tails)
+        assert all(tail.running or tail.node.tails == [tail] and not tail.node.children for tail in tails)
         for tail in tails:
             path = [token for node in reversed(list(tail.node.path())) for token in node.tokens]
             assert self.memory.tokens(tail.sequence) == path
@@ -170,6 +172,29 @@ def test_what_is_never_wanted_leaves_ever_sooner_and_what_is_missed_stays_longer
     for number in range(90, 100):  # now they do
         house.end(house.start([number] * 20))
     assert house.cache._chance > 50 * low
+
+
+def test_where_a_window_forgot_only_who_was_paused_goes_on_and_is_worth_its_rent() -> None:
+    memory = Forgetful(100, 2)
+    cache = UnsharedCache(memory, 100, 2)
+
+    def run(tokens: list[int]) -> Lease:
+        lease = cache.open("", tokens, len(tokens))
+        if not lease.length:
+            memory.write(lease.sequence, 0, tokens, "")
+            cache.append(lease, tokens)
+        return lease
+
+    cache.pause(run([1, 2]))
+    first = run([1, 2])
+    cache.pause(run([3]))
+    other = run([4])  # in place of the one that is paused
+    assert [memory.tokens(lease.sequence) for lease in (first, other)] == [[1, 2], [4]]
+    cache.close(other)
+    cache.pause(first)
+    cache.decoded(prefix_cache.RENT_TOKENS)
+    cache.tidy()
+    assert [cache.open("", tokens, 2).length for tokens in ([4], [1, 2])] == [0, 2]
 
 
 def test_empty_salts_are_forgotten() -> None:
