@@ -16,6 +16,7 @@ from gen import inference_pb2 as pb
 
 from internal.config import ModelConfig
 from internal.inference.backends.batching.backend import Loaded
+from internal.inference.backends.batching.engine import MOST_FAILURES
 from internal.inference.backends.batching.library import Chunk, Context, DecodeError, Logits, Model
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from tests.unit.internal.inference.backends.llamacpp.house import check_nothing_leaked
@@ -39,10 +40,16 @@ class Sick:
         self._context.remove(sequence, start)
 
     def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        symptom = self.symptom
+        if symptom == "refuses":
+            raise DecodeError("no")
+        if symptom == "has no cells":
+            self.symptom = ""
+            raise DecodeError("no", no_cells=True)
         logits = self._context.decode(chunks)
-        if self.symptom == "no numbers":
+        if symptom == "no numbers":
             return np.full_like(logits, np.nan)
-        if self.symptom:
+        if symptom:
             raise ValueError("something else")
         return logits
 
@@ -98,6 +105,39 @@ async def test_nobody_goes_on_with_what_a_broken_step_computed(sick: tuple[SickB
     backend.context.symptom = ""
     assert (await engine.run(prompt(100))).usage.cached_tokens == 0
     assert (await engine.run(prompt(100))).usage.cached_tokens == 99
+    check_nothing_leaked(engine)
+
+
+async def test_what_was_there_before_a_step_that_was_not_computed_stays(sick: tuple[SickBackend, Engine]) -> None:
+    backend, engine = sick
+    for number in range(MOST_FAILURES + 1):  # not in a row
+        answer = engine.submit(prompt(100, number), max_tokens=1900)
+        await answer.until(lambda answer=answer: answer.tokens() > 0)  # type: ignore[misc]
+        backend.context.symptom = "refuses"
+        assert (await answer.end()).failure.message == "the model could not be run; try again"
+        backend.context.symptom = ""
+        assert (await engine.run(prompt(100, number))).usage.cached_tokens == 99
+    assert not backend.gave_up.is_set()
+    check_nothing_leaked(engine)
+
+
+async def test_an_engine_whose_steps_all_fail_gives_up(sick: tuple[SickBackend, Engine]) -> None:
+    backend, engine = sick
+    backend.context.symptom = "refuses"
+    for number in range(MOST_FAILURES):
+        assert not backend.gave_up.is_set()
+        assert (await engine.run(prompt(10, number))).failure.code == pb.INTERNAL
+    assert await asyncio.to_thread(backend.gave_up.wait, 30)
+
+
+async def test_where_cells_run_out_after_all_the_youngest_gives_way(sick: tuple[SickBackend, Engine]) -> None:
+    backend, engine = sick
+    answers = [engine.submit(prompt(30, number), max_tokens=200) for number in range(2)]
+    for answer in answers:
+        await answer.until(lambda answer=answer: answer.tokens() > 0)  # type: ignore[misc]
+    backend.context.symptom = "has no cells"
+    assert [(await answer.end()).usage.completion_tokens for answer in answers] == [200, 200]
+    assert backend._engine._scheduler.preemptions == 1  # type: ignore[union-attr]
     check_nothing_leaked(engine)
 
 
