@@ -347,7 +347,7 @@ class Engine:
         now = time.monotonic()
         if self._last_release:
             self._release_s += (now - self._last_release - self._release_s) * LEARNING_RATE
-        self._last_release = now
+        self._last_release = now if self._requests else 0.0  # while nobody is here, nobody can leave
 
     def _fail(self, request: Request, error: WorkerError, *, keep: bool = True) -> None:
         """`keep`: what its sequences hold is right, and stays for others."""

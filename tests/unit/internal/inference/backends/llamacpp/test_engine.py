@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gen import inference_pb2 as pb
@@ -12,6 +14,7 @@ from gen import inference_pb2 as pb
 from bench.make_gguf import byte_vocabulary, write_gguf
 from internal.config import ConfigError, ModelConfig
 from internal.errors import ContextLengthExceededError, InvalidRequestError, WorkerError
+from internal.inference.backends.batching import engine as batching_engine
 from internal.inference.backends.llamacpp import LlamaCppBackend
 from tests.unit.internal.inference.backends.llamacpp.conftest import TINY, Start
 from tests.unit.internal.inference.backends.running import Engine, plain, request, same_but_for_ties
@@ -344,6 +347,21 @@ async def test_queue_full(start: Start) -> None:
     assert all(answer.failure.code == pb.OVERLOADED for answer in refused)
     assert all(answer.failure.retry_after_ms > 0 for answer in refused)
     assert all(answer.kinds == ["failed"] for answer in refused)
+
+
+async def test_when_to_come_again_is_told_by_how_fast_places_got_free(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await start(slots=1)
+    told = engine.backend._engine.retry_after_ms  # type: ignore[union-attr]
+    assert [told(queued) for queued in (0, 4, 40, 4000)] == [1000, 1000, 10_000, 30_000]
+    await engine.run(PROMPT)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600, perf_counter=time.perf_counter)
+    monkeypatch.setattr(batching_engine, "time", later)
+    await asyncio.gather(*(engine.run(PROMPT, max_tokens=1) for _ in range(4)))
+    assert told(4) < 1000  # in the hour before, nobody came
+    await asyncio.gather(*(engine.run(PROMPT, max_tokens=1) for _ in range(40)))
+    assert told(4) == 200
 
 
 @pytest.mark.parametrize(
