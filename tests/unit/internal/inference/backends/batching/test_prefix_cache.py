@@ -61,7 +61,7 @@ class House:
         assert self.cache.available == self.memory.size - pinned
         tails = [tail for node in nodes for tail in node.tails]
         assert self.memory.sequences_in_use == len(tails)
-        assert all(tail.running or tail.node.tails == [tail] and not tail.node.children for tail in tails)
+        assert all(tail.running or (tail.node.tails == [tail] and not tail.node.children) for tail in tails)
         for tail in tails:
             path = [token for node in reversed(list(tail.node.path())) for token in node.tokens]
             assert self.memory.tokens(tail.sequence) == path

@@ -24,6 +24,7 @@ from tests.unit.internal.inference.backends.llamacpp.house import (
     house,
 )
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
+from tests.unit.internal.inference.backends.llamacpp.test_gathering import steps_of
 from tests.unit.internal.inference.backends.running import (
     TOLD,
     Engine,
@@ -110,13 +111,17 @@ def at_once(prompts: Sequence[Sequence[int]]) -> pb.Prompts:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-async def test_prompts_with_one_beginning_are_answered_as_alone(start: Start, threads: int) -> None:
+async def test_prompts_with_one_beginning_are_answered_as_alone(
+    start: Start, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompts = [[*SHARED, *prompt(20 + number, number + 1)] for number in range(9)]  # more than one step's
     assert sum(map(len, prompts)) - 9 * len(SHARED) > MOST_TOKENS
     alone = await start(threads=threads, prefill_aside=False)
     engine = await start(threads=threads)
     await engine.run(SHARED)
+    steps = steps_of(engine, monkeypatch)
     answer = await engine.run(at_once(prompts), **TOLD)
+    assert steps[0].count(1) > 1  # those who were too many have waited until the others were computed together
     for choice, each in enumerate(prompts):
         same_tokens_but_for_ties(answer.logprobs(choice), (await alone.run(each, **TOLD)).logprobs())
     assert answer.usage.cached_tokens == 9 * 400
