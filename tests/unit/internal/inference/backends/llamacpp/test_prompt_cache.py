@@ -88,7 +88,7 @@ def test_what_is_too_large_or_too_short_is_not_kept() -> None:
     prompts = cache(room=25)
     kept = put(prompts, [1] * 100)
     assert put(prompts, [2] * 100, size=26) is None
-    assert put(prompts, [3] * (BLOCK - 1)) is None
+    assert put(prompts, [3] * (BLOCK - 1), size=20) is None
     assert prompts.find("", pack([1] * 100))[0] is kept
 
 

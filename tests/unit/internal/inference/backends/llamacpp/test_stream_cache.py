@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.inference.backends.llamacpp.prompt_cache import WIDTH, WORTH_COPYING, WORTH_KEEPING, PromptCache
+from internal.inference.backends.llamacpp.prompt_cache import WIDTH, WORTH_COPYING, WORTH_KEEPING, PromptCache, pack
 from internal.inference.backends.llamacpp.stream_cache import MOST_BRIDGED, Stream, StreamCache
 from tests.unit.internal.inference.backends.batching.cells import Streams
 
@@ -244,6 +244,13 @@ def test_what_is_paused_comes_back_whatever_its_length() -> None:
     house.check()
 
 
+def test_what_comes_back_stays_saved_before_what_was_used_longer_ago() -> None:
+    house = House(sequences=1, saved=2 * LONG)
+    for number in (1, 2, 3, 1):
+        house.ran(distinct(number))
+    assert [house.prompts.holds("a", pack(distinct(number))) for number in (1, 2, 3)] == [True, False, True]
+
+
 def test_what_cannot_be_saved_is_lost() -> None:
     house = House(sequences=1)
     house.memory.breaks.add("save")
@@ -287,6 +294,14 @@ def test_what_ran_until_now_is_the_latest() -> None:
     house.end(first)
     house.ran(distinct(4))
     assert [house.knows(distinct(number)) for number in (1, 2, 3, 4)] == [LONG, 0, LONG, LONG]
+
+
+def test_what_was_copied_is_used() -> None:
+    house = House(sequences=3, saved=0)
+    copied = [*distinct(1), *distinct(5)]
+    for tokens in (copied, distinct(2), [*distinct(1), *distinct(6)], distinct(3)):
+        house.ran(tokens)
+    assert (house.knows(copied), house.knows(distinct(2))) == (2 * LONG, 0)
 
 
 def test_what_is_about_to_be_read_is_not_overwritten_by_what_is_saved() -> None:
@@ -421,8 +436,9 @@ def test_no_bridge_over_what_is_longer_than_all_that_run_or_full() -> None:
     assert full.cache.bridges([0, 2]) == []
 
 
-def test_a_gap_that_stays_is_closed() -> None:
-    house = House(sequences=20)
+@pytest.mark.parametrize("sequences", [16, 20])
+def test_a_gap_that_stays_is_closed(sequences: int) -> None:
+    house = House(sequences)
     for number in range(16):
         house.compute(house.start(distinct(number)))
     for run in house.runs[1:-1]:
