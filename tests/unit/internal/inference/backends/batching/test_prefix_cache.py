@@ -33,7 +33,10 @@ class House:
         self.runs: list[Run] = []
 
     def start(self, tokens: list[int], salt: str = "a") -> Run:
+        found, unpinned = self.cache.match(salt, tokens, len(tokens) - 1)
+        available = self.cache.available
         lease = self.cache.open(salt, tokens, len(tokens) - 1)
+        assert lease.length < found or (lease.length, available - self.cache.available) == (found, unpinned)
         self.runs.append(Run(lease, list(tokens), salt))
         return self.runs[-1]
 

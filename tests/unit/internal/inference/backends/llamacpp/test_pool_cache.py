@@ -77,6 +77,16 @@ def test_what_comes_back_is_cut_to_what_is_shared() -> None:
     house.check()
 
 
+def test_what_is_there_is_not_brought_back() -> None:
+    house = House(cells=300)
+    house.ran(chat(1))
+    house.cache.clear()
+    house.ran([*chat(1), 5])
+    house.memory.breaks.add("restore")
+    assert house.start([*chat(1), 5, 6]).lease.length == LONG + 1
+    assert house.prompts.takes  # nothing has failed
+
+
 def test_where_there_is_no_room_to_bring_it_back_it_is_computed() -> None:
     house = House(cells=200)
     house.ran(chat(1, 150))
