@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -67,11 +68,11 @@ class Heard:
             self.calls[-1][1] += call.arguments
 
 
-def hear(parser: OutputParser, pieces: Iterable[str]) -> Heard:
+def hear(parser: OutputParser, pieces: Iterable[str], *, at_limit: bool = False) -> Heard:
     heard = Heard()
     for piece in pieces:
         heard.take(parser.feed(piece))
-    heard.take(parser.flush())
+    heard.take(parser.flush(at_limit=at_limit))
     assert parser.called == bool(heard.calls)
     assert len(set(heard.ids)) == len(heard.ids)
     for name, arguments in heard.calls:
@@ -250,11 +251,13 @@ def test_more_calls_than_allowed_are_left_out() -> None:
         ("Hi <think>no</think>", "", "Hi <think>no</think>"),
         ("  Hi", "", "  Hi"),
         ("<think></think>\n", "", ""),
+        ("<think>so</think>Hello <tool_call>", "so", "Hello <tool_call>"),
+        ("\n \n", "", "\n \n"),
     ],
 )
 def test_reasoning_stands_at_the_start(text: str, reasoning: str, content: str) -> None:
-    for pieces in ([text], list(text)):
-        heard = hear(parser_for("<think><tool_call>", TOOLS), pieces)
+    for pieces, tools in itertools.product(([text], list(text)), (TOOLS, [])):
+        heard = hear(parser_for("<think><tool_call>", tools), pieces, at_limit=not tools)
         assert (heard.reasoning, heard.text) == (reasoning, content)
 
 

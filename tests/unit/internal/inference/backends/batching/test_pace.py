@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internal.inference.backends.batching.pace import IDLE_STEP_S, LEAST_IDLE_TOKENS, MOST_PATIENCE, STRETCH, Pace
+from internal.inference.backends.batching.pace import (
+    FIRST_CHUNK,
+    IDLE_STEP_S,
+    LEAST_IDLE_TOKENS,
+    MOST_PATIENCE,
+    STRETCH,
+    Pace,
+)
 
 
 def step_s(decoding: int, prefilled: int) -> float:
@@ -28,6 +35,13 @@ def learned(decoding: int = 8, batch: int = 512) -> Pace:
 def test_a_step_with_prefill_is_a_fixed_multiple_of_one_without() -> None:
     with_prefill = step_s(8, learned().prefill_budget(8, 8, 1))
     assert with_prefill / step_s(8, 0) == pytest.approx(STRETCH, rel=0.1)
+
+
+def test_beside_streams_that_nobody_has_measured_prefill_is_small() -> None:
+    pace = Pace(512)
+    assert (pace.prefill_budget(1, 0, 2), pace.prefill_budget(0, 0, 1)) == (FIRST_CHUNK, 512)
+    pace.observe(0, 64, step_s(0, 64))
+    assert pace.prefill_budget(1, 0, 2) == FIRST_CHUNK
 
 
 def test_when_nobody_decodes_steps_are_larger_but_not_endless() -> None:
