@@ -10,7 +10,7 @@ from gen import inference_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from internal.inference.backends.base import Generation
-from internal.inference.service import MOST_RECEIPTS, Outbox
+from internal.inference.service import MOST_CHOICES, MOST_RECEIPTS, Outbox, check_choices
 from tests.workers import say, stub, worker
 
 pytestmark = pytest.mark.timeout(60)
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.timeout(60)
 
 async def test_complete_collects_what_stream_complete_says() -> None:
     async with worker() as w, stub(w.target) as s:
-        call = pb.CompleteRequest(request_id="a", request=say('script:[{"say": "one two three"}]'))
+        call = pb.CompleteRequest(request_id="a", request=say('script:[{"think": "hm"}, {"say": "one two three"}]'))
         whole = await s.Complete(call)
         events = [event async for event in s.StreamComplete(call)]
-    assert whole.choices[0].text == "one two three"
+    assert (whole.choices[0].reasoning, whole.choices[0].text) == ("hm", "one two three")
     assert whole.choices[0].finish == pb.STOP
-    assert whole.usage.completion_tokens == 3
+    assert (whole.usage.completion_tokens, whole.usage.reasoning_tokens) == (4, 1)
     assert "".join(e.delta.text for e in events if e.HasField("delta")) == "one two three"
-    assert [e.WhichOneof("kind") for e in events] == ["accepted", "delta", "delta", "delta", "delta", "finished"]
+    assert [e.WhichOneof("kind") for e in events] == ["accepted", *["delta"] * 5, "finished"]
 
 
 async def test_complete_has_all_that_was_said() -> None:
@@ -72,6 +72,7 @@ async def test_choices_without_end_are_refused_and_nobody_waits_for_them(n: int,
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await s.Complete(pb.CompleteRequest(request=request))
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    check_choices(say("Hi", n=MOST_CHOICES))
 
 
 async def test_a_session_carries_many_requests_and_each_ends_once() -> None:
@@ -132,6 +133,8 @@ async def test_a_caller_that_goes_away_leaves_nothing_running(how: str) -> None:
             await w.published.wait()
             task.cancel()
         await asyncio.wait_for(w.service.idle(), 5)
+        (receipt,) = (await s.GetReceipts(pb.GetReceiptsRequest(request_ids=["r"]))).receipts
+    assert receipt.state == pb.Receipt.ABANDONED
     assert w.service.running == 0
 
 
@@ -161,10 +164,14 @@ async def test_tokens_over_the_wire_and_what_is_at_fault() -> None:
             await s.Tokenize(pb.TokenizeRequest(model="other", text="x"))
         with pytest.raises(grpc.aio.AioRpcError) as outside:
             await s.Detokenize(pb.DetokenizeRequest(tokens=[256]))
+        with pytest.raises(grpc.aio.AioRpcError) as unknown_too:
+            await s.Detokenize(pb.DetokenizeRequest(model="other", tokens=[1]))
+        with pytest.raises(grpc.aio.AioRpcError) as too_many:
+            await s.GetReceipts(pb.GetReceiptsRequest(request_ids=["r"] * (MOST_RECEIPTS + 1)))
     assert (list(found.tokens), list(found.pieces)) == ([0x68, 0xC3, 0xA9], [b"h", b"\xc3", b"\xa9"])
     assert (back.text, half.text) == ("hé", "h\ufffd")
-    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
-    assert outside.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert unknown.value.code() == unknown_too.value.code() == grpc.StatusCode.NOT_FOUND
+    assert outside.value.code() == too_many.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert str(outside.value.details()).startswith("tokens: ")
 
 
