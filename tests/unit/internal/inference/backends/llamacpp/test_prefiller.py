@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gen import inference_pb2 as pb
 from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.prefiller import LEAST_TOKENS, NAME, Prefiller
 from internal.inference.backends.batching.scheduler import BEGINNING
+from internal.llamacpp import llama
 from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     POOL,
@@ -93,15 +95,16 @@ def test_after_a_move_that_failed_nothing_counts_as_computed(tiny_gguf: Path) ->
 
 def test_threads_are_shared_only_while_it_works(tiny_gguf: Path) -> None:
     with house(tiny_gguf) as here:
-        assert not here.prefiller.shares
+        threads = partial(llama.llama_n_threads, here.streams.pointer)
+        assert (here.prefiller.shares, threads()) == (False, 2)
         at_rest = here.prefiller.least_tokens
         here.compute(0, prompt(100))
-        assert here.prefiller.shares
+        assert (here.prefiller.shares, threads()) == (True, 1)
         # In steps with half of the threads prompts would take twice as long.
         assert here.prefiller.least_tokens < at_rest
         assert NAME in {thread.name for thread in threading.enumerate()}
         here.prefiller.rest()
-        assert not here.prefiller.shares
+        assert (here.prefiller.shares, threads()) == (False, 2)
         assert NAME not in {thread.name for thread in threading.enumerate()}
         here.compute(1, prompt(100, 1))  # and it comes back
 
