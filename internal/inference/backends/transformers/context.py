@@ -83,8 +83,9 @@ class Context:
     def decode(self, chunks: Sequence[Chunk]) -> Logits:
         """See `library.Context`."""
         try:
-            batch = [self._part(chunk) for chunk in chunks]
-            return self._computed(batch, sum(chunk.wants_logits for chunk in chunks))
+            passes = self._passes([self._part(chunk) for chunk in chunks])
+            logits = [self._computed(batch) for batch in passes]
+            return logits[0] if len(logits) == 1 else np.concatenate(logits)
         except (RuntimeError, TypeError, ValueError) as error:
             raise DecodeError(f"PyTorch: {error}") from error
 
@@ -155,7 +156,19 @@ class Context:
                 raise DecodeError("no pages are left", no_cells=True)
         return FutureRequestState(state, chunk.wants_logits, {}, count)
 
-    def _computed(self, batch: list[FutureRequestState], rows: int) -> Logits:
+    def _passes(self, parts: Sequence[FutureRequestState]) -> list[list[FutureRequestState]]:
+        """One, as a rule. The library has room to read every page once, and reads a shared one for each sequence."""
+        passes: list[list[FutureRequestState]] = [[]]
+        read = 0
+        for part in parts:
+            read += part.state.position_offset
+            if passes[-1] and read > self._cache.max_tokens_read:
+                passes.append([])
+                read = part.state.position_offset
+            passes[-1].append(part)
+        return passes
+
+    def _computed(self, batch: list[FutureRequestState]) -> Logits:
         self._inputs.prepare_batch_tensors(
             requests_in_batch=batch,
             logits_processors=self._processor.logit_processor,
@@ -165,7 +178,7 @@ class Context:
             use_padding=False,
         )
         arguments = self._inputs.get_model_kwargs()
-        wanted = arguments["logits_indices"][:rows]
+        wanted = arguments["logits_indices"][: sum(part.has_new_token for part in batch)]
         if self._picks_rows:
             arguments["logits_to_keep"] = wanted
         logits = self._model(**arguments).logits[0]

@@ -86,6 +86,20 @@ def test_whatever_happens_in_whatever_order(model: Any) -> None:
     assert free_pages(mirror.context) == before
 
 
+def test_a_step_that_reads_shared_pages_more_often_than_there_are_pages(model: Any) -> None:
+    mirror = Mirror(model)
+    for _ in range(2):
+        mirror.extend(0, list(range(3, 3 + 4 * PAGE)))
+    shared = mirror.tokens[0]
+    for sequence in range(1, SEQUENCES):
+        mirror.copy(0, sequence, len(shared))
+    wanted = [0, 1, 3, 4]
+    logits = mirror.context.decode([Chunk(i, len(shared), [100 + i], i in wanted) for i in range(SEQUENCES)])
+    with torch.inference_mode():
+        expected = model(torch.tensor([[*shared, 100 + i] for i in wanted])).logits[:, -1].numpy()
+    np.testing.assert_allclose(logits, expected, atol=2e-3)
+
+
 def test_a_step_for_which_there_are_no_pages(model: Any) -> None:
     context = Context(model, cells=2 * PAGE, sequences=1, batch=64)
     with pytest.raises(DecodeError) as failed:
