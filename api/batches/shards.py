@@ -48,7 +48,7 @@ WAITS = OverloadedError, LedgerUnavailableError, QuotaHeldError
 DIED = WorkerDiedError, UpstreamError
 TRIES = 3  # of what broke
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 20.0
-LOOK_S = 1.0  # how soon a batch that is cancelled, or whose time is up, stops its lines
+LOOK_S = 1.0  # how soon lines stop whose batch is cancelled, or out of time, or whose key is not in force any more
 
 
 class Model(msgspec.Struct):
@@ -83,32 +83,36 @@ class Shards:
         await self._refusals.aclose()
 
     async def _pass(self, batch: Batch, shard: Shard) -> bool:
-        """Runs the lines that have no answer yet. False when the batch stopped meanwhile."""
+        """Runs the lines that have no answer yet; when their key is not in force any more, the next pass refuses what
+        is left. False when the batch stopped meanwhile."""
         whose = await self._principal(batch)
         unanswered = [line async for line in self._lines(batch, shard)]
         # Nothing that may fail comes between these and the end that they are given.
-        over = asyncio.create_task(self._over(batch.id))
+        over = asyncio.create_task(self._over(batch, whose))
         lines = {asyncio.create_task(self._answer(batch, shard, line, whose)) for line in unanswered}
         try:
-            waiting: set[asyncio.Task[None]] = {*lines}
+            waiting: set[asyncio.Task[bool | None]] = {*lines}
             while waiting and not over.done():
                 done, left = await asyncio.wait({*waiting, over}, return_when=asyncio.FIRST_COMPLETED)
                 waiting = left - {over}
                 for task in done:
                     task.result()
-            return not over.done()
+            return not (over.done() and over.result())
         finally:
             for task in (*lines, over):
                 task.cancel()
             await asyncio.gather(*lines, over, return_exceptions=True)
 
-    async def _over(self, batch_id: str) -> None:
-        """Returns when the batch is not in progress any more."""
+    async def _over(self, batch: Batch, whose: Principal | PermissionDeniedError) -> bool:
+        """Returns when lines are to stop: True when the batch is not in progress any more, False when the key is not in
+        force any more."""
         while True:
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(LedgerUnavailableError):
-                if await rows.status(self._app.database, batch_id) != "in_progress":
-                    return
+                if await rows.status(self._app.database, batch.id) != "in_progress":
+                    return True
+                if isinstance(whose, Principal) and isinstance(await self._principal(batch), PermissionDeniedError):
+                    return False
 
     async def _principal(self, batch: Batch) -> Principal | PermissionDeniedError:
         """Whose lines these are, without rate limits; or why none of them may run."""

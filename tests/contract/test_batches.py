@@ -19,6 +19,7 @@ from openai.types import Batch
 from api.batches.tasks import BatchWorker
 from api.state import open_state
 from api.storage import batches as rows
+from tests.contract import tenants
 from tests.contract.tenants import Tenant, ok, refused, stranger
 from tests.edge import Edge
 
@@ -240,6 +241,23 @@ def test_expired(worker: None, edge: Edge, sdk: OpenAI) -> None:
     assert batch.status == "expired" and answers(sdk, batch.output_file_id).keys() == {"done"}
     [late] = answers(sdk, batch.error_file_id).values()
     assert (late["response"], late["error"]["code"]) == (None, "batch_expired")
+
+
+def test_lines_stop_when_their_key_is_not_in_force_any_more(
+    worker: None, edge: Edge, admin: httpx.Client, sdk: OpenAI, tenant: Tenant
+) -> None:
+    """Those that run, and those that wait for them: a key that leaked spends nothing more."""
+    batch_id = created(sdk, [line("done", chat("hello"))] + [line(f"hangs-{n}", chat(SECRET)) for n in range(40)]).id
+    until(sdk, batch_id, lambda batch: batch.request_counts is not None and batch.request_counts.completed == 1)
+    with tenants.tenant(edge, admin, tenant.project) as other:
+        ok(admin.post(f"/admin/v1/keys/{tenant.key_id}/revoke"))
+        with OpenAI(base_url=f"{edge.url}/v1", api_key=other.key, max_retries=0, timeout=10) as theirs:
+            batch = until(theirs, batch_id, lambda batch: batch.status in OVER, patience_s=10)
+            assert batch.status == "completed" and answers(theirs, batch.output_file_id).keys() == {"done"}
+            stopped = [item["response"] for item in answers(theirs, batch.error_file_id).values()]
+    assert [item["body"]["error"]["code"] for item in stopped] == ["permission_denied"] * 40
+    [posted] = edge.sql("SELECT count(*) FROM transfers WHERE kind = 'post' AND project_id = $1", tenant.project)
+    assert posted["count"] == 1
 
 
 def test_an_input_that_is_gone_holds_no_answers_back(worker: None, edge: Edge, sdk: OpenAI) -> None:
