@@ -68,11 +68,11 @@ class Heard:
             self.calls[-1][1] += call.arguments
 
 
-def hear(parser: OutputParser, pieces: Iterable[str], *, at_limit: bool = False) -> Heard:
+def hear(parser: OutputParser, pieces: Iterable[str], *, unfinished: bool = False) -> Heard:
     heard = Heard()
     for piece in pieces:
         heard.take(parser.feed(piece))
-    heard.take(parser.flush(at_limit=at_limit))
+    heard.take(parser.flush(unfinished=unfinished))
     assert parser.called == bool(heard.calls)
     assert len(set(heard.ids)) == len(heard.ids)
     for name, arguments in heard.calls:
@@ -257,7 +257,7 @@ def test_more_calls_than_allowed_are_left_out() -> None:
 )
 def test_reasoning_stands_at_the_start(text: str, reasoning: str, content: str) -> None:
     for pieces, tools in itertools.product(([text], list(text)), (TOOLS, [])):
-        heard = hear(parser_for("<think><tool_call>", tools), pieces, at_limit=not tools)
+        heard = hear(parser_for("<think><tool_call>", tools), pieces, unfinished=not tools)
         assert (heard.reasoning, heard.text) == (reasoning, content)
 
 
