@@ -12,7 +12,8 @@ SDK_TS := sdk/typescript
 KERNELS := internal/embedding/backends/transformers/int16.so
 PROTOS := inference embedding model_host tool_execution
 EXTRAS := inference,embedding,tools,dev,test
-# Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB.
+# Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB. In the
+# order of their folders: pytest would leave files of few tests, which are the slow ones, to the end.
 # What they start hundreds of times is compiled once, whatever the environment says.
 TEST_PROCESSES ?= 3
 
@@ -43,7 +44,7 @@ run: install ## the whole system: installs what is missing, starts, prints a rea
 dev: run
 
 test: install ## every test, on real PostgreSQL, Redis, gRPC and both demo models
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 $(CLIENTS)/node_modules/.package-lock.json $(SDK_TS)/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
