@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -464,18 +465,7 @@ async def test_who_has_said_everything_has_answered_without_an_end(cuts: bool) -
             await left.wait()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        backend = UpstreamBackend(upstream_config(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
-        await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
-        try:
-            answer = Answer(say("Hi"))
-            backend.submit(answer.generation)
-            await answer.end()
-            assert answer.finish() == pb.STOP
-            assert answer.usage.provenance == pb.PROVIDER
-        finally:
-            left.set()
-            await backend.aclose()
+    await ends_well(serve, left, pb.PROVIDER)
 
 
 @pytest.mark.parametrize("stays", [False, True])
@@ -495,16 +485,26 @@ async def test_who_tells_neither_usage_nor_an_end_has_answered_by_estimate(frami
             await left.wait()
         writer.close()
 
+    await ends_well(serve, left, pb.ESTIMATED, idle_timeout_s=1.0)
+
+
+async def ends_well(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    left: asyncio.Event,
+    provenance: pb.Provenance.ValueType,
+    **options: Any,
+) -> None:
+    """A request to such an upstream is answered to its end. `left` is set when the upstream may go."""
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        backend = UpstreamBackend(upstream_config(url, idle_timeout_s=1.0))
+        backend = UpstreamBackend(upstream_config(url, **options))
         await backend.start(lambda events: [generation.owner.put(event) for generation, event in events])  # type: ignore[attr-defined, func-returns-value]
         try:
             answer = Answer(say("Hi"))
             backend.submit(answer.generation)
             await answer.end()
             assert answer.finish() == pb.STOP
-            assert answer.usage.provenance == pb.ESTIMATED
+            assert answer.usage.provenance == provenance
         finally:
             left.set()
             await backend.aclose()
