@@ -15,6 +15,7 @@ T = TypeVar("T")
 # The setting MODEL_BACKEND → the backend of chat models that name none; "": by the format of their files.
 BACKEND_CHOICES = {"auto": "", "llama-cpp": "llamacpp", "transformers": "transformers"}
 MAX_PORT = 65_535
+MOST_S = 1e9  # of what is set in seconds
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]  # the states of models have no room for others
 

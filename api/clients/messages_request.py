@@ -158,9 +158,9 @@ MODES: dict[type[msgspec.Struct], pb.ToolChoice.Mode.ValueType] = {
 
 
 def tool_choice(choice: s.MessageToolChoice) -> pb.ToolChoice:
-    return (
-        forced(choice.name) if isinstance(choice, s.MessageToolChoiceTool) else pb.ToolChoice(mode=MODES[type(choice)])
-    )
+    if isinstance(choice, s.MessageToolChoiceTool):
+        return forced(choice.name)
+    return pb.ToolChoice(mode=MODES[type(choice)])
 
 
 def constraint(config: s.MessageOutputConfig | UnsetType | None) -> pb.Constraint | None:

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from internal.config import ConfigError, check_backend, check_listen
+from internal.config import MOST_S, ConfigError, check_backend, check_listen
 
 MOST = 1 << 53  # of what is counted here
-MOST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from internal.config import ConfigError, check_listen
-
-MOST_S = 1e9
+from internal.config import MOST_S, ConfigError, check_listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
