@@ -171,7 +171,7 @@ class KeyRing:
                 raise incorrect_key(presented)
             known = await self._ask(key_digest, presented, known)
             _put(self._digests, fingerprint, key_digest, _MAX_KNOWN)
-        if known.expires_at_s <= time.time():
+        if known.expires_at_s <= self._database.now_s():
             raise _expired(known)
         return known.principal
 
@@ -290,7 +290,7 @@ async def holder(database: Database, key_id: str) -> Principal:
     if key_id == LOCAL.key_id:
         return LOCAL
     record = await rows.find(database, key_id)
-    expired = record is not None and record.expires_at is not None and record.expires_at <= datetime.now(UTC)
+    expired = record is not None and record.expires_at is not None and record.expires_at.timestamp() <= database.now_s()
     if record is None or record.revoked_at is not None or record.archived or expired:
         raise PermissionDeniedError("The API key that asked for this is not in force any more. Ask again with another.")
     return principal_of(record)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
 
 from api.errors import LedgerUnavailableError
 from api.ledger.pricing import Price
@@ -25,9 +23,8 @@ _NEVER = float("inf")
 class PriceBook:
     """One per process. `start()` begins to listen for changes, `aclose()` ends that."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
         self._loaded = False
         self._versions: dict[str, list[tuple[float, Price]]] = {}  # by model: in force from (unix seconds)
         self._current: dict[str, tuple[float, Price | None]] = {}  # by model: until when (unix seconds), what
@@ -57,7 +54,7 @@ class PriceBook:
     def current(self, model: str) -> Price | None:
         """The price in force; None when the model has none (yet). Raises LedgerUnavailableError when none was read."""
         until_s, price = self._current.get(model, (0.0, None))
-        now_s = self._clock()
+        now_s = self._database.now_s()
         if now_s < until_s:
             return price
         if not self._loaded:

@@ -54,7 +54,8 @@ class Objects:
             counted.leave()
             await asyncio.wait({putting})
             if not putting.cancelled() and putting.exception() is None:
-                await self.delete(key)
+                with contextlib.suppress(StorageUnavailableError):  # it was told; what ends here is the caller
+                    await self.delete(key)
             raise
 
     async def _put(self, key: str, counted: _Counted) -> int:

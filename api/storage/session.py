@@ -96,6 +96,12 @@ class Database:
         self._suspect: BaseException | None = None  # why nobody could be given a connection
         self._ask_again_at = 0.0
         self._tell_again_at: dict[str, float] = {}  # by what is wrong
+        self._clock_began_s = time.time() - time.monotonic()  # unix seconds at the monotonic clock's zero
+
+    def now_s(self) -> float:
+        """Unix seconds by PostgreSQL's clock, by which all processes go, as listeners heard it within the last two
+        seconds; by our own as long as nobody listened."""
+        return time.monotonic() + self._clock_began_s
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -211,16 +217,21 @@ class Database:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
         try:
+            await self._hear_clock(connection)
             await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: on_notice(payload))
             on_listening(True)
             while not lost.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LISTEN_HEARTBEAT_S):
                         await lost.wait()
-                await connection.execute("SELECT 1", timeout=1.0)  # a silent partition shows here
+                await self._hear_clock(connection)  # a silent partition shows here
         finally:
             on_listening(False)
             connection.terminate()
+
+    async def _hear_clock(self, connection: asyncpg.Connection) -> None:
+        now_s: float = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8", timeout=1.0)
+        self._clock_began_s = now_s - time.monotonic()
 
     async def aclose(self) -> None:
         """Waits for connections in use, for at most `timeout_s`, then cuts them."""

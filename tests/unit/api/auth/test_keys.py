@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.auth.keys import PREFIX, KeyRing, digest, is_well_formed, masked, mint
-from api.errors import AuthenticationError, LedgerUnavailableError
+from api.auth.keys import PREFIX, KeyRing, digest, holder, is_well_formed, masked, mint
+from api.errors import AuthenticationError, LedgerUnavailableError, PermissionDeniedError
 from api.storage import keys
 from api.storage.keys import KeyRecord
 from api.storage.session import Database, open_pool
@@ -216,6 +216,24 @@ async def test_expiry_needs_no_notice(ring: KeyRing, store: Database, project: P
     await ring.authenticate(plain)
     assert await seconds_until_refused(ring, plain) < 1.0
     assert "expired at" in await refused(ring, plain)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+async def test_keys_expire_by_the_clock_of_postgresql(
+    jump_s: float, migrated_url: str, store: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is presented, and what asked for a batch."""
+    now = datetime.now(UTC)
+    expired, old = await added(store, expires_at=now - timedelta(hours=1))
+    good, record = await added(store, expires_at=now + timedelta(hours=1))
+    ours = time.time
+    monkeypatch.setattr(time, "time", lambda: ours() + jump_s)
+    async with contextlib.aclosing(await open_pool(migrated_url, 2)) as database, open_ring(database) as ring:
+        assert "expired at" in await refused(ring, expired)
+        with pytest.raises(PermissionDeniedError):
+            await holder(database, old.id)
+        for who in (await ring.authenticate(good), await holder(database, record.id)):
+            assert who.key_id == record.id
 
 
 async def test_rotation_leaves_both_keys_for_the_overlap(ring: KeyRing, store: Database, project: Project) -> None:

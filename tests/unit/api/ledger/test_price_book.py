@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -14,13 +15,14 @@ from api.storage.session import Database, open_pool
 from tests.unit.api.tcp_proxy import proxied
 
 
-async def test_a_price_is_in_force_from_its_date_on(store: Database) -> None:
+async def test_a_price_is_in_force_from_its_date_on(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime.now(UTC)
     await prices.add(store, "tiny", 100, 50, 400, now - timedelta(days=30))
     await prices.add(store, "tiny", 300, 50, 400, now + timedelta(days=30))
     await prices.add(store, "tiny", 200, 50, 400, now - timedelta(days=1))
     clock = [now.timestamp()]
-    book = PriceBook(store, lambda: clock[0])
+    monkeypatch.setattr(store, "now_s", lambda: clock[0])
+    book = PriceBook(store)
     await book.refresh()
 
     def current(days: float) -> int | None:
@@ -55,6 +57,20 @@ async def test_a_new_price_is_heard_of(store: Database) -> None:
         async with asyncio.timeout(10):
             while book._changed.is_set():  # it reads when there is something new, and not all the time
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+async def test_prices_come_into_force_by_the_clock_of_postgresql(
+    jump_s: float, migrated_url: str, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prices.add(store, "tiny", 100, 50, 400)
+    await prices.add(store, "tiny", 200, 50, 400, datetime.now(UTC) + timedelta(hours=1))
+    ours = time.time
+    monkeypatch.setattr(time, "time", lambda: ours() + jump_s)
+    async with contextlib.aclosing(await open_pool(migrated_url, 1)) as database:
+        async with contextlib.aclosing(PriceBook(database)) as book:
+            await book.start()
+            await until(book, 1)
 
 
 async def test_before_anything_was_read_nobody_knows_and_afterwards_an_outage_changes_nothing(

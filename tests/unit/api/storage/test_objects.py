@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -129,6 +130,27 @@ async def test_nothing_is_stored_once_a_cancelled_put_has_ended(objects: Objects
             await task
         with pytest.raises(StorageUnavailableError):
             await content(objects, 0, 1)
+
+
+async def test_a_cancelled_put_is_cancelled_also_when_the_store_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects, synced, go_on = Objects(str(tmp_path)), asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow_disk(_path: Path) -> None:
+        loop.call_soon_threadsafe(synced.set)
+        go_on.wait(30)
+
+    monkeypatch.setattr("api.storage.objects.sync", slow_disk)
+    task = asyncio.create_task(objects.put(KEY, pieces(b"whole")))
+    await synced.wait()
+    task.cancel()
+    (tmp_path / KEY).unlink()
+    (tmp_path / KEY).mkdir()  # which cannot be removed as a file
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 @pytest.mark.parametrize(
