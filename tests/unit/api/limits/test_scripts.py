@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.limits import answers
-from api.limits.dimensions import MAX_BURSTS, Plan, plan
-from api.limits.shared import LEASE_S, SharedBuckets
+from api.limits.dimensions import MAX_BURSTS, PREFIX, Plan, plan
+from api.limits.shared import LEASE_S, MARK_MS, SharedBuckets
 from tests.unit.api.limits.conftest import limit, someone
 
 START_US = 1_800_000_000_000_000
@@ -141,6 +141,39 @@ async def test_a_clock_that_goes_back_an_hour_locks_nobody_out(redis_url: str) -
             answer = await shared.acquire(the_plan, str(number), the_plan.costs_ns(0), print)
             admitted.append(answer[0])
         assert admitted == [1, 1, 0, 0, 1, 1, 1, 0]
+    finally:
+        await shared.aclose(5.0)
+
+
+async def test_what_redis_keeps_outlives_what_it_says_by_seconds_and_says_at_most_46_days(redis_url: str) -> None:
+    the_plan = plan(someone(limit("tokens_per_minute", 600), limit("concurrent_requests", 3)), "m")
+    bucket, places = the_plan.keys
+    running = {places: ["a"]}
+    shared = SharedBuckets(redis_url, 10.0, lambda: running, dict, lambda error: None)
+    shared._now = str(START_US)
+    await shared.start()
+    call = shared._redis.connection.call
+
+    async def charge(ns: int, *leases: bytes) -> int:
+        shared.settle(the_plan.organisation, [(bucket, ns)], leases, "a")
+        return (await shared.acquire(the_plan, "", [0], print))[1]
+
+    async def spare_ms(key: bytes, said_ns: float) -> float:
+        return await call("PTTL", key) - said_ns / 1e6
+
+    try:
+        _, owed_ns, _ = await shared.acquire(the_plan, "a", the_plan.costs_ns(300), print)
+        assert 5_000 < await spare_ms(bucket, owed_ns) <= 10_000
+        assert 5_000 < await spare_ms(places, LEASE_S * 1e9) <= 10_000
+        await call("PERSIST", places)
+        shared.renew()
+        assert 5_000 < await spare_ms(places, LEASE_S * 1e9) <= 10_000
+        assert await charge(10**20) == 4 * 10**15
+        assert 5_000 < await spare_ms(bucket, 4e15) <= 10_000
+        assert await charge(-(10**20), places) == 0
+        assert await call("EXISTS", bucket, places) == 0
+        mark = f"{PREFIX}{{{the_plan.organisation}}}:settled:{shared._process}"
+        assert MARK_MS - 5_000 < await spare_ms(mark.encode(), 0) <= MARK_MS
     finally:
         await shared.aclose(5.0)
 
