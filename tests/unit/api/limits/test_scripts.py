@@ -76,7 +76,9 @@ def plans() -> list[Plan]:
         key=(limit("requests_per_day", 9000, 7), limit("tokens_per_day", 10_000, 200)),
         models=(("m", (limit("concurrent_requests", 2), limit("tokens_per_minute", 333, 61))),),
     )
-    return [plan(first, "m"), plan(first, "other"), plan(someone(limit("requests_per_minute", 7, 3)), "m")]
+    alone = someone(limit("requests_per_minute", 600), limit("concurrent_requests", 1))
+    others = [plan(each, "m") for each in (someone(limit("requests_per_minute", 7, 3)), alone)]
+    return [plan(first, "m"), plan(first, "other"), *others]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

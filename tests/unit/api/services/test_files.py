@@ -143,6 +143,14 @@ async def test_a_file_that_outlived_its_lease_is_refused(files: Files, store: Da
     assert (stored(tmp_path), await states(store)) == ([], [])
 
 
+async def test_a_file_that_a_sweep_took_is_not_finished_though_its_bytes_are_still_to_go(store: Database) -> None:
+    await rows.begin(store, "file-late", ORG, PROJECT, 10, 1000.0, None)
+    await rows.put_off(store, "file-late", 3600.0)
+    came = {"purpose": "batch", "filename": "", "size": 1, "lines": 1, "fault": None, "digest": b""}
+    assert await rows.finish(store, "file-late", **came, expires_after_s=None) is None
+    assert await states(store) == ["removed"]
+
+
 async def test_of_a_file_that_outlives_its_lease_while_it_arrives_nothing_stays(
     files: Files, store: Database, tmp_path: Path
 ) -> None:

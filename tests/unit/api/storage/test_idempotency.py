@@ -67,16 +67,21 @@ async def test_a_place_is_free_when_it_is_a_day_old_or_its_request_is_gone_and_d
     for place in places:
         kept = await claimed(place, "req_other")
         assert kept is not None and (kept.status, kept.body) == (201, str(place).encode())
+    await store.execute("UPDATE idempotency SET created_at = now() - interval '25 hours'")
+    assert await claimed(places[0], "req_again", -60.0) is None
+    await store.execute(HOLD, "req_again", "settled")
+    assert await claimed(places[0], "req_other") == idempotency.Kept(b"req_again", 200, None, None)
 
 
 async def test_leases_are_renewed_without_a_look_at_every_answer(store: Database) -> None:
     await store.execute("TRUNCATE idempotency")
     await store.execute(A_DAY)
-    places = {f"req_{name}": Place("proj_1", "/v1/x", name) for name in "abc"}
+    places = {f"req_{name}": Place("proj_1", "/v1/x", name) for name in "abcd"}
     for owner, place in places.items():
         assert await idempotency.claim(store, place, b"x" * 32, owner, 10.0, DAY_S) is None
     await store.execute("ANALYZE idempotency")
     other = places.pop("req_c")
+    await idempotency.finish(store, places["req_d"], "req_d", 200, b"", b"")  # as it is about to be renewed
     async with store.transaction() as inside:
         await idempotency.renew(inside, places | {"req_somebody": other}, 3600.0)
         assert [row["rows"] for row in await inside.fetch(READ)] == [0]
