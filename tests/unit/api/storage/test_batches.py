@@ -177,11 +177,19 @@ async def test_its_file_stays_while_it_is_read(store: Database) -> None:
 
 
 async def test_a_file_of_answers_that_has_expired_is_written_again(store: Database) -> None:
-    """When the batch takes longer to end than its files are kept: storage was away, or it was cancelled meanwhile."""
-    await store.execute(FILE.replace("'batch', ''", "'batch_output', 'batch_1_error.jsonl'"), "file-1")
-    assert await batches.written(store, "proj_1", "batch_1_error.jsonl") == "file-1"
-    await store.execute("UPDATE files SET expires_at = now()")
-    assert await batches.written(store, "proj_1", "batch_1_error.jsonl") is None
+    """When the batch takes longer to end than its files are kept: storage was away, or it was cancelled meanwhile. So
+    is one that was deleted, and what a caller calls by that name is none."""
+
+    async def becomes(change: str) -> str | None:
+        await store.execute(f"UPDATE files SET {change} WHERE id = 'file-1'")
+        return await batches.written(store, "proj_1", "batch_1_error.jsonl")
+
+    for purpose, file_id in (("batch_output", "file-1"), ("batch", "file-2")):
+        await store.execute(FILE.replace("'batch', ''", f"'{purpose}', 'batch_1_error.jsonl'"), file_id)
+    assert await becomes("expires_at = now() + interval '1 h'") == "file-1"
+    assert await becomes("expires_at = now()") is None
+    assert await becomes("expires_at = NULL") == "file-1"
+    assert await becomes("state = 'removed'") is None
 
 
 async def test_a_batch_is_sealed_beside_answers_that_come(store: Database, migrated_url: str) -> None:
