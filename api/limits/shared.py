@@ -230,7 +230,7 @@ class SharedBuckets:
         for key, leases in self._running().items():
             for i in range(0, len(leases), MAX_BATCH):
                 some = leases[i : i + MAX_BATCH]
-                yield (1, key, self._now, _LEASE_US, 0, len(some), *some)
+                yield (1, key, self._now, _LEASE_US, 0, *some)
 
     def _acquire_words(self, plan: Plan, lease: str, costs_ns: Sequence[int]) -> list[Word]:
         words: list[Word] = [len(plan.keys), *plan.keys, self._now, lease, _LEASE_US, len(plan.rates)]
