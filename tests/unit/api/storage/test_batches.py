@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import pytest
 
-from api.domain import NEXT, OVER, BatchStatus, LineAnswer, TokenUsage, before
-from api.storage import batches, files, jobs, line_answers
+from api.domain import NEXT, OVER, BatchStatus, LineAnswer, TokenUsage, UsageRecord, before
+from api.storage import batches, files, jobs, line_answers, settlements
 from api.storage.batches import Batch, NewShard
 from api.storage.session import Database, open_pool
+from api.storage.settlements import Settlement
 
 SHARDS = [NewShard(number, 10 * number + 1, 10, 100 * number, 100 * number + 99) for number in range(70)]
 FILE = """
@@ -170,8 +172,10 @@ async def test_its_file_stays_while_it_is_read(store: Database) -> None:
     whose = "org_1", "proj_1", "key_1"
     assert not await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
     assert await batches.read(store, "batch_2") is None
-    await store.execute("UPDATE files SET expires_at = now() + interval '1 s'")
+    await store.execute("UPDATE files SET expires_at = now() + interval '1 s', lines = 7")
     assert await batches.add(store, "batch_2", *whose, "/v1/chat/completions", "batch_1", None, None, 3600.0)
+    found = await batches.read(store, "batch_2")
+    assert found is not None and found.total == 7  # as many as it will run, unless one of them is wrong
     [row] = await store.fetch("SELECT expires_at > now() + interval '1 day' FROM files")
     assert row[0]
 
@@ -190,6 +194,27 @@ async def test_a_file_of_answers_that_has_expired_is_written_again(store: Databa
     assert await becomes("expires_at = now()") is None
     assert await becomes("expires_at = NULL") == "file-1"
     assert await becomes("state = 'removed'") is None
+
+
+async def test_a_batch_is_what_the_answers_to_its_lines_are(
+    store: Database, usage_record: Callable[..., UsageRecord]
+) -> None:
+    """Of all its shards, and of no other batch, in the order of its lines; what was refused used nothing."""
+    for number in range(2):
+        assert await batches.begin(store, await made(store, f"batch_{number}"), SHARDS[:2], "tiny", 1, 100) is None
+    assert await batches.usage(store, "batch_0") == TokenUsage()
+    shards = [row["id"] for row in await store.fetch("SELECT id FROM batch_shards ORDER BY batch_id, number")]
+    for number, (shard, line) in enumerate((shard, line) for shard in shards for line in (2, 1, 3)):
+        answer = LineAnswer(shard, line, failed=line == 3, body=b"%d" % line)
+        await line_answers.keep(store, [(f"req_{number}", answer)])
+    records = [usage_record(request_id=f"req_{n}", tokens=TokenUsage(4 * n, 3 * n, 2 * n, n)) for n in (0, 1, 3, 4, 6)]
+    await settlements.settle(store, "me", [Settlement(record, 0, 0, pays=False, held=False) for record in records])
+    assert await batches.usage(store, "batch_0") == TokenUsage(32, 24, 16, 8)
+    assert await batches.usage(store, "batch_1") == TokenUsage(24, 18, 12, 6)
+    found = await batches.read(store, "batch_0")
+    assert found is not None and (found.completed, found.failed) == (4, 2)
+    assert await batches.answers(store, shards[1], failed=False) == [b"1", b"2"]
+    assert await batches.answers(store, shards[1], failed=True) == [b"3"]
 
 
 async def test_a_batch_is_sealed_beside_answers_that_come(store: Database, migrated_url: str) -> None:
