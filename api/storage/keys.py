@@ -56,7 +56,7 @@ _REVOKE = "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at I
 _REVOKE_NAMED = "UPDATE api_keys SET revoked_at = now() WHERE project_id = $1 AND name = $2 AND revoked_at IS NULL"
 _SUCCEED = """
 UPDATE api_keys
-SET rotated_to = $2, expires_at = least(coalesce(expires_at, 'infinity'), now() + $3 * interval '1 second')
+SET rotated_to = $2, expires_at = least(expires_at, now() + $3 * interval '1 second')
 WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL AND coalesce(expires_at, 'infinity') > now()
 RETURNING id
 """

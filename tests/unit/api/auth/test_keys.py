@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.auth.keys import PREFIX, KeyRing, digest, holder, is_well_formed, masked, mint
 from api.errors import AuthenticationError, LedgerUnavailableError, PermissionDeniedError
-from api.storage import keys
+from api.storage import keys, tenants
 from api.storage.keys import KeyRecord
 from api.storage.session import Database, open_pool
 from api.storage.tenants import Project
@@ -249,6 +249,42 @@ async def test_rotation_leaves_both_keys_for_the_overlap(ring: KeyRing, store: D
     _, third = mint(PEPPER, "proj_1", "k")
     assert not await keys.succeed(store, old.id, third, overlap_s=60)
     assert await keys.find(store, third.id) is None
+
+
+async def test_keys_of_a_name_are_revoked_and_those_that_were_stay_as_they_are(
+    store: Database, project: Project
+) -> None:
+    (_, before), (_, now) = await added(store), await added(store)
+    await store.execute("UPDATE api_keys SET revoked_at = '2026-01-01' WHERE id = $1", before.id)
+    _, other = mint(PEPPER, "proj_1", "other")
+    await keys.add(store, other)
+    await keys.revoke_named(store, "proj_1", "k")
+    dates = {record.id: record.revoked_at for record in await keys.list_keys(store)}
+    assert dates[before.id] == datetime(2026, 1, 1, tzinfo=UTC) and dates[other.id] is None
+    assert dates[now.id] is not None
+
+
+async def test_pages_of_keys_are_all_of_them_the_oldest_first(store: Database, project: Project) -> None:
+    await tenants.add_organisation(store, "org_2", "other")
+    for project_id, organisation_id in (("proj_2", "org_1"), ("proj_3", "org_2")):
+        assert await tenants.add_project(store, project_id, organisation_id, project_id) is not None
+    made = [mint(PEPPER, f"proj_{1 + n % 3}", "k")[1] for n in range(12)]
+    for record in made:
+        await keys.add(store, record)
+    for place, record in enumerate(made):  # later ones are older, and some as old as others
+        older = "UPDATE api_keys SET created_at = '2026-01-31'::date - $2::int WHERE id = $1"
+        await store.execute(older, record.id, place // 4)
+    made = [record for place, record in sorted(enumerate(made), key=lambda each: (-(each[0] // 4), each[1].id))]
+    for projects, asked in (
+        (("proj_1", "proj_2", "proj_3"), (None, None)),
+        (("proj_2",), ("proj_2", None)),
+        (("proj_1", "proj_2"), (None, "org_1")),
+        ((), ("proj_1", "org_2")),
+    ):
+        found: list[str] = []
+        while page := await keys.list_keys(store, *asked, after=found[-1] if found else None, limit=3):
+            found += [record.id for record in page]
+        assert found == [record.id for record in made if record.project_id in projects]
 
 
 async def test_rotation_never_lengthens_a_key(store: Database, project: Project) -> None:
