@@ -119,6 +119,27 @@ async def test_a_project_has_room_for_so_many_bodies_that_are_not_whole() -> Non
     await asyncio.gather(*(client.call for client in [*first[2:], *late]))
 
 
+async def test_a_body_that_is_whole_makes_room_while_it_is_answered() -> None:
+    ended = asyncio.Event()
+
+    async def answers(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        await ended.wait()
+
+    size = 2 * body_limit.SMALL_BYTES
+    app = limited(answers, max_bytes=size, timeout_s=30)
+    clients = [Client(app, "ours", size) for _ in range(body_limit.LARGEST_AT_ONCE + 1)]
+    clients[0].go_on.set()
+    async with asyncio.timeout(10):
+        await clients[-1].begun.wait()
+    assert not clients[0].call.done()
+    for client in clients:
+        client.go_on.set()
+    ended.set()
+    await asyncio.gather(*(client.call for client in clients))
+
+
 def upload(piece: bytes, pause_s: float, pieces: int) -> Receive:
     """A client that sends so many pieces, and then nothing more."""
     sent = 0
