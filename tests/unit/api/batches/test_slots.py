@@ -77,6 +77,11 @@ async def test_after_a_refusal_half_as_many() -> None:
     assert len(await lines.settle()) == 8
     slots.refused("tiny")
     assert slots.room("tiny") == 4
+    for _ in range(4):  # and one more when as many were answered
+        slots.answered("tiny")
+        assert slots.room("tiny") == 4
+    slots.answered("tiny")
+    assert slots.room("tiny") == 5
     for _ in range(60):
         slots.answered("tiny")
     assert slots.room("tiny") == 8
