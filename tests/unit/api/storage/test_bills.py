@@ -60,3 +60,7 @@ async def test_a_bill_is_the_same_whichever_parts_of_it_are_there(
         await change.execute("DELETE FROM holds")
     assert await found("req_1") == replace(paid, hold=None)
     assert await bills.find(store, "req_3") is None
+    free = Settlement(usage_record(request_id="req_3"), 0, 0, pays=False, held=False)
+    await settlements.settle(store, "me", [free])
+    bill = await found("req_3")
+    assert (bill.model, bill.hold, bill.price) == ("tiny", None, None) and bill.used is not None
