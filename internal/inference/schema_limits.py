@@ -157,7 +157,7 @@ def _required(schema: dict[str, Any]) -> Iterator[Any]:
 
 def _count(schema: dict[str, Any], keyword: str) -> int:
     value = schema.get(keyword)
-    return int(value) if isinstance(value, int | float) and 0 < value <= MAX_STRING_LENGTH else 0
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def _list(schema: dict[str, Any], keyword: str) -> list[Any]:

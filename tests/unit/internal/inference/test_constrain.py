@@ -19,7 +19,15 @@ from gen import inference_pb2 as pb
 from internal.errors import InvalidRequestError, UnsupportedError
 from internal.inference import constrain
 from internal.inference.constrain import MAX_GRAMMARS, Grammar, Vocabulary
-from internal.inference.schema_limits import checked_schema
+from internal.inference.schema_limits import (
+    MAX_DEPTH,
+    MAX_EXACT,
+    MAX_PASSES,
+    MAX_REPETITION,
+    SchemaError,
+    check_pattern,
+    checked_schema,
+)
 
 BYTES = [bytes([byte]) for byte in range(256)]
 WORDS = [
@@ -237,19 +245,29 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a list": ("[]", "must be an object"),
     "a boolean": ("true", "must be an object"),
     "too large": (json.dumps({"description": "x" * 70_000}), "64 KiB"),
-    "too deep": (json.dumps(nested(17)), "16 levels"),
+    "too deep": (json.dumps(nested(MAX_DEPTH)), "16 levels"),
     "too many properties": (
-        json.dumps({"anyOf": [strict(**{f"p{i}": True for i in range(400)}) for _ in range(13)]}),
-        "64 KiB|5000",
+        json.dumps(
+            {"anyOf": [{"properties": {f"{i}": {} for i in range(400)}} for _ in range(13)]}, separators=(",", ":")
+        ),
+        "5000 properties",
     ),
     "too many optional": (json.dumps({"properties": {f"p{i}": {} for i in range(501)}}), "not required"),
     "too many values": (json.dumps({"enum": list(range(1001))}), "1000 enum values"),
     "too many items": (json.dumps({"type": "array", "minItems": 1001}), "minItems"),
     "too long a text": (json.dumps({"type": "string", "maxLength": 1_000_000}), "maxLength"),
     "too much repetition": (json.dumps({"type": "string", "pattern": "^((a{100}){100}){100}$"}), "repeats"),
+    "too much repetition together": (
+        json.dumps(strict(**{f"p{i}": {"type": "string", "pattern": "^a{900}$"} for i in range(60)})),
+        "parts",
+    ),
     "an open repetition": (json.dumps({"type": "string", "pattern": "^a{2000,}$"}), "repeats"),
     "multiplied unions": (
         json.dumps({"allOf": [{"anyOf": [{"const": j} for j in range(10)]} for _ in range(6)]}),
+        "parts",
+    ),
+    "multiplied choices": (
+        json.dumps({"allOf": [{"oneOf": [{"const": j} for j in range(10)]} for _ in range(6)]}),
         "parts",
     ),
     "an id too long for a float": (
@@ -258,6 +276,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "one within a value": (json.dumps({"const": {"ids": [-(1 << 53) - 1]}}), "-9007199254740993 has too many digits"),
     "too many states": (json.dumps({"type": "integer", "multipleOf": 99_991}), "multipleOf"),
+    "too many states behind the point": (json.dumps({"type": "number", "multipleOf": 0.99991}), "multipleOf"),
     "too many states together": (
         json.dumps(strict(**{f"p{i}": {"type": "integer", "multipleOf": 900 + i} for i in range(90)})),
         "parts",
@@ -276,6 +295,18 @@ REFUSED: dict[str, tuple[str, str]] = {
         "without end",
     ),
     "no end of lists": (json.dumps({"type": "array", "minItems": 1, "items": {"$ref": "#"}}), "without end"),
+    "no end of the only type": (
+        json.dumps({"type": ["array"], "minItems": 1, "prefixItems": [{"$ref": "#"}]}),
+        "without end",
+    ),
+    **{
+        f"no end of {ways}": (json.dumps(strict(n={ways: [{"$ref": "#"}, strict(m={"$ref": "#"})]})), "without end")
+        for ways in ("allOf", "anyOf", "oneOf")
+    },
+    "no end behind an escaped name": (
+        json.dumps({"$defs": {"a /~1": strict(n={"$ref": "#/$defs/a%20~1~01"})}, "$ref": "#/$defs/a%20~1~01"}),
+        "without end",
+    ),
     "no end of names": (
         json.dumps({"type": "object", "minProperties": 1, "additionalProperties": {"$ref": "#"}}),
         "without end",
@@ -283,6 +314,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "ten megabytes": (json.dumps({"description": "x" * 10_000_000}), "64 KiB"),
     "too many bytes in few characters": (json.dumps({"description": "é" * 40_000}, ensure_ascii=False), "64 KiB"),
     "a hundred thousand values": (json.dumps({"enum": list(range(100_000))}), "64 KiB"),
+    "half an item": (json.dumps({"type": "array", "minItems": 1.5}), "minItems"),
     "a billion items": (json.dumps({"type": "array", "minItems": 10**9}), "minItems"),
     "ten thousand levels": ('{"items":' * 10_000 + "{}" + "}" * 10_000, "64 KiB|not valid JSON|16 levels"),
     "a counted bomb": (json.dumps({"type": "string", "pattern": "(a{1,100000}b)*"}), "repeats"),
@@ -300,6 +332,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "uniqueItems": ('{"type": "array", "uniqueItems": true}', "uniqueItems"),
     "contradiction": ('{"allOf": [{"type": "string"}, {"type": "integer"}]}', "Unsatisfiable"),
     "no values": ('{"enum": []}', "Unsatisfiable"),
+    "a group that nobody opened": (json.dumps({"type": "string", "pattern": "a)"}), "unopened group$"),
+    "a number without end": (json.dumps({"type": "string", "pattern": f"^a{{{'9' * 5000}}}$"}), "repeats"),
     "a bad pattern": ('{"type": "string", "pattern": "[a"}', "regex .*unclosed character class$"),
 }
 
@@ -314,6 +348,41 @@ def test_schemas_that_are_refused(case: str) -> None:
     assert caught.value.param == "response_format"
     assert len(caught.value.message) < 500
     assert time.thread_time() - started < 1  # what is not bounded takes far longer; `bench.constrained` measures it
+
+
+def linked(names: list[str]) -> dict[str, Any]:
+    """Each name stands for the next one."""
+    inner = [{"$ref": f"#/$defs/{name}"} for name in names[1:]]
+    return {"$defs": dict(sorted(zip(names, [*inner, INT], strict=True))), "$ref": f"#/$defs/{names[0]}"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        nested(MAX_DEPTH - 1),
+        {"type": "array", "maxItems": MAX_REPETITION},
+        {"type": "integer", "multipleOf": MAX_REPETITION - 1},
+        {"enum": [MAX_EXACT, -MAX_EXACT]},
+        {"enum": [{"$ref": "no schema, but a value"}]},
+        {"type": "array", "minItems": 1, "prefixItems": [INT], "items": {"$ref": "#"}},
+        strict(a={"anyOf": [{"$ref": "#"}, True]}),
+        linked([f"d{n:03}" for n in range(MAX_PASSES + 2)]),
+        linked([f"d{n:03}" for n in reversed(range(MAX_PASSES + 2))]),
+    ],
+    ids=lambda schema: json.dumps(schema)[:60],
+)
+def test_what_is_just_not_too_much_is_taken(schema: dict[str, Any]) -> None:
+    constrain.compile(schema_constraint(schema), VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    "most", ["a{1001}b{1}", "a{0}b{1001}", "(abc){334}d", "((ab){3}c){143}", "(a{10}b){91}", "a{2}{500}c"]
+)
+def test_repetitions_are_counted_as_they_are_written_out(most: str) -> None:
+    """Groups and repetitions of repetitions with all that is in them. One more of the last is too much."""
+    check_pattern(most)
+    with pytest.raises(SchemaError, match="repeats"):
+        check_pattern(f"{most}(abc){{3}}")
 
 
 def test_patterns_of_everyday_life_are_not_too_much() -> None:
@@ -458,6 +527,8 @@ def test_bad_expressions_and_grammars_are_refused(constraint: pb.Constraint) -> 
 @pytest.mark.parametrize(
     ("constraint", "said"),
     [
+        (pb.Constraint(regex="a" * 70_000), "the expression is larger than 64 KiB"),
+        (pb.Constraint(lark=f'start: "{"a" * 70_000}"'), "the grammar is larger than 64 KiB"),
         (pb.Constraint(regex="(?<=a)b"), "look-around, including look-ahead and look-behind, is not supported"),
         (pb.Constraint(lark='start: x\nx: "a" nothing'), 'at 2(4): unknown name: "nothing"'),
         (pb.Constraint(lark="start: x\n\nx: /(?=a)/"), "at 3(4): invalid regex"),
@@ -472,12 +543,15 @@ def test_a_refusal_says_what_is_wrong_and_where_its_author_wrote_it(constraint: 
 @pytest.mark.parametrize(
     "key", ["properties", "enum", "$ref", "allOf", "required", "items", "anyOf", "pattern", "type", "multipleOf"]
 )
-@pytest.mark.parametrize("value", [None, 1, "x", [1], {"a": 1}, [{"a": [None]}], True, -1e308])
+@pytest.mark.parametrize(
+    "value", [None, 1, "x", [1], {"a": 1}, [{"a": [None]}], True, -1e308, 1e-13, float("inf"), float("nan"), [[]]]
+)
 def test_malformed_keywords_never_crash(key: str, value: object) -> None:
-    try:
-        constrain.compile(schema_constraint({key: value}), VOCABULARY)
-    except InvalidRequestError as error:
-        assert error.message.startswith("Invalid schema for response_format")
+    for known in ({}, {"type": "object"}, {"type": "array"}):
+        try:
+            constrain.compile(schema_constraint({**known, key: value}), VOCABULARY)
+        except InvalidRequestError as error:
+            assert error.message.startswith("Invalid schema for response_format")
 
 
 def test_options_of_the_compiler_are_not_the_callers() -> None:
