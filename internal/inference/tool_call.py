@@ -32,11 +32,8 @@ class CallReader:
         return self._expect(character)
 
     def _open(self, character: str) -> Verdict:
-        self._expect = self._key_or_end
+        self._expect = self._start_key
         return Verdict.MORE if character == "{" else Verdict.BROKEN
-
-    def _key_or_end(self, character: str) -> Verdict:
-        return Verdict.DONE if character == "}" else self._start_key(character)
 
     def _start_key(self, character: str) -> Verdict:
         if character in WHITESPACE:
@@ -129,7 +126,6 @@ class ArgumentsReader:
         self._value = JsonValue()
         self._kind = ""  # the first character of the value
         self._pending: list[str] = []  # accepted, not taken yet
-        self._ended = False
 
     def feed(self, character: str) -> Verdict:
         if not self._kind:
@@ -139,10 +135,7 @@ class ArgumentsReader:
                 return Verdict.BROKEN
             self._kind = character
         verdict = self._feed_escaped(character)
-        if verdict is Verdict.DONE:
-            self._ended = True
-            return verdict if self._kind == "{" else self._unpack()
-        return verdict
+        return self._unpack() if verdict is Verdict.DONE and self._kind != "{" else verdict
 
     def take(self) -> str:
         """Text that may be sent now: all of it so far can be completed without taking anything back."""
@@ -156,8 +149,6 @@ class ArgumentsReader:
         """The last text, after the end or instead of what is missing or broken. All taken text is then valid JSON."""
         if self._kind != "{":
             return "{}"
-        if self._ended:
-            return self.take()
         text = "".join(self._pending)
         if self._value.after_comma:
             text = text.rstrip(WHITESPACE).removesuffix(",")
@@ -177,8 +168,8 @@ class ArgumentsReader:
     def _unpack(self) -> Verdict:
         try:
             inner = json.loads("".join(self._pending))
-            if isinstance(inner, str) and inner.strip():
-                inner = json.loads(inner)
+            if isinstance(inner, str):
+                inner = json.loads(inner.strip() or "null")
             if inner and not isinstance(inner, dict):
                 return Verdict.BROKEN
             text = json.dumps(inner or {}, ensure_ascii=False, allow_nan=False)

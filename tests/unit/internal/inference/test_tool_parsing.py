@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from gen import inference_pb2 as pb
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from internal.inference.tool_families import FAMILIES, HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Family, family_of
@@ -129,6 +129,7 @@ def test_any_cut_gives_the_same(source: str, text: str, at: list[int], thinking:
 
 
 @given(st.sampled_from(sorted(SOURCES.values())), fragments())
+@example(SOURCES["hermes"], "\n <tool_call>hm")
 def test_what_is_no_call_is_content_to_the_last_character(source: str, text: str) -> None:
     heard = whole(source, text)
     if not heard.calls:
@@ -185,20 +186,42 @@ ODD_CALLS: dict[str, tuple[str, str, list[list[str]]]] = {
     "unknown tool": ('{"name": "x", "arguments": {}}', '<tool_call>{"name": "x", "arguments": {}}</tool_call>', []),
     "no name": ('{"arguments": {}}', '<tool_call>{"arguments": {}}</tool_call>', []),
     "no JSON": ("hm", "<tool_call>hm</tool_call>", []),
+    "nothing": ("{}", "<tool_call>{}</tool_call>", []),
+    "unknown key": ('{"a": 1, "name": "clock"}', '<tool_call>{"a": 1, "name": "clock"}</tool_call>', []),
+    "no colon": ('{"name", "clock"}', '<tool_call>{"name", "clock"}</tool_call>', []),
+    "no key": ('{name: "clock"}', '<tool_call>{name: "clock"}</tool_call>', []),
+    "no text of a name": ('{"name": 1}', '<tool_call>{"name": 1}</tool_call>', []),
+    "an endless key": (f'{{"{"a" * 400}"}}', f'<tool_call>{{"{"a" * 400}"}}</tool_call>', []),
+    "a name twice": ('{"name": "clock", "name": "weather"}', "", [["clock", "{}"]]),
+    "an id twice": (
+        '{"id": 1, "id": 2, "name": "clock"}',
+        '<tool_call>{"id": 1, "id": 2, "name": "clock"}</tool_call>',
+        [],
+    ),
+    "no comma": ('{"name": "clock" "arguments": {}}', "", [["clock", "{}"]]),
+    "blanks": (' \n{ "name" :\t"clock" , "arguments" : {\n "a" : 1\r\n} }', "", [["clock", '{\n "a" : 1\r\n}']]),
+    "null first": ('{"arguments": null, "name": "clock"}', "", [["clock", "{}"]]),
+    "blanks in a string": ('{"arguments": " ", "name": "clock"}', "", [["clock", "{}"]]),
+    "in a string, first": ('{"arguments": "{\\"a\\": 1}", "name": "clock"}', "", [["clock", '{"a": 1}']]),
+    "a list in a string": ('{"name": "clock", "arguments": "[1]"}', "", [["clock", "{}"]]),
+    "too deep in a string": (f'{{"name": "clock", "arguments": "{"[" * 5000}"}}', "", [["clock", "{}"]]),
     "unknown first key": ('{"a": 1}', '<tool_call>{"a": 1}</tool_call>', []),
     "broken in a text": ('{"name": "clock", "arguments": {"a": "b\\x"}}', "", [["clock", '{"a": "b\\\\"}']]),
     "broken after a comma": ('{"name": "clock", "arguments": {"a": 1, }}', "", [["clock", '{"a": 1}']]),
     "line break in a text": ('{"name": "clock", "arguments": {"a": "b\nc"}}', "", [["clock", '{"a": "b\\nc"}']]),
     "single quotes": ('{"name": "clock", "arguments": {\'a\': 1}}', "", [["clock", "{}"]]),
-    "extra keys": ('{"name": "clock", "arguments": {}, "why": [1]}', "", [["clock", "{}"]]),
+    "extra keys": ('{"name": "clock", "why": [1], "arguments": {"a": 1}}', "", [["clock", '{"a": 1}']]),
 }
 
 
 @pytest.mark.parametrize("case", ODD_CALLS)
 def test_odd_calls(case: str) -> None:
+    """Whatever became of one, the next is a call."""
     text, content, calls = ODD_CALLS[case]
     heard = whole(SOURCES["hermes"], f"<tool_call>{text}</tool_call>")
     assert (heard.text, heard.calls) == (content, calls)
+    heard = whole(SOURCES["hermes"], f'<tool_call>{text}</tool_call><tool_call>{{"name": "weather"}}</tool_call>')
+    assert (heard.text, heard.calls) == (content, [*calls, ["weather", "{}"]])
 
 
 @given(st.integers(0, len(TWO_CALLS["hermes"])))
@@ -251,6 +274,7 @@ def test_more_calls_than_allowed_are_left_out() -> None:
         ("Hi <think>no</think>", "", "Hi <think>no</think>"),
         ("  Hi", "", "  Hi"),
         ("<think></think>\n", "", ""),
+        ("<think>so</think><think>no</think>", "so", "<think>no</think>"),
         ("<think>so</think>Hello <tool_call>", "so", "Hello <tool_call>"),
         ("\n \n", "", "\n \n"),
     ],
@@ -259,6 +283,15 @@ def test_reasoning_stands_at_the_start(text: str, reasoning: str, content: str) 
     for pieces, tools in itertools.product(([text], list(text)), (TOOLS, [])):
         heard = hear(parser_for("<think><tool_call>", tools), pieces, unfinished=not tools)
         assert (heard.reasoning, heard.text) == (reasoning, content)
+
+
+def test_reasoning_is_not_held() -> None:
+    """But for white space, which may be its last, and what might begin its end."""
+    parser = parser_for("<think>", [])
+    pieces = ("<think>\n", "so", " ", "is", "</th", "ink", "</think>\n", "it")
+    said = [Heard(reasoning=delta.reasoning, text=delta.text) for piece in pieces for delta in parser.feed(piece)]
+    assert [one.reasoning for one in said] == ["so", " is", "</think", ""]
+    assert said[-1].text == "it"
 
 
 def test_reasoning_that_the_prompt_opened() -> None:
