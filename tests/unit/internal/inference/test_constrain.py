@@ -22,6 +22,7 @@ from internal.inference.constrain import MAX_GRAMMARS, Grammar, Vocabulary
 from internal.inference.schema_limits import (
     MAX_DEPTH,
     MAX_EXACT,
+    MAX_OPTIONAL_PROPERTIES,
     MAX_PASSES,
     MAX_REPETITION,
     SchemaError,
@@ -363,6 +364,7 @@ def linked(names: list[str]) -> dict[str, Any]:
         {"type": "array", "maxItems": MAX_REPETITION},
         {"type": "integer", "multipleOf": MAX_REPETITION - 1},
         {"enum": [MAX_EXACT, -MAX_EXACT]},
+        strict(**{f"p{i}": BOOL for i in range(MAX_OPTIONAL_PROPERTIES + 1)}),
         {"enum": [{"$ref": "no schema, but a value"}]},
         {"type": "array", "minItems": 1, "prefixItems": [INT], "items": {"$ref": "#"}},
         strict(a={"anyOf": [{"$ref": "#"}, True]}),
