@@ -42,6 +42,25 @@ def test_the_next_process_knows_what_ended_and_not_what_was_cut(tmp_path: Path) 
     assert known(Receipts(Journal(tmp_path / "a")), "ended", "later") == {"ended": 7, "later": 3}
 
 
+USAGE = pb.Usage(prompt_tokens=5, completion_tokens=3)
+ENDS = {
+    pb.Receipt.FINISHED: pb.Event(finished=pb.Finished(usage=USAGE)),
+    pb.Receipt.CANCELLED: pb.Event(finished=pb.Finished(usage=USAGE, cancelled=True)),
+    pb.Receipt.FAILED: pb.Event(failed=pb.Failed(usage=USAGE)),
+    pb.Receipt.ABANDONED: pb.Event(finished=pb.Finished(usage=USAGE, cancelled=True)),
+}
+
+
+@pytest.mark.parametrize("state", ENDS, ids=pb.Receipt.State.Name)
+def test_a_receipt_says_what_became_of_it(state: pb.Receipt.State.ValueType) -> None:
+    kept, generation = Receipts(), Generation("r", pb.GenerateRequest())
+    kept.opened(generation)
+    generation.abandoned = state == pb.Receipt.ABANDONED
+    assert [receipt.state for receipt in kept.find(["r", "unknown"])] == [pb.Receipt.RUNNING]
+    kept.closed(generation, ENDS[state])
+    assert kept.find(["unknown", "r"]) == [pb.Receipt(request_id="r", state=state, usage=USAGE)]
+
+
 def test_a_line_that_was_cut_by_the_kill_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a"
     end(Receipts(Journal(path)), "whole")
@@ -68,8 +87,10 @@ def test_what_is_old_is_forgotten_on_disk_too(tmp_path: Path) -> None:
 def test_the_number_is_bounded_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "KEPT_AT_MOST", 10)
     kept = Receipts(Journal(tmp_path / "a"))
+    opened = len([*Path("/proc/self/fd").iterdir()])
     for number in range(100):
         end(kept, f"r{number}")
+    assert len([*Path("/proc/self/fd").iterdir()]) == opened
     lines = sum(file.read_bytes().count(b"\n") for file in tmp_path.iterdir())
     assert 10 <= lines <= 20
     assert len(known(Receipts(Journal(tmp_path / "a")), *(f"r{number}" for number in range(100)))) == 10
