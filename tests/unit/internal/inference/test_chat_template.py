@@ -403,6 +403,28 @@ def test_what_templates_of_others_use() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a\n  {% if true %}\nb{% endif %}", "a\nb"),
+        ("{{ {'b': [1], 'a': '<ü>'} | tojson(indent=2) }}", '{\n  "b": [\n    1\n  ],\n  "a": "<ü>"\n}'),
+        ("{{ {'b': 1, 'a': 2} | tojson(sort_keys=true, separators=(',', ':')) }}", '{"a":2,"b":1}'),
+        ("{{ 'x\n\ny' | indent }}", "x\n\n    y"),
+        ("{{ 'x\n\ny' | indent('- ', true, true) }}", "- x\n- \n- y"),
+        ("{{ [1, 2] | sum(start=3) }}{{ [{'a': 1}] | sum('a') }}", "61"),
+        ("{{ 2 ** 3 }} {{ 2.5 | round }} {{ 2.55 | round(1, 'floor') }} {{ 155 | round(-1) }}", "8 2.0 2.5 160"),
+        ("{{ [{'a': 'x'}, {'a': 'y'}] | join('-', attribute='a') }}", "x-y"),
+        ("{{ [1, [2]] == [1, [2]] }}{{ [1] in [[1]] }}{{ [[3], [1]] | sort }}", "TrueTrue[[1], [3]]"),
+        ("{{ [[1], [1]].count([1]) }}{{ [[1], [2]].index([2]) }}", "21"),
+        ("{{ {(1, 'a'): 'k'}[(1, 'a')] }}{{ [1, 2] + [3] }}{{ 'a' * 3 }}{{ [0] * 2 }}", "k[1, 2, 3]aaa[0, 0]"),
+        ("{% macro f() %}{{ caller('z') }}{% endmacro %}{% call(x) f() %}-{{ (x | attr('upper'))() }}{% endcall %}", "-Z"),
+    ],
+)  # fmt: skip
+def test_what_is_bounded_does_what_it_does_elsewhere(source: str, text: str) -> None:
+    template = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}" + source, "", "", [])
+    assert template.render(chat(message("user", ":"))) == [f":{text}"]
+
+
 @pytest.mark.parametrize("depth", [100, 200, 300, 450, 600, 2000])
 def test_what_is_nested_deeply_is_shown_or_refused(depth: int) -> None:
     """The parameters of a tool are refused; arguments in a history are shown as they are."""
