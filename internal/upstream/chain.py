@@ -102,9 +102,10 @@ class Chain(Generic[T]):
         return wait_s
 
     @staticmethod
-    def worked(target: Target[T]) -> None:
-        target.rest.worked()
-        target.refused = False
+    def worked(target: Target[T], now_s: float) -> None:
+        if target.rest.until_s <= now_s:  # else its key was refused to somebody who came later
+            target.rest.worked()
+            target.refused = False
         target.upstream.circuit.worked()
 
     @staticmethod

@@ -100,7 +100,7 @@ class Upstreams:
                 if last or begun() or fault.blame is Blame.REQUEST:
                     raise fault.error from None
             else:
-                self._chain.worked(target)
+                self._chain.worked(target, time.monotonic())
                 return result
 
     async def refused(self, way: Way, answer: Answer) -> AttemptError:

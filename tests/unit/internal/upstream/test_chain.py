@@ -43,6 +43,35 @@ def test_a_key_that_is_used_up_rests_as_long_as_it_was_told() -> None:
     assert {chosen(links, 20.1).of for _ in range(4)} == {"a0", "a1"}
 
 
+def test_who_was_sent_before_a_key_was_refused_says_nothing_of_it() -> None:
+    links = chain(1, 1)
+    long, refused = chosen(links), chosen(links)
+    links.failed(refused, USED_UP, 0.0)
+    links.worked(long, 10.0)
+    assert chosen(links, 19.9).of == "b0"
+    assert chosen(links, 20.1).of == "a0"
+
+
+def test_a_key_that_works_is_forgiven() -> None:
+    links = chain(1)
+    (key,) = links.upstreams[0].targets
+    for now_s, rest_s in ((0.0, 1.0), (10.0, 2.0), (20.0, 1.0)):
+        links.failed(key, AttemptError(Blame.KEY, OverloadedError("later"), "HTTP 429"), now_s)
+        assert links.choose(now_s, []) == rest_s
+        if now_s == 10.0:
+            links.worked(key, 12.0)
+    links.failed(key, WRONG_KEY, 30.0)
+    assert links.refused
+    links.worked(key, 30.0 + faults.REFUSED_KEY_S)
+    assert not links.refused
+
+
+def test_keys_of_which_one_is_spent_keep_their_order() -> None:
+    links = chain(3, 1)
+    spent = [links.upstreams[0].targets[1]]
+    assert [chosen(links, spent=spent).of for _ in range(4)] == ["a0", "a2", "a0", "a2"]
+
+
 def test_where_all_rest_the_soonest_is_told() -> None:
     links = chain(1, 1)
     links.failed(chosen(links), USED_UP, 0.0)
@@ -83,8 +112,34 @@ def test_a_circuit_opens_lets_one_try_and_opens_for_longer() -> None:
     links.failed(trial, FAILED, OPEN_S)
     assert chosen(links, 3 * OPEN_S - 0.1).of == "b0"
     trial = chosen(links, 3 * OPEN_S)
-    links.worked(trial)
+    links.worked(trial, 3 * OPEN_S)
     assert [chosen(links, 3 * OPEN_S).of for _ in range(3)] == ["a0"] * 3
+
+
+def test_a_trial_that_failed_or_worked_is_over() -> None:
+    links = chain(1, 1)
+    for _ in range(FAILURES_TO_OPEN):
+        links.failed(chosen(links), FAILED, 0.0)
+    trial = chosen(links, OPEN_S)
+    for number in range(3):  # of those that had been sent before
+        links.failed(trial, FAILED, OPEN_S + number)
+    assert chosen(links, 3 * OPEN_S) is trial
+    links.worked(trial, 3 * OPEN_S)
+    trial.upstream.circuit.begun()
+    for _ in range(FAILURES_TO_OPEN - 1):
+        assert chosen(links, 3 * OPEN_S) is trial
+        links.failed(trial, FAILED, 3 * OPEN_S)
+    assert chosen(links, 3 * OPEN_S) is trial
+
+
+@pytest.mark.parametrize("fault", [BAD, ABSENT, USED_UP])
+def test_an_upstream_that_says_no_is_well(fault: AttemptError) -> None:
+    links = chain(1)
+    for now_s in (0.0, 100.0):
+        for _ in range(FAILURES_TO_OPEN - 1):
+            links.failed(chosen(links, now_s), FAILED, now_s)
+        links.failed(chosen(links, now_s), fault, now_s)
+    assert chosen(links, 200.0).of == "a0"
 
 
 def test_a_circuit_closes_when_an_answer_begins_and_opens_at_the_next_failure() -> None:
