@@ -56,13 +56,30 @@ def test_an_overflow_is_known_and_said_in_the_words_that_clients_know(body: byte
     [
         b'{"error": {"message": "top_k is odd", "param": "top_k"}}',
         b'{"error": {"message": "top_k is odd", "param": ["top_k"], "code": {}}}',
+        b'{"error": {"message": "top_k is odd", "param": 7}}',
         b'{"object": "error", "message": "top_k is odd", "type": "BadRequestError", "param": null, "code": 400}',
         b'[{"error": {"code": 400, "message": "top_k is odd", "status": "INVALID_ARGUMENT"}}]',
     ],
 )
 def test_the_words_of_a_refusal_are_found_in_every_form(body: bytes) -> None:
-    fault = faults.of_answer(400, {}, body, "m")
+    fault = faults.of_answer(400, {}, body, "m", ["sk-1"])
     assert (fault.blame, fault.error.message) == (Blame.REQUEST, "top_k is odd")
+    assert fault.error.param in ("", "top_k")
+
+
+@pytest.mark.parametrize(("param", "told"), [("input", "input"), ("", "messages")])
+def test_an_overflow_is_of_the_messages_unless_its_upstream_knows_better(param: str, told: str) -> None:
+    body = b'{"error": {"message": "Prompt is Too Long", "param": "%b"}}' % param.encode()
+    error = faults.of_answer(400, {}, body, "m").error
+    assert (error.code, error.param) == (pb.CONTEXT_LENGTH_EXCEEDED, told)
+
+
+@pytest.mark.parametrize("status", faults.COME_LATER)
+@pytest.mark.parametrize(
+    ("headers", "told_ms"), [({}, 1000), ({"retry-after-ms": "20"}, 1000), ({"retry-after": "7"}, 7000)]
+)
+def test_when_to_come_again_is_told_and_is_never_at_once(status: int, headers: dict[str, str], told_ms: int) -> None:
+    assert faults.of_answer(status, headers, b"", "m").error.retry_after_ms == told_ms
 
 
 DEEP = b'{"code": %b%b}' % (b"[" * 5000, b"]" * 5000)
@@ -70,7 +87,8 @@ DEEP = b'{"code": %b%b}' % (b"[" * 5000, b"]" * 5000)
 
 @pytest.mark.parametrize("body", [b"[]", b"[7]", b"{}", b'{"error": null}', b'{"error": 7}', b'{"message": 7}', DEEP])
 def test_a_refusal_without_words_is_one(body: bytes) -> None:
-    assert faults.of_answer(400, {}, body, "m").error.code == pb.INVALID_REQUEST
+    error = faults.of_answer(400, {}, body, "m").error
+    assert (error.code, error.message) == (pb.INVALID_REQUEST, "The upstream refused the request as invalid.")
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,30 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_no_request() ->
     assert served == {0: 2, 1: 2, 2: 2, 3: 1}
 
 
+async def test_a_request_that_was_begun_to_be_answered_is_not_sent_again() -> None:
+    said = [OK, b"HTTP/1.1 200 OK\r\n", OK]
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(said.pop(0))
+        if len(said) == 1:
+            writer.close()
+
+    async with serving(serve) as connections:
+        await ask(connections)
+        with pytest.raises(BrokenError, match="closed before"):
+            await ask(connections)
+    assert said == [OK]
+
+
+async def test_closing_all_cuts_what_runs_and_keeps_none() -> None:
+    async with serving(saying(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab")) as connections:
+        answer = await connections.post("/", b"", b"{}")
+        connections.close()
+        with pytest.raises(BrokenError, match="closed before"):
+            await answer.whole()
+    assert not connections._all
+
+
 async def test_an_answer_that_has_no_body_says_nothing_of_the_next() -> None:
     """The connection is closed under the next request, which is not the end of an answer that has not begun."""
 
