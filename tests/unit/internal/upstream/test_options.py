@@ -46,6 +46,7 @@ def test_a_key_is_named_not_written(reference: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load_backend(config)
     assert SECRET not in str(refused.value)
+    assert str(refused.value).startswith("model 'm': ")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,11 @@ def test_a_key_is_named_not_written(reference: str) -> None:
         {"base_url": "api.example.com"},
         *({"base_url": f"http://{address}/v1"} for address in ("a:99999", "a:x", "a:0", "[::1", "a..b", "a" * 64)),
         {"base_url": f"https://user:{SECRET}@api.example.com"},
+        {"base_url": f"https://:{SECRET}@api.example.com"},
+        {"base_url": f"https://{SECRET}@api.example.com"},
+        {"base_url": f"https://user:{SECRET}@api.example.com?a=b"},
         {"base_url": f"https://api.example.com?key={SECRET}"},
+        {"base_url": "https://api.example.com#v1"},
         {"name": "zwölf"},
         {"name": "two\nlines"},
     ],
@@ -70,10 +75,15 @@ def test_headers_may_be_references_and_secrets_have_to_be(tmp_path: Path) -> Non
     (tmp_path / "key").write_text(SECRET)
     headers = {"X-Title": "NovAI", "api-key": f"file:{tmp_path}/key"}
     assert header_lines(options(headers=headers)) == f"x-title: NovAI\r\napi-key: {SECRET}\r\n".encode()
-    for wrong in ({"Authorization": f"Bearer {SECRET}"}, {"x-a": "1\r\nx-b: 2"}, {"x a": "1"}, {"": "1"}):
+    for wrong in ({"Authorization": f"Bearer {SECRET}"}, {"x-a": "1\r\nx-b: 2"}, {"x a": "1"}, {"": "1"}, {"x": "ü"}):
         with pytest.raises(ConfigError) as refused:
             header_lines(options(headers=wrong))
         assert SECRET not in str(refused.value)
+
+
+def test_a_url_that_is_refused_is_shown_without_what_may_be_secret() -> None:
+    with pytest.raises(ConfigError, match=r"base_url 'api\.example\.com/v1': "):
+        check(options(base_url=f"ftp://user:{SECRET}@api.example.com/v1?key={SECRET}"))
 
 
 def test_an_upstream_without_a_name_is_called_by_its_host() -> None:

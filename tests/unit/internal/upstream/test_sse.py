@@ -9,7 +9,7 @@ from internal.upstream.sse import EventReader, TooLongError
 
 STREAM = (
     ': hello\n\nevent: message_start\ndata: {"a": "wörld 👋"}\n\n'
-    'id: 7\r\ndata:{"b": 2}\r\n\r\nretry: 5\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n'
+    'id: 7\r\ndata:{"b": 2}\r\n\r\nretry: 5\n\ndata: one\nid: 8\ndata: two\n\ndata: [DONE]\n\n'
 ).encode()
 EVENTS = ['{"a": "wörld 👋"}'.encode(), b'{"b": 2}', b"one\ntwo", b"[DONE]"]
 
@@ -42,3 +42,8 @@ def test_an_event_without_an_end_is_bounded(piece: bytes) -> None:
     with pytest.raises(TooLongError):
         for _ in range(sse.MOST_EVENT_BYTES // (1 << 20) + 1):
             reader.feed(piece)
+
+
+def test_a_stream_without_an_end_is_not_an_event_without_one() -> None:
+    reader, piece = EventReader(), b"data: " + b"x" * (4 << 20) + b"\n\n"
+    assert [len(reader.feed(piece)) for _ in range(sse.MOST_EVENT_BYTES // (4 << 20) + 1)] == [1] * 5
