@@ -13,7 +13,7 @@ from gen import inference_pb2 as pb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internal.errors import InternalError, InvalidRequestError
+from internal.errors import InternalError, InvalidRequestError, UnsupportedError
 from internal.inference.chat_template import MAX_CPU_S, ChatTemplate
 from internal.inference.tool_families import knows_thinking
 
@@ -259,6 +259,7 @@ def test_thinking_is_steered_by_template_variables_and_old_reasoning_is_left_out
     assert "<think>\nbecause\n</think>" in "".join(thinking.render(kept))
 
 
+SAY = "{% for m in messages %}{{ m.role }}{{ m.content }}{% endfor %}"
 LEVELLED = ChatTemplate(
     "{{ reasoning_effort or 'as ever' }}{% for m in messages %}{{ m.content }}{% endfor %}", "", "", []
 )
@@ -274,6 +275,44 @@ def test_an_effort_that_is_wished_for_is_the_nearest_that_a_template_knows(wish:
     assert switched.endswith("</think>\n\n") is not thinks
     assert LEVELLED.render(conversation) == [f"{level}Hi"]
     assert TEMPLATES["chatml"].render(conversation) == TEMPLATES["chatml"].render(chat(message("user", "Hi")))
+
+
+@pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh"])
+def test_an_effort_is_told_as_it_is_or_refused(effort: str) -> None:
+    conversation = chat(message("user", "Hi"), reasoning_effort=effort)
+    (switched,) = TEMPLATES["thinking"].render(conversation)
+    assert switched.endswith("</think>\n\n") is (effort == "none")
+    for template, takes, said in (
+        (LEVELLED, effort in ("low", "medium", "high"), "are low, medium, high"),
+        (TEMPLATES["chatml"], effort == "none", "does not reason"),
+        (TEMPLATES["reasoner"], effort != "none", "cannot answer without reasoning"),
+    ):
+        with contextlib.nullcontext() if takes else pytest.raises(UnsupportedError, match=said) as refused:
+            (text,) = template.render(conversation)
+            assert template is not LEVELLED or text == f"{effort}Hi"
+        assert takes or refused.value.param == "reasoning_effort"
+
+
+def test_what_a_template_says_of_the_messages_as_they_are_is_told() -> None:
+    """Not what it says of what was made of them."""
+    picky = "{% if 'now' in messages[-1].content %}{{ raise_exception('no ' ~ messages | length) }}{% endif %}"
+    with pytest.raises(InvalidRequestError, match="refuses these messages: no 2") as caught:
+        ChatTemplate(picky + SAY, "", "", []).render(chat(message("system", "x"), message("user", "now")))
+    assert caught.value.param == "messages"
+
+
+def test_who_takes_all_private_characters_is_asked_for_fewer() -> None:
+    every = "".join(map(chr, range(0xE000, 0xF900)))
+    with pytest.raises(InvalidRequestError, match="write fewer"):
+        TEMPLATES["chatml"].render(chat(message("user", every)))
+
+
+def test_arguments_are_text_where_a_template_wants_text() -> None:
+    calls = "{% for c in m.tool_calls or [] %}{{ c.function.name + c.function.arguments }}{% endfor %}"
+    template = ChatTemplate(SAY.replace("{% endfor %}", calls + "{% endfor %}"), "", "", [])
+    assert not template.capabilities.object_arguments
+    said = template.render(chat(message("user", "u"), message("assistant", tool_calls=[call(1)]), result(1, "r")))
+    assert said == ['useruassistantweather{"city": "Köln"}toolr']
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"messages": []}', '{"bos_token": "x"}', "[" * 100_000])
@@ -302,7 +341,6 @@ def test_escaped_json_keeps_text_broken() -> None:
     assert template.render(chat(message("user", "é<e>\\ue000"))) == ['"\\u00e9<', 'e>\\\\ue000"']
 
 
-SAY = "{% for m in messages %}{{ m.role }}{{ m.content }}{% endfor %}"
 TWO_DOUBLED = "{% set x = [1] %}{% set y = [1] %}" + "{% set x = [x, x] %}{% set y = [y, y] %}" * 60
 HOSTILE = {
     "endless loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
