@@ -229,6 +229,19 @@ def test_a_call_that_is_cut_off_has_valid_arguments(length: int) -> None:
     whole(SOURCES["hermes"], TWO_CALLS["hermes"][:length])
 
 
+def test_who_is_cut_within_a_call_is_known() -> None:
+    call = '{"name": "weather", "arguments": {"a": [1]}}'
+    for length in range(len(call) + 1):
+        parser = parser_for(SOURCES["hermes"], TOOLS)
+        parser.feed(f"<tool_call>{call[:length]}")
+        parser.flush()
+        assert parser.cut == (0 < length < len(call))
+
+
+def test_what_may_have_been_a_thought_is_said_when_the_limit_cuts_it() -> None:
+    assert hear(parser_for("<think><tool_call>", TOOLS), ["<thin"], unfinished=True).text == "<thin"
+
+
 @pytest.mark.parametrize("said", ["<tool_call>", "<tool_call>\n", '<tool_call>\n{"name": "wea'])
 def test_of_a_call_that_the_limit_cuts_before_its_name_nothing_is_said(said: str) -> None:
     for piece, unfinished, text in ((said, True, ""), (said, False, said), (f"so: {said}", True, "so: ")):
@@ -275,6 +288,7 @@ def test_more_calls_than_allowed_are_left_out() -> None:
         ("  Hi", "", "  Hi"),
         ("<think></think>\n", "", ""),
         ("<think>so</think><think>no</think>", "so", "<think>no</think>"),
+        ("<think>so </thi", "so </thi", ""),
         ("<think>so</think>Hello <tool_call>", "so", "Hello <tool_call>"),
         ("\n \n", "", "\n \n"),
     ],

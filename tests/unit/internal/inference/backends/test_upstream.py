@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,24 @@ def test_a_conversation_in_openais_form() -> None:
     system, user, assistant, tool, last = body["messages"]
     assert system == {"role": "system", "content": "Be brief."}
     assert user["content"][1] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    assert assistant["content"] is None
-    assert assistant["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at": 1}'}
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+    assert assistant == {"role": "assistant", "content": None, "tool_calls": [call]}
     assert tool == {"role": "tool", "content": "a cat", "tool_call_id": "c1"}
     assert last["content"] == "Sure?"
-    assert [tool["function"]["name"] for tool in body["tools"]] == ["look", "other"]
-    assert body["tools"][0]["function"]["strict"] is True
+    look = {"name": "look", "parameters": {"type": "object"}, "strict": True}
+    other = {"name": "other", "parameters": {"type": "object", "properties": {}}, "description": "Else"}
+    assert body["tools"] == [{"type": "function", "function": look}, {"type": "function", "function": other}]
     assert body["parallel_tool_calls"] is False
+
+
+def test_a_name_is_said_and_tools_of_the_past_are_known_where_none_may_be_called() -> None:
+    request = conversation()
+    request.chat.messages[1].name = "ann"
+    request.chat.tool_choice.mode = pb.ToolChoice.NONE
+    body, other = sent(OpenAICompatible, request), sent(Anthropic, request)
+    assert [message.get("name") for message in body["messages"]] == [None, "ann", None, None, None]
+    assert (body["tool_choice"], other["tool_choice"]) == ("none", {"type": "none"})
+    assert len(body["tools"]) == len(other["tools"]) == 2
 
 
 def test_a_text_alone_is_said_as_such_and_all_else_in_parts() -> None:
@@ -82,15 +94,31 @@ def test_a_conversation_in_anthropics_form() -> None:
     assert (body["max_tokens"], body["stop_sequences"]) == (9, ["END"])
     assert body["system"] == [{"type": "text", "text": "Be brief."}]
     user, assistant, results = body["messages"]
-    assert user["content"][1]["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    assert user["content"] == [{"type": "text", "text": "What is it?"}, {"type": "image", "source": source}]
     assert assistant["content"] == [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": 1}}]
-    assert [block["type"] for block in results["content"]] == ["tool_result", "text"]
+    said = [{"type": "text", "text": "a cat"}]
+    assert results["content"] == [
+        {"type": "tool_result", "tool_use_id": "c1", "content": said},
+        {"type": "text", "text": "Sure?"},
+    ]
+    assert body["tools"][0] == {"name": "look", "input_schema": {"type": "object"}, "strict": True}
     assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
     assert body["tools"][1] == {
         "name": "other",
         "description": "Else",
         "input_schema": {"type": "object", "properties": {}},
     }
+
+
+def test_what_anthropic_has_to_be_told_is_told() -> None:
+    """A limit, by whoever names one, and no message without content."""
+    for asked, of_row, told in ((9, 99, 9), (0, 99, 99), (0, 0, 8192)):
+        options = msgspec.structs.replace(PLAIN, max_tokens=of_row)
+        assert sent(Anthropic, say("Hi", max_tokens=asked), options)["max_tokens"] == told
+    request = say("")
+    request.chat.messages.append(pb.Message(role="assistant", parts=[pb.Part(text="Yes?")]))
+    assert [message["role"] for message in sent(Anthropic, request)["messages"]] == ["assistant"]
 
 
 def test_what_is_as_the_api_has_it_is_not_said() -> None:
@@ -141,12 +169,15 @@ def test_who_is_held_to_a_tool_is_offered_no_other(mode: str, openai: str | None
 
 def test_forms_of_output() -> None:
     request = say("Hi", constraint=pb.Constraint(json_schema='{"type":"object"}'))
-    assert sent(OpenAICompatible, request)["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    named = {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    assert sent(OpenAICompatible, request)["response_format"] == {"type": "json_schema", "json_schema": named}
     assert sent(Anthropic, request)["output_config"] == {
         "format": {"type": "json_schema", "schema": {"type": "object"}}
     }
     request = say("Hi", constraint=pb.Constraint(json_object=True))
     assert sent(OpenAICompatible, request)["response_format"] == {"type": "json_object"}
+    request = say("Hi", constraint=pb.Constraint(lark='start: "a"'))
+    assert sent(OpenAICompatible, request, MORE)["structured_outputs"] == {"grammar": 'start: "a"'}
 
 
 @pytest.mark.parametrize(("effort", "thinking"), [("none", "disabled"), ("minimal", "adaptive"), ("max", "adaptive")])
@@ -198,14 +229,14 @@ def call(name: str | None = None, arguments: str | None = None, **more: Any) -> 
     return {"function": {"name": name, "arguments": arguments}} | more
 
 
-def calls_of(*chunks: bytes) -> list[tuple[bool, str, str]]:
-    """(has an id, name, arguments) of each call, put together as clients do."""
+def calls_of(*chunks: bytes) -> list[tuple[str, str, str]]:
+    """(id, or ? for one of ours, name, arguments) of each call, put together as clients do."""
     reader = OpenAICompatible.reader(pb.GenerateRequest())
     parts = [part for data in chunks for delta in reader.read(data) for part in delta.tool_calls]
     assert [part.index for part in parts] == sorted(part.index for part in parts)
     return [
         (
-            any(part.id for part in parts if part.index == index),
+            re.sub("^call_[0-9a-f]{24}$", "?", "".join(part.id for part in parts if part.index == index)),
             "".join(part.name for part in parts if part.index == index),
             "".join(part.arguments for part in parts if part.index == index),
         )
@@ -220,7 +251,7 @@ def test_calls_as_openai_streams_them() -> None:
         chunk({"tool_calls": [call(None, ":1}", index=0)]}),
         chunk({"tool_calls": [call("b", "", index=1, id="y")]}),
         chunk({}, "tool_calls"),
-    ) == [(True, "a", '{"k":1}'), (True, "b", "{}")]
+    ) == [("x", "a", '{"k":1}'), ("y", "b", "{}")]
 
 
 def test_calls_as_gemini_sends_them() -> None:
@@ -229,14 +260,14 @@ def test_calls_as_gemini_sends_them() -> None:
         chunk({"tool_calls": [call("a", '{"k":1}', index=0, id="x")]}),
         chunk({"tool_calls": [call("b", "{}", index=0, id="y")]}),
         chunk({}, "stop"),
-    ) == [(True, "a", '{"k":1}'), (True, "b", "{}")]
+    ) == [("x", "a", '{"k":1}'), ("y", "b", "{}")]
 
 
 def test_calls_without_ids_or_numbers() -> None:
-    assert calls_of(chunk({"tool_calls": [call("a", '{"k":1}')]}), chunk({}, "stop")) == [(True, "a", '{"k":1}')]
+    assert calls_of(chunk({"tool_calls": [call("a", '{"k":1}')]}), chunk({}, "stop")) == [("?", "a", '{"k":1}')]
     assert calls_of(
         chunk({"tool_calls": [call("a", "{}", index=0), call("b", "{}", index=1)]}), chunk({}, "tool_calls")
-    ) == [(True, "a", "{}"), (True, "b", "{}")]
+    ) == [("?", "a", "{}"), ("?", "b", "{}")]
 
 
 def test_an_id_that_is_repeated_is_the_same_call() -> None:
@@ -244,7 +275,7 @@ def test_an_id_that_is_repeated_is_the_same_call() -> None:
         chunk({"tool_calls": [call("a", '{"k"', index=0, id="x")]}),
         chunk({"tool_calls": [call("", ":1}", index=0, id="x")]}),
         chunk({}, "tool_calls"),
-    ) == [(True, "a", '{"k":1}')]
+    ) == [("x", "a", '{"k":1}')]
 
 
 def test_who_called_ended_with_calls_whatever_the_upstream_says() -> None:
@@ -268,6 +299,57 @@ def test_what_is_said_to_be_null_is_not_there() -> None:
     assert [delta.text for delta in deltas] == ["a"]
     assert reader.finishes[0].finish == pb.STOP
     assert reader.usage is not None and reader.usage.prompt_tokens == 5
+
+
+WHOLE = {
+    "choices": [
+        {
+            "delta": {
+                "content": "a", "reasoning_content": "b", "reasoning": "c", "refusal": "d",
+                "tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            "finish_reason": "stop",
+            "stop_reason": "END",
+            "logprobs": {"content": [{"token": "a", "logprob": -1, "bytes": [97], "top_logprobs": []}]},
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "prompt_tokens_details": {"cached_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    },
+}  # fmt: skip
+IN_BLOCKS = {"choices": [{"delta": {"content": [{"text": "a", "thinking": [{"text": "b", "thinking": "c"}]}]}}]}
+
+
+def with_null(value: Any) -> Iterator[Any]:
+    """Copies of a value, in each of which one member is null."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from ({**value, key: other} for other in with_null(inner))
+            if key not in ("token", "logprob"):
+                yield {**value, key: None}
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from ([*value[:number], other, *value[number + 1 :]] for other in with_null(inner))
+
+
+def test_whatever_is_null_is_not_there() -> None:
+    for said in (*with_null(WHOLE), *with_null(IN_BLOCKS)):
+        OpenAICompatible.reader(pb.GenerateRequest()).read(json.dumps(said).encode())
+
+
+@pytest.mark.parametrize(
+    ("delta", "text", "reasoning"),
+    [
+        ({"refusal": "No."}, "No.", ""),
+        ({"reasoning_content": "Hm", "content": "a"}, "a", "Hm"),
+        ({"reasoning": "Hm"}, "", "Hm"),
+        ({"reasoning": "Hm", "reasoning_content": "Hm"}, "", "Hm"),
+    ],
+)
+def test_what_is_said_under_other_names_is_text_or_thought(delta: dict[str, Any], text: str, reasoning: str) -> None:
+    [said] = OpenAICompatible.reader(pb.GenerateRequest()).read(chunk(delta))
+    assert (said.text, said.reasoning) == (text, reasoning)
 
 
 def test_what_comes_in_blocks_is_text_and_thought() -> None:
