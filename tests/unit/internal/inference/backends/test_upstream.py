@@ -17,7 +17,7 @@ from internal.config import ModelConfig
 from internal.errors import InternalError, InvalidRequestError
 from internal.inference.backends.upstream.anthropic import Anthropic
 from internal.inference.backends.upstream.backend import Run, UpstreamBackend, prompt_tokens
-from internal.inference.backends.upstream.forms import StreamError
+from internal.inference.backends.upstream.forms import StreamError, image_type
 from internal.inference.backends.upstream.openai_compatible import OpenAICompatible, content
 from internal.upstream.chain import FAILURES_TO_OPEN, Upstream
 from internal.upstream.options import UpstreamOptions
@@ -87,6 +87,20 @@ def test_a_text_alone_is_said_as_such_and_all_else_in_parts() -> None:
         ([image, text], ["image_url", "text"]),
     ):
         assert [dict(part)["type"] for part in content(parts)] == kinds  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF\x00\x00\x00\x00WEBP", "image/webp"),
+        (b"GIF89a", "image/gif"),
+        (b"?", "application/octet-stream"),
+    ],
+)
+def test_images_are_what_they_begin_with(image: bytes, kind: str) -> None:
+    assert image_type(image) == kind
 
 
 def test_a_conversation_in_anthropics_form() -> None:
@@ -203,6 +217,10 @@ def test_an_effort_that_is_wished_for_is_the_nearest_that_the_upstream_takes(
     takes = msgspec.structs.replace(PLAIN, efforts=("low", "medium", "high"))
     assert sent(OpenAICompatible, request, takes)["reasoning_effort"] == openai
     assert sent(Anthropic, request, takes).items() >= anthropic.items()
+    for form in (OpenAICompatible, Anthropic):
+        nothing = say("Hi")
+        nothing.chat.effort_is_wish = True
+        assert sent(form, nothing, takes) == sent(form, say("Hi"), takes)
     for form in (OpenAICompatible, Anthropic):  # the upstream may know of none
         assert (
             not {"reasoning_effort", "thinking", "output_config", "chat_template_kwargs"} & sent(form, request).keys()
@@ -252,6 +270,14 @@ def test_calls_as_openai_streams_them() -> None:
         chunk({"tool_calls": [call("b", "", index=1, id="y")]}),
         chunk({}, "tool_calls"),
     ) == [("x", "a", '{"k":1}'), ("y", "b", "{}")]
+
+
+def test_calls_without_arguments_have_empty_ones_before_the_next() -> None:
+    assert calls_of(
+        chunk({"tool_calls": [call("a", None, index=0, id="x"), call("b", None, index=1, id="y")]}),
+        chunk({}, "tool_calls"),
+        chunk({}, "tool_calls"),
+    ) == [("x", "a", "{}"), ("y", "b", "{}")]
 
 
 def test_calls_as_gemini_sends_them() -> None:
