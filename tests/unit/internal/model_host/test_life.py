@@ -164,3 +164,33 @@ def test_only_unanswered_probes_in_a_row_kill(answers: list[bool]) -> None:
     assert done.count(Kill()) == hung
     assert (life.phase is Phase.ERROR) == hung
     assert PROBE_FAILURES == 3
+
+
+@given(attempts=st.integers(0, 5), served=st.booleans(), crashes=st.integers(1, 6))
+def test_what_was_never_ready_has_failed_after_so_many_attempts(attempts: int, served: bool, crashes: int) -> None:
+    life = Life(attempts=attempts)
+    for number in range(1, crashes + 1):
+        life, actions = step(life, Start(number - 1), 0.0)
+        if life.phase is Phase.FAILED:
+            assert not actions
+            break
+        if served and number == 1:
+            life, _ = step(life, Reported(number, Report(port=1)), 0.0)
+        life, actions = step(life, Exited(number, "boom"), 0.0)
+    over = 0 < attempts <= crashes and not served
+    assert life.phase is (Phase.FAILED if over else Phase.ERROR)
+    assert life.restarts == (attempts if over else crashes) - 1
+    assert bool(actions) != over
+
+
+def test_a_process_that_was_killed_is_over_and_the_next_one_begins_anew() -> None:
+    """Whatever is still heard of it; and what the last one owed is not asked of the next."""
+    ready: list[tuple[float, Event]] = [(0.0, Start()), (0.0, Reported(1, Report(port=1)))]
+    hung: list[tuple[float, Event]] = [*ready, *[(1.0, Probed(1, False))] * PROBE_FAILURES, (1.0, Exited(1, "killed"))]
+    again: list[tuple[float, Event]] = [(2.0, Start(1)), (2.0, Reported(2, Report(port=2))), (3.0, Probed(2, False))]
+    assert run([*hung, *again])[0].phase is Phase.READY
+    late: list[tuple[float, Event]] = [(0.0, Start()), (60.0, TookTooLong(1, Phase.LOADING)), (61.0, ready[1][1])]
+    life, done = run(late)
+    assert (life.phase, life.error) == (Phase.ERROR, "took too long to load, killed")
+    assert done == [Spawn(1), Kill()]
+    assert run([*late, (62.0, Exited(1, "signal 9"))])[0].error == life.error

@@ -61,6 +61,48 @@ def test_a_gguf_file(model: Path) -> None:
     assert needed_bytes(row("")) == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "bytes_of_cells"),
+    [
+        ({"cells": 100}, 100 * PER_TOKEN),
+        ({"slots": 1}, 2 * 4096 * PER_TOKEN),
+        ({"slots": 1, "context_length": 8192}, 2 * 8192 * PER_TOKEN),
+        ({"slots": 1, "context_length": 1}, 1024 * PER_TOKEN),
+        ({"cells": 100, "cache_type_k": "q8_0", "cache_type_v": "f32"}, 100 * 640 * (1.0625 + 4)),
+        ({"cells": 100, "cache_type_k": "q4_0", "cache_type_v": "q5_1"}, 100 * 640 * 2 * 0.6875),
+    ],
+)
+def test_what_tokens_keep_follows_the_options(model: Path, options: dict[str, Any], bytes_of_cells: float) -> None:
+    assert needed_bytes(row(model, options=options)) == PROCESS_BYTES + model.stat().st_size + int(bytes_of_cells)
+
+
+def test_what_is_on_a_gpu_is_not_ours(model: Path) -> None:
+    ours = needed_bytes(row(model)) - PROCESS_BYTES
+    for options, share in (
+        ({"device": "cuda:1"}, 0.0),
+        ({"device": "cpu"}, 1.0),
+        ({"n_gpu_layers": 2}, 0.6),
+        ({"n_gpu_layers": 99}, 0.0),
+        ({"n_gpu_layers": 0}, 1.0),
+    ):
+        assert needed_bytes(row(model, options=options)) - PROCESS_BYTES == pytest.approx(share * ours, abs=1)
+
+
+@pytest.mark.parametrize("said", [None, 100, 131_072])
+def test_of_a_context_that_nobody_chose_only_so_much_is_kept(tmp_path: Path, said: int | None) -> None:
+    facts = {"num_hidden_layers": 1, "hidden_size": 1, "num_attention_heads": 1, "max_position_embeddings": said}
+    (tmp_path / "config.json").write_text(json.dumps(facts))
+    streams = row(tmp_path, options={"kv": "streams", "slots": 1})
+    assert needed_bytes(streams) == PROCESS_BYTES + min(said or 4096, 4096) * 2 * 2
+
+
+@pytest.mark.parametrize("config", ["", "[]", '{"num_hidden_layers": true}', '{"a": ' * 5000, "[" * 100_000])
+def test_a_config_that_says_nothing_is_no_reason_to_fail(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "model.safetensors").write_bytes(bytes(1000))
+    assert PROCESS_BYTES + 1000 <= needed_bytes(row(tmp_path)) < PROCESS_BYTES + 2000
+
+
 def test_a_folder(tmp_path: Path) -> None:
     sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 4, "max_position_embeddings": 64}
     (tmp_path / "config.json").write_text(json.dumps(sizes))
