@@ -37,8 +37,8 @@ def request(*texts: str, **more: Any) -> pb.EmbedRequest:
     return pb.EmbedRequest(inputs=[pb.EmbedInput(text=text) for text in texts], **more)
 
 
-def answer_of(vector: Any, tokens: int | None) -> bytes:
-    return json.dumps({"data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": tokens}}).encode()
+def answer_of(vector: Any) -> bytes:
+    return json.dumps({"data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": 1}}).encode()
 
 
 @pytest.mark.parametrize("base64", [False, True])
@@ -48,7 +48,7 @@ async def test_vectors_come_in_the_order_of_the_texts(upstream: Provider, base64
         answer = await stub.Embed(request("one", "four five"))
     assert np.frombuffer(answer.vectors, "<f4").reshape(2, 4).tolist() == [[3, 1, 0, 0.5], [9, 1, 0, 0.5]]
     assert (answer.prompt_tokens, answer.upstream, answer.estimated) == (3, "far", False)
-    assert upstream.asked[0].body["model"] == "remote"
+    assert upstream.asked[0].body == {"model": "remote", "input": ["one", "four five"], "encoding_format": "base64"}
 
 
 async def test_failures_are_tried_again(upstream: Provider) -> None:
@@ -110,7 +110,7 @@ async def test_token_ids_mean_nothing_there(upstream: Provider) -> None:
     ],
 )
 async def test_what_is_no_vector_is_asked_for_again(upstream: Provider, vector: Any) -> None:
-    upstream.faults.append(Fault(200, body=answer_of(vector, 1)))
+    upstream.faults.append(Fault(200, body=answer_of(vector)))
     async with serving(backend(upstream)) as stub:
         answer = await stub.Embed(request("one"))
     assert np.frombuffer(answer.vectors, "<f4").tolist() == [3, 1, 0, 0.5]
@@ -122,9 +122,10 @@ async def test_an_answer_that_is_nested_too_deeply_is_asked_for_again(upstream: 
         assert (await stub.Embed(request("one"))).dimensions == 4
 
 
-@pytest.mark.parametrize("tokens", [-1, 0, None, 1 << 40])
-async def test_counts_that_cannot_be_are_estimated(upstream: Provider, tokens: int | None) -> None:
-    upstream.faults.append(Fault(200, body=answer_of([3, 1, 0, 0.5], tokens)))
+@pytest.mark.parametrize("usage", [None, *({"prompt_tokens": tokens} for tokens in (-1, 0, None, 1 << 40))])
+async def test_counts_that_cannot_be_are_estimated(upstream: Provider, usage: dict[str, Any] | None) -> None:
+    body = {"data": [{"index": 0, "embedding": [3, 1, 0, 0.5]}], "usage": usage}
+    upstream.faults.append(Fault(200, body=json.dumps(body).encode()))
     async with serving(backend(upstream)) as stub:
         answer = await stub.Embed(request("one"))
     assert (answer.estimated, answer.prompt_tokens) == (True, 1)

@@ -25,7 +25,7 @@ def row(path: Path | str, **fields: Any) -> ModelConfig:
 
 
 def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
+    return struct.pack("<Q", len(value.encode())) + value.encode()
 
 
 def whole(name: str, value: int) -> bytes:
@@ -141,6 +141,16 @@ def test_lists_before_what_is_wanted_are_passed_over(tmp_path: Path) -> None:
 def test_a_budget_is_less_than_what_the_machine_has() -> None:
     assert available_bytes(1000, []) == 1000
     assert available_bytes(0, []) > 1000
+
+
+def test_values_of_every_type_are_read(tmp_path: Path) -> None:
+    """Beside each other, so that the size of each counts; as the format numbers them."""
+    forms = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+    values = {kind: 1.5 if form in "fd" else form == "?" or 7 for kind, form in forms.items()}
+    pairs = [text(f"a.{k}") + struct.pack(f"<I{form}", k, values[k]) for k, form in forms.items()]
+    lists = [text(f"l.{k}") + struct.pack(f"<IIQ2{form}", 9, k, 2, *[values[k]] * 2) for k, form in forms.items()]
+    found = read_header(write_gguf(tmp_path / "m.gguf", *lists, *pairs, text("b") + struct.pack("<I", 8) + text("ü")))
+    assert found == {f"a.{kind}": value for kind, value in values.items()} | {"b": "ü"}
 
 
 def test_a_file_that_says_how_it_pools_makes_vectors(tmp_path: Path, model: Path) -> None:
