@@ -285,13 +285,12 @@ def principal_of(record: KeyRecord) -> Principal:
 
 
 async def holder(database: Database, key_id: str) -> Principal:
-    """Whom a key stands for that was presented earlier. Raises PermissionDeniedError when it is not in force any more,
-    LedgerUnavailableError."""
+    """Whom a key stands for that was presented earlier: the newest in force of those it was rotated into, and of those
+    that were rotated into it. Raises PermissionDeniedError when none is in force any more, LedgerUnavailableError."""
     if key_id == LOCAL.key_id:
         return LOCAL
-    record = await rows.find(database, key_id)
-    expired = record is not None and record.expires_at is not None and record.expires_at.timestamp() <= database.now_s()
-    if record is None or record.revoked_at is not None or record.archived or expired:
+    record = await rows.newest_in_force(database, key_id)
+    if record is None:
         raise PermissionDeniedError("The API key that asked for this is not in force any more. Ask again with another.")
     return principal_of(record)
 

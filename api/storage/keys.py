@@ -44,6 +44,10 @@ JOIN tiers t ON t.name = p.tier
 """
 _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
+_OF_LINE = f"""SELECT {_COLUMNS}, (SELECT coalesce(first_id, id) AS id FROM api_keys WHERE id = $1) line
+WHERE (k.id = line.id OR k.first_id = line.id) AND k.revoked_at IS NULL AND coalesce(k.expires_at, 'infinity') > now()
+    AND p.archived_at IS NULL AND o.archived_at IS NULL
+ORDER BY k.created_at DESC LIMIT 1"""  # noqa: S608 — constants only
 _LIST = f"""SELECT {_COLUMNS}
 WHERE ($1::text IS NULL OR k.project_id = $1) AND ($2::text IS NULL OR p.organisation_id = $2)
     AND ($3::text IS NULL OR (k.created_at, k.id) > (SELECT created_at, id FROM api_keys WHERE id = $3))
@@ -76,6 +80,12 @@ async def by_digest(
 
 async def find(database: Database, key_id: str) -> KeyRecord | None:
     row = await database.fetchrow(_BY_ID, key_id)
+    return row and _record(row)
+
+
+async def newest_in_force(database: Database, key_id: str) -> KeyRecord | None:
+    """Of the keys that were rotated into this one, or it into them."""
+    row = await database.fetchrow(_OF_LINE, key_id)
     return row and _record(row)
 
 

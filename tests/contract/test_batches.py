@@ -260,6 +260,20 @@ def test_lines_stop_when_their_key_is_not_in_force_any_more(
     assert posted["count"] == 1
 
 
+def test_lines_go_on_under_the_key_that_theirs_was_rotated_into(
+    worker: None, edge: Edge, admin: httpx.Client, sdk: OpenAI, tenant: Tenant
+) -> None:
+    """With an overlap of none, before they were looked at, and while they run."""
+    slow = "script:" + json.dumps([{"wait_ms": 3000}, {"say": "done"}])
+    running, waiting = (created(sdk, [line(name, chat(slow))]).id for name in ("running", "waiting"))
+    until(sdk, running, lambda batch: batch.status == "in_progress")
+    made = ok(admin.post(f"/admin/v1/keys/{tenant.key_id}/rotate", json={"overlap_s": 0}))
+    with OpenAI(base_url=f"{edge.url}/v1", api_key=made["key"], max_retries=0, timeout=10) as successor:
+        for batch in (over(successor, batch_id) for batch_id in (running, waiting)):
+            assert batch.status == "completed" and batch.request_counts is not None
+            assert (batch.request_counts.completed, batch.error_file_id) == (1, None)
+
+
 def test_an_input_that_is_gone_holds_no_answers_back(worker: None, edge: Edge, sdk: OpenAI) -> None:
     """As when no worker was there for days."""
     batch_id = created(sdk, [line("done", chat("hello")), line("hangs", chat(SECRET))]).id

@@ -293,6 +293,21 @@ async def test_pages_of_keys_are_all_of_them_the_oldest_first(store: Database, p
         assert found == [record.id for record in made if record.project_id in projects]
 
 
+async def test_what_a_key_asked_for_goes_on_under_the_newest_of_its_line(store: Database, project: Project) -> None:
+    line = [(await added(store))[1], *(mint(PEPPER, "proj_1", "k", models=("m",))[1] for _ in range(2))]
+    _, beside = await added(store)
+    for old, new in itertools.pairwise(line):
+        assert await keys.succeed(store, old.id, new, overlap_s=0)
+    for record in line:
+        who = await holder(store, record.id)
+        assert (who.key_id, who.models, who.first_key_id) == (line[-1].id, {"m"}, line[0].id)
+    assert (await holder(store, beside.id)).key_id == beside.id
+    assert await keys.revoke(store, line[-1].id)
+    for record in line:
+        with pytest.raises(PermissionDeniedError):
+            await holder(store, record.id)
+
+
 async def test_rotation_never_lengthens_a_key(store: Database, project: Project) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=1)
     _, old = await added(store, expires_at=soon)
