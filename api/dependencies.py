@@ -55,10 +55,7 @@ class JsonCodec:
 
     def require(self, request: Request, scope: str) -> None:
         """Before the body is looked at. Raises PermissionDeniedError when the key lacks the scope."""
-        if scope not in principal_of(request).scopes:
-            raise PermissionDeniedError(
-                f"This key lacks the scope `{scope}`. Use one that has it.", code="missing_scope"
-            )
+        need(principal_of(request), scope)
 
     def only(self, request: Request, *names: str) -> None:
         """Raises InvalidRequestError for a parameter of the query that is none of `names`: a filter that is misspelt
@@ -124,6 +121,12 @@ def converted(given: str, name: str, kind: Any) -> Any:
         choices = accepted(kind, b"", "")
         why = f"{given[:60]!r}. Supported values are: {choices}" if choices else expected(str(error))
         raise InvalidRequestError(f"Invalid value for '{name}': {why}.", param=name, code="invalid_value") from None
+
+
+def need(principal: Principal, scope: str) -> None:
+    """Raises PermissionDeniedError when the key lacks the scope."""
+    if scope not in principal.scopes:
+        raise PermissionDeniedError(f"This key lacks the scope `{scope}`. Use one that has it.", code="missing_scope")
 
 
 def principal_of(request: Request) -> Principal:

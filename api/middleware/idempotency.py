@@ -6,25 +6,28 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.dependencies import need
+from api.domain import Principal
 from api.errors import ApiError
+from api.json_text import BOM
 from api.middleware import reject
-from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers, Idempotency
+from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers
+from api.state import AppState
 
-PATHS = frozenset(
-    {
-        "/admin/v1/credits",
-        "/v1/batches",
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/messages",
-        "/v1/rerank",
-        "/v1/responses",
-    }
-)
+SCOPES = {  # that a key needs for what was asked for there
+    "/admin/v1/credits": "admin",
+    "/v1/batches": "inference",
+    "/v1/chat/completions": "inference",
+    "/v1/completions": "inference",
+    "/v1/embeddings": "inference",
+    "/v1/messages": "inference",
+    "/v1/rerank": "inference",
+    "/v1/responses": "inference",
+}
 _KEPT_HEADERS = (
     *(b"content-type", b"cache-control", b"x-accel-buffering"),
     *(b"x-novai-ignored-params", b"x-mapped-model", b"x-novai-upstream"),
@@ -32,27 +35,39 @@ _KEPT_HEADERS = (
 _REPLAYED = (b"idempotent-replayed", b"true")
 
 
-class IdempotencyMiddleware:
-    """After authentication: a key is the project's own. Requests without the header pass untouched."""
+class Asked(msgspec.Struct):
+    model: str | None = None
 
-    def __init__(self, app: ASGIApp, idempotency: Callable[[], Idempotency]) -> None:
+
+read_model = msgspec.json.Decoder(Asked).decode
+
+
+class IdempotencyMiddleware:
+    """After authentication: an Idempotency-Key is the project's own, and whoever sends it again must be allowed what it
+    asks for. Requests without the header pass untouched."""
+
+    def __init__(self, app: ASGIApp, state: Callable[[], AppState]) -> None:
         self._app = app
-        self._idempotency = idempotency
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in SCOPES:
             await self._app(scope, receive, send)
             return
         keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
         if not keys:
             await self._app(scope, receive, send)
             return
-        state = scope["state"]
+        state, path = scope["state"], scope["path"]
+        principal: Principal = state["principal"]
         try:
             body = await _whole(receive)
-            claim = await self._idempotency().claim(
-                state["principal"].project_id, scope["path"], keys, body, state["request_id"]
-            )
+            app = self._state()
+            claim = await app.idempotency.claim(principal.project_id, path, keys, body, state["request_id"])
+            if isinstance(claim, Answer):
+                need(principal, SCOPES[path])
+                if (model := read_model(body.removeprefix(BOM)).model) is not None:
+                    app.catalog.allow(model, principal)
         except ApiError as error:
             await reject(scope, send, error)
             return

@@ -88,7 +88,7 @@ class Catalog:
         """The model that answers to that name, loaded, loading or asleep. Raises ModelNotFoundError,
         PermissionDeniedError, and OverloadedError while nobody knows whether there is one."""
         models = self._hosts.models()
-        served = name if self._served(name) else target_of(name, self._hosts.aliases())
+        served = self._own_name(name)
         if not self._served(served):
             if self._hosts.unsure():
                 raise OverloadedError(
@@ -100,19 +100,31 @@ class Catalog:
                 f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists them.",
                 param="model",
             )
-        if not principal.may_use(served):
-            raise PermissionDeniedError(
-                f"This key may not use the model `{served}`. Ask for a key that allows it.",
-                param="model",
-                code="model_not_allowed",
-            )
+        _allow(served, principal)
         return loaded(models[served]) if served in models else self._asleep(served)
+
+    def allow(self, name: str, principal: Principal) -> None:
+        """Whether the model is there or not. Raises PermissionDeniedError when the key may not use it."""
+        _allow(self._own_name(name) or name, principal)
+
+    def _own_name(self, name: str) -> str:
+        """Of the model that answers to that name; empty when none does."""
+        return name if self._served(name) else target_of(name, self._hosts.aliases())
 
     def _asleep(self, model: str) -> Model:
         return model_of(self._hosts.on_demand(model)[0][1])
 
     def _served(self, model: str) -> bool:
         return model in self._hosts.models() or bool(self._hosts.on_demand(model))
+
+
+def _allow(served: str, principal: Principal) -> None:
+    if not principal.may_use(served):
+        raise PermissionDeniedError(
+            f"This key may not use the model `{served}`. Ask for a key that allows it.",
+            param="model",
+            code="model_not_allowed",
+        )
 
 
 def target_of(name: str, aliases: Mapping[str, str]) -> str:

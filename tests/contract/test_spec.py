@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from api.generated.routes import OPERATIONS
 from api.middleware.authenticate import OPEN_PATHS
+from api.middleware.idempotency import SCOPES
 from api.routers.docs import SPEC
 from tests.edge import Edge
 
@@ -49,6 +50,11 @@ def served(edge: Edge) -> set[tuple[str, str]]:
 def test_routes_are_the_spec(edge: Edge, spec: Any) -> None:
     assert operations(spec) == OPERATIONS
     assert served(edge) == set(operations(spec).values()) | {("GET", path) for path in DOCUMENTATION}
+
+
+def test_who_may_send_an_idempotency_key_again(spec: Any) -> None:
+    """Whoever runs a model needs the same scope, though the spec does not ask for it."""
+    assert {path: spec["paths"][path]["post"].get("x-novai-scope", "inference") for path in SCOPES} == SCOPES
 
 
 def test_the_app_serves_the_spec_itself_and_a_page_without_a_cdn(edge: Edge, spec: Any) -> None:

@@ -12,10 +12,12 @@ import asyncpg
 import httpx
 import pytest
 
+from api.auth.keys import mint
 from api.services import idempotency as service
 from api.storage import idempotency as rows
+from api.storage import keys
 from api.storage.idempotency import Place
-from tests.edge import Edge, open_edge
+from tests.edge import PEPPER, Edge, open_edge
 from tests.workers import MODEL
 
 pytestmark = pytest.mark.timeout(60)
@@ -77,6 +79,24 @@ async def test_another_body_is_refused(edge: Edge, client: httpx.AsyncClient) ->
     await post(client, "k")
     answer = await post(client, "k", text="something else")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "idempotency_key_reused")
+    assert await charges(edge) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"scopes": ["usage"]}, "missing_scope"), ({"models": ["another"]}, "model_not_allowed")]
+)
+async def test_another_key_is_told_what_it_may_ask_for(
+    edge: Edge, client: httpx.AsyncClient, fields: dict[str, Any], code: str
+) -> None:
+    first = await post(client, "k")
+    answers = []
+    for allowed in ({"models": [MODEL]}, fields):
+        key, record = mint(PEPPER, "proj_test", "other", **allowed)
+        await keys.add(edge.state.database, record)
+        sent = {"Idempotency-Key": "k", "Authorization": f"Bearer {key}"}
+        answers.append(await client.post(CHAT, json=chat(), headers=sent))
+    assert answers[0].content == first.content and "idempotent-replayed" in answers[0].headers
+    assert (answers[1].status_code, answers[1].json()["error"]["code"]) == (403, code)
     assert await charges(edge) == 1
 
 
