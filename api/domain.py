@@ -139,7 +139,7 @@ BatchStatus = Literal[
 NEXT: Mapping[BatchStatus, tuple[BatchStatus, ...]] = {
     "validating": ("in_progress", "failed", "cancelling"),
     "in_progress": ("finalizing", "cancelling"),
-    "finalizing": ("completed", "expired", "cancelling"),
+    "finalizing": ("completed", "expired"),  # nothing runs any more: it ends as its files say
     "cancelling": ("cancelled",),
     "completed": (),
     "failed": (),

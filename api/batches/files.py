@@ -91,7 +91,6 @@ async def finalize(app: AppState, batch_id: str) -> None:
     report = Report(app, batch, shards, outcome_of(batch, shards))
     output, errors = await report.write(failed=False), await report.write(failed=True)
     used = await rows.usage(app.database, batch_id)
-    # Cancelled at this very moment: the job of that makes another end of it.
     await rows.end(
         app.database, batch_id, report.outcome, output, errors, report.counts[False], report.counts[True], used
     )

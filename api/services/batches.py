@@ -92,12 +92,12 @@ class Batches:
         return Page(found[:limit], len(found) > limit)
 
     async def cancel(self, project_id: str, batch_id: str) -> Batch:
-        """Raises InvalidRequestError when it is over, NotFoundError, LedgerUnavailableError."""
+        """Raises InvalidRequestError when nothing of it runs any more, NotFoundError, LedgerUnavailableError."""
         batch = await self.retrieve(project_id, batch_id)
         if not batch.over:
             await rows.cancel(self._database, batch_id)
             batch = await self.retrieve(project_id, batch_id)
-        if batch.over and batch.status != "cancelled":
+        if batch.status not in ("cancelling", "cancelled"):
             raise InvalidRequestError(
                 f"The batch '{batch_id}' is {batch.status}: there is nothing left to cancel.",
                 param="batch_id",

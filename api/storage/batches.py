@@ -75,7 +75,7 @@ SELECT coalesce(sum(f.bytes), 0)::int8 FROM batches b JOIN files f ON f.id = b.i
 WHERE b.project_id = $1 AND b.status = 'validating'
 """
 _COUNTED = "UPDATE batches SET total = $2, model = $3, queued_tokens = $4 WHERE id = $1"
-_FAIL = "UPDATE batches SET errors = $2 WHERE id = $1"
+_FAIL = "UPDATE batches SET errors = $2, total = 0 WHERE id = $1"
 _ADD_SHARDS = """
 INSERT INTO batch_shards (batch_id, number, first_line, lines, start_byte, end_byte)
 SELECT $1, * FROM unnest($2::int4[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
@@ -99,7 +99,9 @@ FROM batch_shards s JOIN line_answers a ON a.shard_id = s.id JOIN usage u ON u.r
 WHERE s.batch_id = $1 AND u.started_at >= (SELECT created_at FROM batches WHERE id = $1) - interval '1 minute'
 """
 _END = """
-UPDATE batches SET output_file_id = $2, error_file_id = $3, completed = $4, failed = $5, usage = $6 WHERE id = $1
+UPDATE batches
+SET output_file_id = $2, error_file_id = $3, completed = $4, failed = $5, total = $4::int4 + $5::int4, usage = $6
+WHERE id = $1
 """
 _FORGET_SHARDS = "DELETE FROM batch_shards WHERE batch_id = $1"
 _WRITTEN = """

@@ -233,6 +233,15 @@ def test_over_is_over(worker: None, sdk: OpenAI) -> None:
     assert raised.value.code == "batch_not_cancellable"
 
 
+def test_what_is_made_into_files_is_not_cancelled(edge: Edge, sdk: OpenAI) -> None:
+    """One that expired, say: its files tell why lines did not run."""
+    batch_id = created(sdk, [line("a", chat("hello"))]).id
+    edge.sql("UPDATE batches SET status = 'finalizing' WHERE id = $1", batch_id)
+    with pytest.raises(openai.BadRequestError) as raised:
+        sdk.batches.cancel(batch_id)
+    assert raised.value.code == "batch_not_cancellable" and sdk.batches.retrieve(batch_id).status == "finalizing"
+
+
 def test_expired(worker: None, edge: Edge, sdk: OpenAI) -> None:
     batch_id = created(sdk, [line("done", chat("hello")), line("hangs", chat(SECRET))]).id
     until(sdk, batch_id, lambda batch: batch.request_counts is not None and batch.request_counts.completed == 1)

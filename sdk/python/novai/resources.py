@@ -5654,8 +5654,8 @@ class Batches(BatchesHelpers, Resource[SyncClient]):
         """Cancel a batch.
 
         Lines that run are stopped within seconds; the batch is `cancelling` until then. What
-        was answered stays, and is charged. A batch that is over answers 400; cancelling twice
-        is the same as once.
+        was answered stays, and is charged. A batch that is over or `finalizing` answers 400:
+        nothing of it runs. Cancelling twice is the same as once.
 
         """
         call = Call(
@@ -5796,8 +5796,8 @@ class AsyncBatches(AsyncBatchesHelpers, Resource[AsyncClient]):
         """Cancel a batch.
 
         Lines that run are stopped within seconds; the batch is `cancelling` until then. What
-        was answered stays, and is charged. A batch that is over answers 400; cancelling twice
-        is the same as once.
+        was answered stays, and is charged. A batch that is over or `finalizing` answers 400:
+        nothing of it runs. Cancelling twice is the same as once.
 
         """
         call = Call(

@@ -1011,6 +1011,10 @@ class BatchErrors(Object):
 
 
 class BatchCounts(Object):
+    """Of lines. Until they were looked at, `total` are those of the file; a batch that ends
+    before that has none. When a batch is over, `failed` are also those that did not run,
+    and `total` is `completed` and `failed`."""
+
     total: int
     completed: int
     failed: int

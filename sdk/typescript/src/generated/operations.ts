@@ -563,7 +563,8 @@ export class Batches extends Resource {
    * Cancel a batch.
    *
    * Lines that run are stopped within seconds; the batch is `cancelling` until then. What was answered stays, and is
-   * charged. A batch that is over answers 400; cancelling twice is the same as once.
+   * charged. A batch that is over or `finalizing` answers 400: nothing of it runs. Cancelling twice is the same as
+   * once.
    */
   cancel(batch_id: string, options?: RequestOptions): APIPromise<types.Batch> {
     return this.client.request('POST', pathOf('/v1/batches/{batch_id}/cancel', { batch_id }), { options });

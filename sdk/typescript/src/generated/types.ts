@@ -1020,6 +1020,10 @@ export interface BatchErrors {
   data: Array<BatchError>;
 }
 
+/**
+ * Of lines. Until they were looked at, `total` are those of the file; a batch that ends before that has none. When a
+ * batch is over, `failed` are also those that did not run, and `total` is `completed` and `failed`.
+ */
 export interface BatchCounts {
   total: number;
   completed: number;

@@ -47,7 +47,7 @@ def test_every_status_is_reached_and_four_are_the_end() -> None:
     assert set(OVER) == {"completed", "failed", "expired", "cancelled"}
     assert {status for status in NEXT if not before(status)} == {"validating"}
     for status, following in NEXT.items():
-        assert ("cancelling" in following) is (status in ("validating", "in_progress", "finalizing"))
+        assert ("cancelling" in following) is (status in ("validating", "in_progress"))
 
 
 async def test_a_batch_begins_whatever_its_model_is_called(store: Database) -> None:
@@ -88,6 +88,20 @@ async def test_a_batch_that_never_began_fails_when_its_time_is_up(store: Databas
     assert [error["code"] for error in found.errors] == ["batch_expired"]
     assert await batches.begin(store, batch, SHARDS[:1], "tiny", 1, 100) is None
     assert await batches.status(store, batch.id) == "failed" and await batches.queued_tokens(store, "proj_1") == 0
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+async def test_a_batch_that_never_began_has_no_lines(store: Database, end: BatchStatus) -> None:
+    """While it is looked at, it has as many as its file."""
+    batch = await made(store)
+    await store.execute("UPDATE batches SET total = 3")
+    if end == "failed":
+        await batches.fail(store, batch.id, [{"code": "x"}])
+    else:
+        assert await batches.cancel(store, batch.id)
+        assert await batches.end(store, batch.id, end, None, None, 0, 0, TokenUsage())
+    found = await batches.read(store, batch.id)
+    assert found is not None and (found.status, found.total, found.completed, found.failed) == (end, 0, 0, 0)
 
 
 async def test_a_batch_ends_in_one_way(store: Database) -> None:
