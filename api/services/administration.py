@@ -88,8 +88,15 @@ async def find_owner(database: Database, organisation_id: str | None, project: s
 
 
 def owner_of(found: Project | KeyRecord) -> Owner:
+    """Raises NotFoundError for a key of an archived project, as there is no such project to name any more."""
     if isinstance(found, Project):
         return Owner(found.organisation_id, found.id)
+    if found.archived:
+        raise NotFoundError(
+            f"The key {found.id} belongs to a project that is archived: its budgets and limits bind nothing any more. "
+            "Name a key of another project.",
+            param="key_id",
+        )
     return Owner(found.organisation_id, found.project_id, found.id, found.first_id)
 
 

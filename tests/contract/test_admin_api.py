@@ -98,6 +98,12 @@ def test_a_project_from_its_making_to_its_end(edge: Edge, admin: httpx.Client, a
         until(lambda: tenant.chat().status_code == 401)
         refused(admin.post(f"/admin/v1/projects/{tenant.project}/archive"), 404)
         assert tenant.project not in {row["id"] for row in ok(admin.get("/admin/v1/projects"))["data"]}
+        limits = [{"name": "requests_per_minute", "limit": 1}]
+        for answer in (
+            admin.put("/admin/v1/budgets", json={"key_id": tenant.key_id, "kind": "total", "limit_usd": 0}),
+            admin.put("/admin/v1/limits", json={"key_id": tenant.key_id, "limits": limits}),
+        ):
+            assert "Name a key of another project." in refused(answer, 404)["message"]
     assert [(row["action"], row["target"]) for row in audited()] == [
         ("project.create", tenant.project),
         ("key.create", tenant.key_id),
