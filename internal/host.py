@@ -30,6 +30,8 @@ async def serve(settings: HostSettings, modules: Mapping[str, str] = MODULES) ->
     stop, ready = stop_signal(), asyncio.Event()
     with receipts_folder(settings) as receipts:
         host = ModelHost(load_models(settings.models, settings.model_backend), settings, receipts, modules)
+        # Each worker would say so by itself, again and again.
+        await listening("NOVAI_WORKER_HOST", f"{settings.worker_host}:0", SERVICE, "").server.stop(None)
         server = listening("NOVAI_LISTEN", settings.listen, SERVICE, settings.grpc_token)
         rpc.add_ModelHostServiceServicer_to_server(host, server.server)
         await server.start()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from internal.config import MOST_S, ConfigError, check_backend, check_listen
 
@@ -79,6 +80,13 @@ def _whole(text: str, least: int = 0) -> int:
     return found
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
+        raise ValueError(text)
+    return text
+
+
 def _port_range(text: str) -> range:
     first, _, last = text.partition("-")
     ports = range(int(first), int(last) + 1)
@@ -97,12 +105,14 @@ PARSERS: dict[str, Any] = {
     "download_patience_s": _seconds,
     "memory_bytes": _whole,
     "model_dir": Path,
+    "hf_endpoint": _url,
     "preload_model": _preload,
     "context_size": _whole,
     "gpu_layers": partial(_whole, least=-1),
 }
 PLAIN = ("hf_token", "model_backend", "model_dir", "default_model", "preload_model", "context_size", "gpu_layers")
 EXAMPLES = {
+    "hf_endpoint": "a URL such as https://huggingface.co",
     "worker_ports": "a range such as 50061-50160",
     "gpu_layers": "a whole number from -1, which is all",
     **dict.fromkeys(("load_attempts", "memory_bytes", "context_size"), "a whole number from 0"),

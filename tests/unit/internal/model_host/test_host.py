@@ -204,6 +204,9 @@ def free_range(count: int) -> int:
         ({"NOVAI_MEMORY_BYTES": str(1 << 70)}, "NOVAI_MEMORY_BYTES"),
         ({"CONTEXT_SIZE": "-1"}, "CONTEXT_SIZE.*from 0"),
         ({"GPU_LAYERS": "-2"}, "GPU_LAYERS.*from -1"),
+        ({"NOVAI_HF_ENDPOINT": "nan"}, "NOVAI_HF_ENDPOINT='nan': expected a URL such as https://huggingface.co"),
+        ({"NOVAI_HF_ENDPOINT": "https://"}, "NOVAI_HF_ENDPOINT"),
+        ({"NOVAI_HF_ENDPOINT": "https://[mirror"}, "NOVAI_HF_ENDPOINT"),
     ],
 )
 def test_a_setting_that_cannot_work_is_named(env: dict[str, str], named: str) -> None:
@@ -258,6 +261,7 @@ def test_workers_end_with_the_host_however_it_ends(tmp_path: Path, ending: signa
         (f"{ROWS}\naliases: {{gpt-4o: n}}", {}, "there is no model 'n'"),
         (ROWS, {"NOVAI_MODELS": "/nowhere/models.yaml"}, "no such file"),
         (ROWS, {"NOVAI_LISTEN": "203.0.113.1:1", "NOVAI_GRPC_TOKEN": "t"}, "NOVAI_LISTEN"),
+        (ROWS, {"NOVAI_WORKER_HOST": "203.0.113.1", "NOVAI_LOAD_ATTEMPTS": "1"}, "NOVAI_WORKER_HOST"),
         (ROWS, {"NOVAI_RECEIPTS_FOLDER": "/proc/receipts"}, "NOVAI_RECEIPTS_FOLDER"),
     ],
 )
