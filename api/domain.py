@@ -179,6 +179,6 @@ class UsageRecord:
     tokens: TokenUsage
     status: int  # what the client was told; 499 when it left before it was told anything
     streamed: bool
-    started_at_s: float  # unix seconds
+    started_at_s: float  # unix seconds, by PostgreSQL's clock
     ttft_ms: float | None
     duration_ms: float

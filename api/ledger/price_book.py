@@ -51,6 +51,10 @@ class PriceBook:
         """Whether prices were read at all."""
         return self._loaded
 
+    def now_s(self) -> float:
+        """Unix seconds, by the clock that prices go by: PostgreSQL's."""
+        return self._database.now_s()
+
     def current(self, model: str) -> Price | None:
         """The price in force; None when the model has none (yet). Raises LedgerUnavailableError when none was read."""
         until_s, price = self._current.get(model, (0.0, None))

@@ -142,7 +142,7 @@ class Sweeper(Regularly):
             streamed=False,  # nobody is left who knows
             started_at_s=row.started_at_s,
             ttft_ms=None,
-            duration_ms=max(0.0, (time.time() - row.started_at_s) * 1e3),
+            duration_ms=max(0.0, (self._prices.now_s() - row.started_at_s) * 1e3),
         )
         cost = cost_nusd(price, receipt.tokens)
         pays = PAYS[record.outcome]

@@ -39,7 +39,7 @@ class Quote:
 
     request_id: str
     operation: str  # the operationId of the spec
-    started_at_s: float  # unix seconds
+    started_at_s: float  # as of `Admission.now_s`
     prompt_tokens: int  # an upper bound
     completion_tokens: int  # at most, of all choices together; 0: of none
     estimated_tokens: int  # what the rate limits are charged before it runs
@@ -144,6 +144,10 @@ class Admission:
         self._limiter = limiter
         self._prices = prices
         self._refused: dict[tuple[str, str], float] = {}  # project and key → until (monotonic)
+
+    def now_s(self) -> float:
+        """Unix seconds for a quote: bills are of the day that PostgreSQL has."""
+        return self._prices.now_s()
 
     async def admit(self, principal: Principal, model: Model, quote: Quote) -> Ticket:
         """A ticket without a hold yet (`Ticket.take_hold`).

@@ -85,7 +85,7 @@ class EmbeddingService:
         quote = Quote(
             request_id=request_id,
             operation=operation,
-            started_at_s=time.time(),
+            started_at_s=self._admission.now_s(),
             prompt_tokens=size + INPUT_TOKENS * len(inputs),
             completion_tokens=0,
             estimated_tokens=estimate_tokens(size, 0) if isinstance(inputs[0], str) else size,

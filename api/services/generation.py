@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from api.clients.generate_request import choices_of, most_prompt_tokens
 from api.clients.hosts import Hosts
 from api.clients.images import Images, check_images, images_of, weight
@@ -56,7 +54,7 @@ class GenerationService:
         quote = Quote(
             request_id=request_id,
             operation=operation,
-            started_at_s=time.time(),
+            started_at_s=self._admission.now_s(),
             prompt_tokens=most_prompt_tokens(request, size),
             completion_tokens=outputs * min(request.max_tokens or context, context),
             estimated_tokens=estimate_tokens(size, outputs * min(request.max_tokens or DEFAULT_OUTPUT_TOKENS, context)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -51,7 +50,9 @@ class TokenService:
     ) -> AsyncIterator[tuple[Session, Model]]:
         """The least loaded replica of a model, for an admitted request that holds no money."""
         model = await self._catalog.awake(name, "chat", principal)
-        quote = Quote(request_id, operation, time.time(), prompt_tokens=0, completion_tokens=0, estimated_tokens=0)
+        quote = Quote(
+            request_id, operation, self._admission.now_s(), prompt_tokens=0, completion_tokens=0, estimated_tokens=0
+        )
         ticket = await self._admission.admit(principal, model, quote)
         try:
             replica = self._hosts.pick(model.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -59,6 +60,21 @@ async def sound(edge: Edge) -> None:
     while await row(edge, "SELECT count(*) FROM holds WHERE closed_at IS NULL"):
         await asyncio.sleep(0.01)
     assert [(f.invariant.name, f.offences) for f in await verify(edge.state.database) if f.offences] == []
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+async def test_a_bill_is_of_the_day_that_postgresql_has(
+    jump_s: float, fresh_database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock of the edge says."""
+    ours = time.time
+    monkeypatch.setattr(time, "time", lambda: ours() + jump_s)
+    async with open_edge(fresh_database, redis_url) as edge:
+        while abs(edge.state.database.now_s() - ours()) > 60:
+            await asyncio.sleep(0.01)
+        async with httpx.AsyncClient(base_url=edge.url, headers={"authorization": f"Bearer {edge.key}"}) as client:
+            assert (await client.post(CHAT, json=chat())).status_code == 200
+        assert await row(edge, "SELECT abs(extract(epoch FROM now() - started_at)) < 60 FROM usage")
 
 
 async def test_an_answer_costs_what_its_usage_says(edge: Edge, client: httpx.AsyncClient) -> None:
