@@ -1,7 +1,7 @@
 """Whether the ledger is right: its invariants, looked at all the time, and all of them by `novai ledger verify`.
 
 The cheap ones run every minute over what was made in the last minutes, in one process at a time; how many rows break a
-rule is the metric `novai_ledger_drift`. It is zero, or somebody has to look.
+rule is the metric `novai_ledger_drift`. It is zero, or somebody has to look, and stays until that was mended.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ class Reconciler(Regularly):
         super().__init__("ledger-reconciler", self.check, check_s, pause_first=True)
         self._database = database
         self._window_s = window_s
+        self._broken_since: datetime | None = None  # from when on rows are looked at until none of them breaks a rule
 
     async def check(self) -> list[Finding]:
         """The cheap invariants over the last minutes. Nothing when another process is at it. Raises
         LedgerUnavailableError."""
-        since = datetime.now(UTC) - timedelta(seconds=self._window_s)
+        since = self._broken_since or datetime.now(UTC) - timedelta(seconds=self._window_s)
         findings: list[Finding] = []
         async with rows.turn(self._database) as ours:
             for invariant in INVARIANTS if ours else ():
@@ -58,6 +59,8 @@ class Reconciler(Regularly):
                     findings.append(Finding(invariant, found))
         for finding in findings:
             _report(finding)
+        if findings:
+            self._broken_since = since if any(finding.offences for finding in findings) else None
         return findings
 
 

@@ -252,6 +252,22 @@ async def test_the_cheap_checks_run_by_themselves_and_set_the_metric(store: Data
                 await asyncio.sleep(0.01)
 
 
+async def test_drift_is_told_until_it_is_mended(store: Database, world: None) -> None:
+    reconciler = Reconciler(store, window_s=2.0)
+    await store.execute(f"{POST} ('req_x', 'post', 'proj_1', 'credits', 'revenue', 1)")
+    await reconciler.check()
+    reconciler._window_s = -3600.0  # as if all of this had been an hour ago
+    drift = metrics.LEDGER_DRIFT.labels("I02")
+    for _ in range(2):
+        await reconciler.check()
+        assert drift._value.get() == 1
+    async with store.transaction() as inside:
+        await inside.execute("SET LOCAL session_replication_role = replica")
+        await inside.execute("DELETE FROM transfers WHERE request_id = 'req_x'")
+    await reconciler.check()
+    assert drift._value.get() == 0 and reconciler._broken_since is None
+
+
 @pytest.mark.usefixtures("world")
 async def test_one_process_at_a_time_checks(store: Database) -> None:
     async with invariants.turn(store) as ours:
