@@ -67,8 +67,10 @@ def groups(text: str) -> tuple[Group, ...]:
 
 def _filter(principal: Principal, query: UsageQuery) -> UsageFilter:
     """What was asked for, of what the key may see."""
-    last = query.last or datetime.now(UTC).date()
-    first = query.first or last - timedelta(days=min(DEFAULT_DAYS, last.toordinal() - 1))
+    today = datetime.now(UTC).date()
+    last = query.last or today
+    until = min(last, today)
+    first = query.first or until - timedelta(days=min(DEFAULT_DAYS, until.toordinal() - 1))
     if first > last:
         raise InvalidRequestError(
             f"Invalid 'start_date': {first} is after the end, {last}.", param="start_date", code="invalid_value"

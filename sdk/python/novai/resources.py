@@ -5982,7 +5982,8 @@ class Usage(Resource[SyncClient]):
         there is a `limit`.
 
         Args:
-            start_date: First day, UTC. Without it, 30 days before `end_date`.
+            start_date: First day, UTC. Without it, 30 days before `end_date`, or before today where that is
+                earlier.
             end_date: Last day, inclusive, UTC. Without it, today.
             group_by: Comma separated, of `day`, `hour`, `model`, `key` and `project`: a row for each
                 combination, ordered by them. `day` or `hour`, and nothing twice.
@@ -6060,7 +6061,8 @@ class AsyncUsage(Resource[AsyncClient]):
         there is a `limit`.
 
         Args:
-            start_date: First day, UTC. Without it, 30 days before `end_date`.
+            start_date: First day, UTC. Without it, 30 days before `end_date`, or before today where that is
+                earlier.
             end_date: Last day, inclusive, UTC. Without it, today.
             group_by: Comma separated, of `day`, `hour`, `model`, `key` and `project`: a row for each
                 combination, ordered by them. `day` or `hour`, and nothing twice.

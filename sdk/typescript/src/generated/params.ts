@@ -1221,7 +1221,7 @@ export interface BatchesListQuery {
 }
 
 export interface UsageListQuery {
-  /** First day, UTC. Without it, 30 days before `end_date`. */
+  /** First day, UTC. Without it, 30 days before `end_date`, or before today where that is earlier. */
   start_date?: string | undefined;
   /** Last day, inclusive, UTC. Without it, today. */
   end_date?: string | undefined;
