@@ -17,7 +17,7 @@ from internal.errors import UnsupportedError
 @dataclass(frozen=True, slots=True)
 class Feature:
     asked: Callable[[pb.GenerateRequest], object]
-    param: str
+    param: str | Callable[[pb.GenerateRequest], str]  # what the caller calls it
     instead: str  # what to do
 
 
@@ -25,12 +25,23 @@ def _sampling(name: str, off: float = 0.0) -> Callable[[pb.GenerateRequest], boo
     return lambda request: getattr(request.sampling, name) not in (0.0, off)
 
 
+def _form(request: pb.GenerateRequest) -> str:
+    return request.constraint.param or "response_format"
+
+
+def _logprobs(request: pb.GenerateRequest) -> str:
+    """Responses ask for them by other fields."""
+    if request.chat.param != "input":
+        return "logprobs"
+    return "top_logprobs" if request.top_logprobs else "include"
+
+
 FEATURES: Mapping[str, Feature] = {
     "prompts": Feature(lambda r: r.HasField("prompts"), "prompt", "use /v1/chat/completions"),
     "echo": Feature(lambda r: r.echo, "echo", "leave it out"),
     "prompt_only": Feature(lambda r: r.prompt_only, "max_tokens", "ask for at least one token"),
     "n": Feature(lambda r: r.n > 1, "n", "send the request several times"),
-    "logprobs": Feature(lambda r: r.logprobs, "logprobs", "leave it out"),
+    "logprobs": Feature(lambda r: r.logprobs, _logprobs, "leave it out"),
     "seed": Feature(lambda r: r.sampling.HasField("seed"), "seed", "leave it out"),
     "logit_bias": Feature(lambda r: r.sampling.logit_bias, "logit_bias", "leave it out"),
     "top_k": Feature(_sampling("top_k"), "top_k", "use top_p"),
@@ -51,10 +62,12 @@ FEATURES: Mapping[str, Feature] = {
         "reasoning_effort",
         "leave it out",
     ),
-    "json_schema": Feature(lambda r: r.constraint.HasField("json_schema"), "", "ask for the form in the prompt"),
-    "json_object": Feature(lambda r: r.constraint.HasField("json_object"), "", "give a schema, or ask in the prompt"),
+    "json_schema": Feature(lambda r: r.constraint.HasField("json_schema"), _form, "ask for the form in the prompt"),
+    "json_object": Feature(
+        lambda r: r.constraint.HasField("json_object"), _form, "give a schema, or ask in the prompt"
+    ),
     "grammar": Feature(
-        lambda r: r.constraint.WhichOneof("kind") in ("regex", "lark"), "", "use response_format with a schema"
+        lambda r: r.constraint.WhichOneof("kind") in ("regex", "lark"), _form, "use response_format with a schema"
     ),
 }
 
@@ -78,5 +91,5 @@ def check(request: pb.GenerateRequest, lacks: Collection[str]) -> None:
     """Raises UnsupportedError for the first thing that is asked for and lacking."""
     for name, feature in FEATURES.items():
         if name in lacks and feature.asked(request):
-            param = feature.param or request.constraint.param or "response_format"
+            param = feature.param if isinstance(feature.param, str) else feature.param(request)
             raise UnsupportedError(f"'{param}' is not supported with this model: {feature.instead}.", param)
