@@ -135,7 +135,8 @@ async def show_credits(settings: Settings, options: argparse.Namespace) -> None:
     if not found and not options.json:
         print(f"Project {project.organisation}/{project.name} is post-paid: nobody has added credits to it.")
         return
-    show(options, [_budget_fields(credit, options.json) for credit in found])
+    named = {} if options.json else {"project": f"{project.organisation}/{project.name}"}
+    show(options, [_budget_fields(credit, options.json) | named for credit in found])
 
 
 async def set_budget(settings: Settings, options: argparse.Namespace) -> None:

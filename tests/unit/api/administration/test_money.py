@@ -128,7 +128,7 @@ def test_credits_are_added_once(novai: Novai, project: str) -> None:
         "left_nusd": 12_500_000_001,
         "alerts": [50, 80, 100],
     }
-    assert "$12.500000001" in novai("credits show")
+    assert "$12.500000001" in novai("credits show") and "default/default  " in novai("credits show")
     novai("projects create other")
     assert "$12.50 left" in novai("credits add 12.50 --id payment-1 --project other")
 
