@@ -130,7 +130,15 @@ async def list_projects(database: Database, organisation_id: str) -> list[Projec
 
 
 async def create_project(database: Database, actor: str, organisation_id: str, name: str) -> Project:
-    """Raises ConflictError when the name is taken, NotFoundError when there is no such organisation."""
+    """Raises InvalidRequestError for a name that no path can have, ConflictError when it is taken, NotFoundError when
+    there is no such organisation."""
+    if "/" in name or name in (".", ".."):
+        raise InvalidRequestError(
+            f"A project cannot be named {name!r}: names stand in paths, and this one would be another path. Choose "
+            "another name.",
+            param="name",
+            code="invalid_value",
+        )
     async with changing(database) as inside:
         try:
             made = await tenants.add_project(inside, new_id("proj"), organisation_id, name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -116,6 +118,19 @@ def test_a_name_has_no_white_space_around_it(admin: httpx.Client, tenant: Tenant
     for path, body in (("projects", {}), ("keys", {"project": tenant.project})):
         error = refused(admin.post(f"/admin/v1/{path}", json=body | {"name": name}), 400)
         assert error["param"] == "name", (path, error)
+
+
+@pytest.mark.parametrize("name", ["a/b", ".", ".."])
+def test_a_name_that_no_path_can_have_is_refused(admin: httpx.Client, name: str) -> None:
+    error = refused(admin.post("/admin/v1/projects", json={"name": name}), 400, "invalid_value")
+    assert error["param"] == "name"
+
+
+def test_a_project_is_found_by_its_name_however_that_is_written(admin: httpx.Client) -> None:
+    name = f"a b?#%2F&.. {secrets.token_hex(4)}"
+    made = ok(admin.post("/admin/v1/projects", json={"name": name}))
+    archived = admin.post(f"/admin/v1/projects/{quote(name, safe='')}/archive")
+    assert ok(archived)["id"] == made["id"]
 
 
 def test_keys_are_listed_a_page_at_a_time(admin: httpx.Client, tenant: Tenant) -> None:

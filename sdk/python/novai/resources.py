@@ -1395,6 +1395,8 @@ class AdminProjects(Resource[SyncClient]):
     ) -> types.AdminProject:
         """Create a project.
 
+        Its name may stand in paths, so it has no `/` and is neither `.` nor `..` (400).
+
         Args:
             name: Without white space around it.
         """
@@ -1497,6 +1499,8 @@ class AsyncAdminProjects(Resource[AsyncClient]):
         **options: Unpack[RequestOptions],
     ) -> types.AdminProject:
         """Create a project.
+
+        Its name may stand in paths, so it has no `/` and is neither `.` nor `..` (400).
 
         Args:
             name: Without white space around it.

@@ -85,7 +85,11 @@ export class AdminProjects extends Resource {
     return this.client.page('/admin/v1/projects', null, { options });
   }
 
-  /** Create a project. */
+  /**
+   * Create a project.
+   *
+   * Its name may stand in paths, so it has no `/` and is neither `.` nor `..` (400).
+   */
   create(body: params.AdminCreateProject, options?: RequestOptions): APIPromise<types.AdminProject> {
     return this.client.request('POST', '/admin/v1/projects', { body, options });
   }
