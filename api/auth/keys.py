@@ -286,7 +286,8 @@ def principal_of(record: KeyRecord) -> Principal:
 
 async def holder(database: Database, key_id: str) -> Principal:
     """Whom a key stands for that was presented earlier: the newest in force of those it was rotated into, and of those
-    that were rotated into it. Raises PermissionDeniedError when none is in force any more, LedgerUnavailableError."""
+    that were rotated into it. Raises PermissionDeniedError when it was revoked or none is in force any more,
+    LedgerUnavailableError."""
     if key_id == LOCAL.key_id:
         return LOCAL
     record = await rows.newest_in_force(database, key_id)

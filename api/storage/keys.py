@@ -44,7 +44,8 @@ JOIN tiers t ON t.name = p.tier
 """
 _BY_DIGEST = f"SELECT {_COLUMNS} WHERE k.digest = ANY($1::bytea[])"
 _BY_ID = f"SELECT {_COLUMNS} WHERE k.id = $1"
-_OF_LINE = f"""SELECT {_COLUMNS}, (SELECT coalesce(first_id, id) AS id FROM api_keys WHERE id = $1) line
+_OF_LINE = f"""SELECT {_COLUMNS},
+    (SELECT coalesce(first_id, id) AS id FROM api_keys WHERE id = $1 AND revoked_at IS NULL) line
 WHERE (k.id = line.id OR k.first_id = line.id) AND k.revoked_at IS NULL AND coalesce(k.expires_at, 'infinity') > now()
     AND p.archived_at IS NULL AND o.archived_at IS NULL
 ORDER BY k.created_at DESC LIMIT 1"""  # noqa: S608 — constants only
@@ -84,7 +85,7 @@ async def find(database: Database, key_id: str) -> KeyRecord | None:
 
 
 async def newest_in_force(database: Database, key_id: str) -> KeyRecord | None:
-    """Of the keys that were rotated into this one, or it into them."""
+    """Of a key that was not revoked, those that were rotated into it, and those that it was rotated into."""
     row = await database.fetchrow(_OF_LINE, key_id)
     return row and _record(row)
 

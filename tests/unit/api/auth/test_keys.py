@@ -302,6 +302,10 @@ async def test_what_a_key_asked_for_goes_on_under_the_newest_of_its_line(store: 
         who = await holder(store, record.id)
         assert (who.key_id, who.models, who.first_key_id) == (line[-1].id, {"m"}, line[0].id)
     assert (await holder(store, beside.id)).key_id == beside.id
+    assert await keys.revoke(store, line[0].id)
+    with pytest.raises(PermissionDeniedError):  # what leaked is over, whoever follows
+        await holder(store, line[0].id)
+    assert (await holder(store, line[1].id)).key_id == line[-1].id
     assert await keys.revoke(store, line[-1].id)
     for record in line:
         with pytest.raises(PermissionDeniedError):
