@@ -30,6 +30,7 @@ from jinja2.utils import Namespace
 MAX_TEXT_CHARACTERS = 16 << 20
 MAX_LIST_ITEMS = 1 << 18
 MAX_INTEGER_BITS = 1024
+MAX_SEPARATORS = 16  # characters between the values of JSON
 STEPS_PER_LOOK = 64
 
 # They make text of any width from a small number, and no chat template needs them.
@@ -56,10 +57,20 @@ class TemplateLimitError(jinja2.TemplateError):
     """The template spends more than it may."""
 
 
+def _concat(pieces: Iterable[str]) -> str:
+    taken, length = [], 0
+    for piece in pieces:
+        length += len(piece)
+        _check(length, MAX_TEXT_CHARACTERS)
+        taken.append(piece)
+    return "".join(taken)
+
+
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
     """Compiles chat templates. Rendering is bounded where it runs within `budget()` and may run on several threads."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
+    concat = staticmethod(_concat)  # what macros, blocks and the whole are put together with
 
     def __init__(self) -> None:
         super().__init__(
@@ -139,15 +150,6 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             raise jinja2.exceptions.SecurityError("format is not available in chat templates; use ~ instead")
 
         return refuse
-
-    def concat(self, pieces: Iterable[str]) -> str:
-        """What macros, blocks and the whole are put together with."""
-        taken, length = [], 0
-        for piece in pieces:
-            length += len(piece)
-            _check(length, MAX_TEXT_CHARACTERS)
-            taken.append(piece)
-        return "".join(taken)
 
     def _join(self, value: Iterable[Any], d: str = "", attribute: str | int | None = None) -> str:
         taken: list[str] = []
@@ -246,16 +248,17 @@ def _call(method: str, args: list[nodes.Expr], line: int) -> nodes.Expr:
 
 
 def tojson(
-    x: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False
+    x: Any, ensure_ascii: bool = False, indent: int | str | None = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
     """JSON without HTML escapes, with the options that templates use."""
     if isinstance(x, Undefined):
         raise jinja2.UndefinedError("tojson of an undefined value")
+    # Every value has both beside it, and one that is deep the indent many times.
     if indent is not None:
-        _check(int(indent), 16)
-    text = json.dumps(
-        _printable(x), ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
+        _check(len(indent) if isinstance(indent, str) else int(indent), MAX_SEPARATORS)
+    _check(sum(map(len, separators or ())), MAX_SEPARATORS)
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    text = encoder.encode(_printable(x)) if indent is None else _concat(encoder.iterencode(_printable(x)))
     return _PRIVATE_ESCAPE.sub(_unescaped, text) if ensure_ascii else text
 
 

@@ -379,6 +379,11 @@ HOSTILE = {
     "str.join": "{% set x = 'a' * 9999999 %}{{ x.join([x, x, x, x]) }}",
     "replace": "{{ ('a' * 999999).replace('a', 'a' * 999999) }}",
     "replace filter": "{{ ('a' * 999999) | replace('a', 'a' * 999999) }}",
+    "JSON far to the right": "{% set ns = namespace(x=[0] * 99999) %}"
+    "{% for i in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | tojson(indent=16) | length }}",
+    "JSON by a long indent": "{{ ([0] * 99999) | tojson(indent='0' * 999 ~ 1) | length }}",
+    "JSON by a wide indent": "{{ [1] | tojson(indent=10**9) | length }}",
+    "JSON far apart": "{{ ([0] * 99999) | tojson(separators=('a' * 999, ':')) | length }}",
     "indent": "{{ ('\\n' * 999999) | indent(999999) }}",
     "indent of other lines": "{{ ('\\x0b' * 999999) | indent('a' * 99) }}",
     "center": "{{ 'a'.center(10**9) }}",
