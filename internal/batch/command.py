@@ -157,7 +157,7 @@ def collect(client: Client, batch: Batch, given: argparse.Namespace, progress: P
     for fault in batch.errors.data if batch.errors else ():
         progress.say(f"line {fault.line}: {fault.message}" if fault.line else fault.message)
     counts = batch.request_counts
-    said = [f"{batch.status}: {counts.completed} of {counts.total} lines answered"]
+    said = [f"{batch.status}: {counts.completed} of {counts.total} lines answered" if counts.total else batch.status]
     said += [f"in {given.output}"] if batch.output_file_id else []
     said += [f"the others in {given.errors}"] if batch.error_file_id else []
     progress.say(", ".join(said))
