@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from api import metrics
 from api.domain import Limits, Principal
 from api.errors import RateLimitError
 from api.limits.limiter import Grant, Limiter
@@ -30,6 +31,11 @@ async def settled(limiter: Limiter) -> None:
     async with asyncio.timeout(30):
         while shared._sent or shared._open:
             await asyncio.sleep(0)
+
+
+def lost() -> float:
+    """Settlements, so far."""
+    return metrics.RATE_LIMIT_SETTLEMENTS_LOST._value.get()
 
 
 async def acquired(limiter: Limiter, principal: Principal, lease: str, tokens: int = 0, model: str = "m") -> Grant:
@@ -148,17 +154,23 @@ async def test_leases_of_long_streams_are_renewed(limiter: Limiter, monkeypatch:
 
 
 async def test_a_caller_who_leaves_before_the_answer_has_taken_no_tokens_and_no_place(limiter: Limiter) -> None:
+    """Nor does one get any, who would have been refused."""
     principal = someone(limit("tokens_per_day", 1000), limit("concurrent_requests", 5))
-    leaving = [asyncio.create_task(acquired(limiter, principal, str(n), 300)) for n in range(3)]
-    await asyncio.sleep(0)
-    for task in leaving:
-        task.cancel()
-    assert all(
-        isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*leaving, return_exceptions=True)
-    )
-    await limiter.peek(principal, "m")  # answered after the others
-    await settled(limiter)
-    assert await remaining(limiter, principal) == [1000, 5]
+
+    async def leave() -> list[int]:
+        leaving = [asyncio.create_task(acquired(limiter, principal, str(n), 300)) for n in range(3)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        left = await asyncio.gather(*leaving, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in left)
+        await limiter.peek(principal, "m")  # answered after the others
+        await settled(limiter)
+        return await remaining(limiter, principal)
+
+    assert await leave() == [1000, 5]
+    await acquired(limiter, principal, "stays", 900)
+    assert await leave() == [100, 4]
 
 
 async def test_what_can_never_fit_is_refused_for_good(limiter: Limiter) -> None:
@@ -258,14 +270,29 @@ async def test_an_admission_is_one_round_trip(redis_url: str, limiter: Limiter) 
 
 async def test_scripts_that_redis_forgot_are_loaded_again(limiter: Limiter) -> None:
     principal = someone(limit("tokens_per_day", 1000), limit("concurrent_requests", 5))
-    grant = await acquired(limiter, principal, "a", 100)
+    grant, before = await acquired(limiter, principal, "a", 100), lost()
     await limiter._shared._redis.connection.call("SCRIPT", "FLUSH")
     grant.settle(50)
     await settled(limiter)
     await limiter._shared._redis.connection.call("SCRIPT", "FLUSH")
     await acquired(limiter, principal, "b", 100)
     assert await remaining(limiter, principal) == [850, 4]
-    assert not limiter.degraded
+    assert not limiter.degraded and lost() == before
+
+
+async def test_a_settlement_that_redis_cannot_do_is_lost_alone(limiter: Limiter) -> None:
+    """Not the connection, as when it cannot write at all: sent again, it would fail again."""
+    broken, other = someone(limit("tokens_per_day", 1000)), someone(limit("tokens_per_day", 1000))
+    grants = [await acquired(limiter, each, "a", 300) for each in (broken, other)]
+    [bucket], before = limiter._plan(broken, "m").keys, lost()
+    call = limiter._shared._redis.connection.call
+    await call("DEL", bucket)
+    await call("LPUSH", bucket, "of another kind")
+    for grant in grants:
+        grant.settle(100)
+    await settled(limiter)
+    assert await remaining(limiter, other) == [900]
+    assert not limiter.degraded and lost() == before + 1
 
 
 async def test_what_settles_while_a_script_is_loaded_again_counts_in_any_order(limiter: Limiter) -> None:

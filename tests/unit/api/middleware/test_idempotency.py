@@ -50,7 +50,7 @@ async def test_an_answer_that_did_not_end(store: Database, begins: bool, breaks:
     assert isinstance((await ask(1)).error, ConnectionResetError) and not service.running
     again = await ask(2)
     if is_free:
-        assert (again.status, again.body, asked) == (200, b"hello", 2)
+        assert (again.status, again.body, asked, again.error) == (200, b"hello", 2, None)
         assert (await ask(3)).headers["idempotent-replayed"] == "true"
     else:
         assert (again.status, again.error_body["code"], asked) == (409, "idempotency_answer_not_kept", 1)
