@@ -64,11 +64,12 @@ class Claim:
         await self._end(rows.drop(self._owner.database, self._place, self._request_id))
 
     async def _end(self, statement: Awaitable[None]) -> None:
-        self._owner.running.pop(self._request_id, None)
         try:
             await statement
         except LedgerUnavailableError:
             log.warning("the answer of %s is not kept: PostgreSQL is away", self._request_id)
+        finally:
+            self._owner.running.pop(self._request_id, None)  # until then its place is renewed
 
 
 class Idempotency:

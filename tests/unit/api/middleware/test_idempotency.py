@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.domain import Principal
 from api.middleware.idempotency import IdempotencyMiddleware
-from api.services.idempotency import Idempotency
+from api.services.idempotency import Claim, Idempotency
 from api.storage.session import Database
 from tests.unit.api.middleware.asgi import Answer, body, call, hello, scope_of
 
@@ -54,6 +54,22 @@ async def test_an_answer_that_did_not_end(store: Database, begins: bool, breaks:
         assert (await ask(3)).headers["idempotent-replayed"] == "true"
     else:
         assert (again.status, again.error_body["code"], asked) == (409, "idempotency_answer_not_kept", 1)
+
+
+async def test_a_place_is_renewed_until_its_answer_is_kept(store: Database) -> None:
+    await store.execute("TRUNCATE idempotency")
+    service = Idempotency(store)
+    claim = await service.claim("proj", "/v1/rerank", [b"k"], b"", "req_1")
+    assert isinstance(claim, Claim)
+    async with store.transaction() as other:
+        await other.fetch("SELECT FROM idempotency FOR UPDATE")
+        keeping = asyncio.create_task(claim.keep(200, [], b"hello"))
+        async with asyncio.timeout(10):
+            while not await other.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.005)
+        assert service.running
+    await keeping
+    assert not service.running
 
 
 async def test_places_are_renewed_and_old_ones_go_until_it_is_closed(
