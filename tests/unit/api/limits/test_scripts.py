@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from hypothesis import HealthCheck, given, settings
@@ -82,7 +82,8 @@ def plans() -> list[Plan]:
     )
     alone = someone(limit("requests_per_minute", 600), limit("concurrent_requests", 1))
     others = [plan(each, "m") for each in (someone(limit("requests_per_minute", 7, 3)), alone)]
-    return [plan(first, "m"), plan(first, "other"), *others]
+    beside = replace(first, project_id="proj_beside", key_id="key_beside")  # settles in one call with the first
+    return [plan(first, "m"), plan(first, "other"), plan(beside, "other"), *others]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
