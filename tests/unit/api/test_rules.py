@@ -1,9 +1,11 @@
-"""Rules that bodies of any size pass in time."""
+"""Rules that bodies of any size pass in time, and what they make of a body."""
 
 from __future__ import annotations
 
+import pytest
+
 from api.generated import schemas as s
-from api.rules import check_response
+from api.rules import check_batch, check_response
 
 
 class Name(str):
@@ -26,3 +28,10 @@ def test_many_tools_are_not_compared_with_each_other() -> None:
     ]
     check_response(s.ResponseRequest(model="novai-tiny", input="hello", tools=[*tools]))
     assert Name.compared < 128 * 128
+
+
+@pytest.mark.parametrize("endpoint", [None, "/v1/chat/completions", "/v1/embeddings"])
+def test_inputs_are_of_the_endpoint_they_name_or_of_chats(endpoint: s.BatchEndpoint | None) -> None:
+    inputs = [{"model": "m", "input": "hi"}]
+    body = s.BatchRequest(inputs=inputs, endpoint=endpoint)
+    assert check_batch(body) == (endpoint or "/v1/chat/completions", inputs)

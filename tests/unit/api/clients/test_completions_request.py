@@ -80,6 +80,10 @@ def test_sampling() -> None:
         ({"echo": True, "logprobs": 0}, "logprobs"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"prompt": ["a", 5]}, "prompt"),
+        ({"prompt": [5, [5]]}, "prompt"),
+        ({"prompt": [[5], "a"]}, "prompt"),
+        ({"logit_bias": {"1" * 10: 1}}, "logit_bias"),  # more than a token id has room for
+        ({"logit_bias": {"٣": 1}}, "logit_bias"),
         ({"prompt": ["a"] * 65}, "prompt"),
         ({"prompt": [[5]] * 33, "n": 2}, "prompt"),
     ],
@@ -94,3 +98,4 @@ def test_what_is_just_allowed() -> None:
     assert choices_of(translated(prompt=["a"] * 32, n=2)) == 64
     assert translated(suffix="", echo=False, logprobs=1).logprobs
     assert len(translated(prompt=[5] * 100).prompts.items) == 1
+    assert translated(logit_bias={"9" * 9: 1}).sampling.logit_bias[999_999_999] == 1
