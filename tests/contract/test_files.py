@@ -70,8 +70,8 @@ END = f"--{BOUNDARY}--\r\n".encode()
 PURPOSE, FILE = part("purpose", b"batch"), part("file", LINE, "in.jsonl")
 
 
-def form(http: httpx.Client, *parts: bytes) -> httpx.Response:
-    return http.post(PATH, content=b"".join(parts), headers=FORM)
+def form(http: httpx.Client, *parts: bytes, **headers: str) -> httpx.Response:
+    return http.post(PATH, content=b"".join(parts), headers=FORM | headers)
 
 
 # ---------------------------------------------------------------- the SDKs
@@ -380,6 +380,8 @@ def test_the_same_key_is_the_same_file(room: Tenant) -> None:
 
 def test_a_refused_upload_does_not_use_the_key(room: Tenant) -> None:
     refused(upload(room.http, b"x" * 2 * LINE_BYTES, **{"idempotency-key": "k"}), 400, "line_too_long")
+    audio = form(room.http, part("audio", b"x"), PURPOSE, FILE, END, **{"idempotency-key": "k"})
+    refused(audio, 400, "unsupported_parameter")
     ok(upload(room.http, **{"idempotency-key": "k"}))
 
 

@@ -16,6 +16,7 @@ from openai.types.responses import FunctionToolParam, ResponseFunctionToolCall, 
 from pydantic import BaseModel
 
 from api.generated.schemas import ResponsePrompt
+from api.services.responses import HISTORY_BYTES
 from tests.contract.response_events import ResponseReader
 from tests.contract.tenants import Tenant, ok, refused, stranger, tenant
 from tests.edge import Edge
@@ -152,6 +153,32 @@ def test_input_items_by_pages(client: OpenAI) -> None:
     assert newest_first == [f"message {number}" for number in (4, 3, 2, 1, 0)]
     oldest_first = list(client.responses.input_items.list(response.id, limit=3, order="asc"))
     assert [item.id for item in oldest_first] == [item.id for item in reversed(list(page))]
+    with pytest.raises(openai.BadRequestError) as unknown:
+        client.responses.input_items.list(response.id, after="msg_unknown")
+    assert (unknown.value.param, unknown.value.code) == ("after", "invalid_value")
+
+
+def test_texts_are_listed_as_parts_of_whoever_said_them(client: OpenAI) -> None:
+    items: Any = [{"role": role, "content": role} for role in ("developer", "assistant", "user")]
+    listed = client.responses.input_items.list(client.responses.create(model=MODEL, input=items).id, order="asc").data
+    told = [(item.role, item.status, item.content[0].type) for item in listed]  # type: ignore[union-attr]
+    assert told == [
+        ("developer", "completed", "input_text"),
+        ("assistant", "completed", "output_text"),
+        ("user", "completed", "input_text"),
+    ]
+
+
+def test_no_more_is_brought_back_than_a_request_has_room_for(edge: Edge, client: OpenAI) -> None:
+    first = client.responses.create(model=MODEL, input=HELLO)
+    large = b" " * (HISTORY_BYTES + 1)
+    edge.sql("UPDATE responses SET item_bytes = $2 WHERE id = $1", first.id, len(large))
+    edge.sql("UPDATE response_items SET item = $2 WHERE item_id = $1", first.output[0].id, large)
+    reference: Any = [{"type": "item_reference", "id": first.output[0].id}]
+    for fields, param in (({"previous_response_id": first.id}, "previous_response_id"), ({"input": reference}, "input")):
+        with pytest.raises(openai.BadRequestError) as refusal:
+            client.responses.create(**{"model": MODEL, "input": HELLO} | fields)
+        assert (refusal.value.code, refusal.value.param) == ("context_length_exceeded", param)
 
 
 def test_counting_costs_nothing_and_is_exact(client: OpenAI) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import asyncpg
 import pytest
 
 from api.admin import main
+from api.administration.setup import WIDE
 from api.auth.keys import KeyRing
 from api.domain import Principal
 from api.errors import AuthenticationError
@@ -107,6 +109,24 @@ def test_seeding_makes_two_keys_and_then_nothing(
     assert admin is not None and "admin" in admin.scopes
     assert novai(f"seed --file {file} --json")["created"] is False
     assert file.read_bytes() == first and len(novai("keys list --all --json")) == 2
+
+
+def test_seeding_sets_what_is_not_there_yet_and_nothing_twice(novai: Novai, tmp_path: Path) -> None:
+    tier = f"wide-{secrets.token_hex(4)}"  # tiers outlive a test
+    line = f"seed --file {tmp_path / 'seed.json'} --tier {tier} --credits 5"
+    novai(f"{line} --price tiny=0.05:0.01:0.20 --price a=b=1:1:2")
+    amounts = {row["limit"]: row["amount"] for row in novai("limits show --json")}
+    assert amounts == {name: rule.limit for name, rule in WIDE.items()}
+    novai("prices set tiny --input 7 --output 8")
+    novai("credits add 1")
+    novai("tiers assign default")
+    novai(f"{line} --price tiny=0.05:0.01:0.20 --price large=1:1:1")
+    priced = {row["model"]: row["input_nusd_per_mtok"] for row in novai("prices list --json")}
+    assert priced == {"a=b": 1_000_000_000, "large": 1_000_000_000, "tiny": 7_000_000_000}
+    [credit], [project] = novai("credits show --json"), novai("projects list --json")
+    assert (credit["limit_nusd"], project["tier"]) == (6_000_000_000, "default")
+    for price in ("tiny=1:2", "=1:2:3", "tiny"):
+        assert "MODEL=INPUT:CACHED:OUTPUT" in novai(f"{line} --price {price}", fails=True)
 
 
 def test_seeding_again_when_the_keys_do_not_work(

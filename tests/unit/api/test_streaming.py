@@ -77,15 +77,19 @@ async def test_nothing_is_read_for_a_client_that_left() -> None:
     assert pieces.read < 3
 
 
-async def test_a_client_that_takes_nothing_is_left() -> None:
+@pytest.mark.parametrize(("taken", "pause_s"), [(0, 0.0), (2, 0.08)])
+async def test_a_client_that_takes_nothing_is_left(taken: int, pause_s: float) -> None:
+    """Nothing at all, or nothing any more, when it has been looked at before."""
+    pieces = Pieces(pause_s=pause_s)
+
     async def receive() -> Message:
         await asyncio.Event().wait()
         raise AssertionError
 
     async def send(message: Message) -> None:
-        if message["type"] == "http.response.body":
+        if message["type"] == "http.response.body" and pieces.read > taken:
             await asyncio.Event().wait()
 
     with pytest.raises(ClientDisconnect):
         async with asyncio.timeout(30):
-            await stream(Pieces())(scope_of(), receive, send)
+            await stream(pieces)(scope_of(), receive, send)

@@ -14,6 +14,7 @@ from api.config import Settings
 from api.errors import (
     InvalidRequestError,
     NotFoundError,
+    OverloadedError,
     RequestTimeoutError,
     StorageQuotaError,
     StorageUnavailableError,
@@ -176,6 +177,23 @@ async def test_files_of_a_project_take_turns(store: Database, tmp_path: Path) ->
         await each.begun.wait()
     await keep(files, Coming(b"x"), "proj_2")  # others do not wait for it
     assert not coming[-1].begun.is_set()
+    go.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(store, Objects(str(tmp_path)), replace(SETTINGS, files_quota_bytes=1 << 30))
+    go = asyncio.Event()
+    coming = [Coming(b"x", wait=go) for _ in range(service.UPLOADS_OF_A_PROJECT)]
+    tasks = [asyncio.create_task(keep(files, each)) for each in coming]
+    for each in coming:
+        await each.begun.wait()
+    monkeypatch.setattr(service, "TURN_S", 0.01)
+    with pytest.raises(OverloadedError) as refusal:
+        await keep(files, Coming(b"x"))
+    assert refusal.value.headers()["retry-after"] == "5"
     go.set()
     await asyncio.gather(*tasks)
 
