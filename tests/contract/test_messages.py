@@ -180,6 +180,10 @@ FIELDS: list[tuple[dict[str, Any], str | None]] = [
         asked(messages=[{"role": "user", "content": [{"type": "document", "source": {}}]}]),
         "messages[0].content[0].type",
     ),
+    (
+        asked(messages=[{"role": "user", "content": [RESULT | {"content": [{"type": "document", "source": {}}]}]}]),
+        "messages[0].content[0].content[0].type",
+    ),
     (asked(temperature=3), "temperature"),
     (asked(tools=[{"type": "web_search_20250305", "name": "web_search"}]), "tools[0].type"),
     (asked(tools=[{"name": "f"}]), "tools[0].input_schema"),

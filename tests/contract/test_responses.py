@@ -175,7 +175,10 @@ def test_no_more_is_brought_back_than_a_request_has_room_for(edge: Edge, client:
     edge.sql("UPDATE responses SET item_bytes = $2 WHERE id = $1", first.id, len(large))
     edge.sql("UPDATE response_items SET item = $2 WHERE item_id = $1", first.output[0].id, large)
     reference: Any = [{"type": "item_reference", "id": first.output[0].id}]
-    for fields, param in (({"previous_response_id": first.id}, "previous_response_id"), ({"input": reference}, "input")):
+    for fields, param in (
+        ({"previous_response_id": first.id}, "previous_response_id"),
+        ({"input": reference}, "input"),
+    ):
         with pytest.raises(openai.BadRequestError) as refusal:
             client.responses.create(**{"model": MODEL, "input": HELLO} | fields)
         assert (refusal.value.code, refusal.value.param) == ("context_length_exceeded", param)
@@ -341,6 +344,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
      "unsupported_value"),
     (asked(input=[{"type": "function_call_output", "call_id": "c", "output": [IMAGE]}]), "input[0].output[0].type",
      "unsupported_value"),
+    (asked(input=[{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file"}]}]),
+     "input[0].output[0].type", "unsupported_value"),
     *((asked(input=[{"role": "user", "content": [TEXT_PART, {"type": "input_file"} | file]}]),
        "input[0].content[1].type", "unsupported_value") for file in ({"file_id": "file-1"}, {"file_data": "eA=="})),
     (asked(input=[{"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}]),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import openai
 import pytest
 from openai import OpenAI
 
+from api.clients.generate_request import from_chat, server_tools
+from api.generated.schemas import ChatCompletionRequest
 from tests.conftest import database
 from tests.contract import tenants
 from tests.contract.response_events import ResponseReader
@@ -464,6 +468,28 @@ def test_a_client_that_leaves_a_whole_answer(edge: Edge, tenant: Tenant, odd: tu
     until(lambda: not odd[0].hanging)
     until(lambda: len(rows(edge, last_request(edge, tenant.project))) == 1)
     assert nothing_held(edge, last_request(edge, tenant.project))
+
+
+@pytest.mark.parametrize("steps", [[call("hang"), THEN], [SIX_TIMES_SEVEN, THEN, {"hang": True}]])
+def test_an_answer_that_is_cut_off(edge: Edge, odd: tuple[Misbehaving, str], steps: list[Any]) -> None:
+    """As when its process ends: the tool and the model stop at once, and what was used is charged."""
+    app, request_id = edge.state, f"req_cut_{len(steps)}"
+    body = msgspec.convert({"model": MODEL, "messages": asking(*steps), "tools": TOOLS}, ChatCompletionRequest)
+
+    async def cut() -> None:
+        principal, operation = await app.keys.authenticate(edge.key), "createChatCompletion"
+        request, asked = from_chat(body), server_tools(body.tools)
+        answer = await app.tools.admit(request, asked, None, principal, request_id, operation, streamed=True)
+        await answer.start()
+        while not (odd[0].hanging or len(answer._streams) == 2):
+            await answer.next()
+        async with asyncio.timeout(5):
+            await answer.aclose()
+
+    edge.run(cut())
+    until(lambda: not odd[0].hanging)
+    assert nothing_held(edge, request_id)
+    assert rows(edge, request_id)[0]["outcome"] == "finished"
 
 
 def test_a_worker_that_breaks_in_a_later_round(edge: Edge, client: OpenAI) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from api.errors import InvalidRequestError
 from api.generated import schemas as s
-from api.rules import check_batch, check_response
+from api.rules import check_batch, check_response, check_tokenize
 
 
 class Name(str):
@@ -35,3 +36,27 @@ def test_inputs_are_of_the_endpoint_they_name_or_of_chats(endpoint: s.BatchEndpo
     inputs = [{"model": "m", "input": "hi"}]
     body = s.BatchRequest(inputs=inputs, endpoint=endpoint)
     assert check_batch(body) == (endpoint or "/v1/chat/completions", inputs)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "messages", "param"),
+    [
+        (None, None, "prompt"),
+        ("hi", [s.UserMessage(content="hi")], "prompt"),
+        (None, [s.UserMessage(content="hi"), s.AssistantMessage()], "messages[1].content"),
+        (
+            None,
+            [s.UserMessage(content=[s.TextPart(text="hi"), s.ImagePart(image_url=s.ImageUrl(url="x"))])],
+            "messages[0].content[1].type",
+        ),
+    ],
+)
+def test_what_has_no_tokens_to_tell(prompt: str | None, messages: list[s.ChatMessage] | None, param: str) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        check_tokenize(s.TokenizeRequest(model="m", prompt=prompt, messages=messages))
+    assert refusal.value.param == param
+
+
+def test_calls_without_words_have_tokens() -> None:
+    call = s.ToolCall(id="c", type="function", function=s.FunctionCall(name="f", arguments="{}"))
+    check_tokenize(s.TokenizeRequest(model="m", messages=[s.AssistantMessage(tool_calls=[call])]))

@@ -108,6 +108,10 @@ def test_what_the_server_ran_comes_before_what_was_said_of_it() -> None:
     assert (said.role, said.parts[0].text) == ("assistant", "so")
     silent = request(messages=[answer | {"content": None}, later]).chat.messages
     assert [message.role for message in silent] == ["assistant", "tool", "tool", "user"]
+    call = {"id": "call_3", "type": "function", "function": {"name": "g", "arguments": "{}"}}
+    for said_otherwise in ({"refusal": "no"}, {"tool_calls": [call]}):
+        spoken = request(messages=[answer | {"content": None} | said_otherwise, later]).chat.messages
+        assert [message.role for message in spoken] == ["assistant", "tool", "tool", "assistant", "user"]
 
 
 @pytest.mark.parametrize(("content", "continued"), [("so", True), ("", False), (None, False)])
@@ -126,6 +130,22 @@ def test_a_refusal_of_another_server_is_what_the_assistant_said(content: dict[st
     said = {"role": "assistant", "refusal": "I cannot help with that.", **content}
     made = request(messages=[*BASE["messages"], said, *BASE["messages"]]).chat.messages
     assert ["".join(part.text for part in message.parts) for message in made] == ["hi", said["refusal"], "hi"]
+
+
+def test_calls_and_their_results_are_said_again() -> None:
+    """A refusal beside content is not said."""
+    calls = [{"id": f"call_{n}", "type": "function", "function": {"name": n, "arguments": n * 2}} for n in "fg"]
+    said = {"role": "assistant", "content": "so", "refusal": "no", "reasoning_content": "hm", "tool_calls": calls}
+    result = {"role": "tool", "tool_call_id": "call_f", "content": "ok"}
+    assert list(request(messages=[said, result]).chat.messages) == [
+        pb.Message(
+            role="assistant",
+            parts=[pb.Part(text="so")],
+            reasoning="hm",
+            tool_calls=[pb.ToolCall(id=f"call_{n}", name=n, arguments=n * 2) for n in "fg"],
+        ),
+        pb.Message(role="tool", parts=[pb.Part(text="ok")], tool_call_id="call_f"),
+    ]
 
 
 def test_the_table_is_complete(fields: dict[str, Any]) -> None:
@@ -153,6 +173,10 @@ def test_the_only_modality() -> None:
     assert request(**FIXED) == request()
     with pytest.raises(msgspec.ValidationError):
         parsed(modalities=["text", "audio"])
+
+
+def test_an_empty_stop_is_none() -> None:
+    assert request(stop="") == request(stop=[]) == request()
 
 
 def test_max_completion_tokens_wins() -> None:
