@@ -237,9 +237,9 @@ class Hosts:
                 reason, details = _said(error)
                 if host.seen or reason != host.trouble:  # a long outage is told of once
                     log.warning("model host %s: %s %s", host.address, reason, details)
-                if host.seen:
-                    pause_s = RECONNECT_FIRST_S
                 host.trouble = reason
+            if host.seen:  # also when it ended as it should
+                pause_s = RECONNECT_FIRST_S
             host.seen = False
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RECONNECT_MOST_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from api.errors import InvalidRequestError
@@ -60,3 +62,13 @@ def test_what_has_no_tokens_to_tell(prompt: str | None, messages: list[s.ChatMes
 def test_calls_without_words_have_tokens() -> None:
     call = s.ToolCall(id="c", type="function", function=s.FunctionCall(name="f", arguments="{}"))
     check_tokenize(s.TokenizeRequest(model="m", messages=[s.AssistantMessage(tool_calls=[call])]))
+
+
+def test_the_bounds_of_names() -> None:
+    """The longest that fit, and the shortest and the longest that do not."""
+    for custom_id, fits in (("", False), ("x", True), ("x" * 512, True), ("x" * 513, False), (5, False)):
+        with contextlib.nullcontext() if fits else pytest.raises(InvalidRequestError, match="custom_id"):
+            check_batch(s.BatchRequest(inputs=[{"custom_id": custom_id, "body": {}}]))
+    check_batch(s.BatchRequest(inputs=[{}], metadata={"k" * 64: "v"}))
+    with pytest.raises(InvalidRequestError, match="metadata"):
+        check_batch(s.BatchRequest(inputs=[{}], metadata={"k" * 65: "v"}))
