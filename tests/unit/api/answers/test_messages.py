@@ -4,6 +4,7 @@ tests/contract/test_messages.py."""
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -106,6 +107,18 @@ def test_why_a_message_of_at_most_8_tokens_ended(
 ) -> None:
     end = end_of(last, tokens, 8)
     assert (end.stop_reason, end.stop_sequence) == (reason, sequence)
+
+
+@pytest.mark.parametrize(
+    ("exhausted", "tokens", "reason"),
+    [(True, 5, "max_tokens"), (False, 8, "max_tokens"), (False, 5, "model_context_window_exceeded")],
+)
+def test_what_its_money_ended_was_as_long_as_it_might_be(exhausted: bool, tokens: int, reason: str) -> None:
+    used = TokenUsage(completion_tokens=tokens)
+    told: Any = SimpleNamespace(request_id="req_1", model="m", exhausted=exhausted, usage=lambda: used)
+    answer = MessageAnswer(told, BODY)
+    answer.add(pb.Delta(text="so", finish=pb.LENGTH))
+    assert answer.whole().stop_reason == reason
 
 
 def test_cached_tokens_are_no_input_tokens() -> None:

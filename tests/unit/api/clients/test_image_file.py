@@ -21,6 +21,7 @@ FILES = {
     "webp": picture(form="WEBP"),
     "webp, exact": picture(form="WEBP", lossless=True),
     "webp, large": picture(size=(5000, 3), form="WEBP", lossless=True),
+    "webp, high": picture(size=(3, 5000), form="WEBP", lossless=True),
     "webp, extended": picture(form="WEBP", exif=b"Exif\0\0" + b"z" * 99),
 }
 

@@ -11,6 +11,7 @@ from gen import inference_pb2 as pb
 
 from api.clients.messages_request import from_count, from_message
 from api.generated import schemas as s
+from api.rules import check_message_request
 
 HI = {"role": "user", "content": "hi"}
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
@@ -180,3 +181,13 @@ def test_images_stay_between_the_texts_and_say_where_they_are() -> None:
         "r",
         "messages[0].content[4].content[1]",
     ]
+
+
+def test_what_a_message_leaves_out() -> None:
+    assert translated().sampling == pb.Sampling(temperature=1, top_p=1)
+    assert translated(temperature=0.5, top_p=0.25, top_k=3).sampling == pb.Sampling(
+        temperature=0.5, top_p=0.25, top_k=3
+    )
+    result = {"role": "user", "content": [block("tool_result", tool_use_id="t")]}
+    check_message_request(msgspec.convert({"model": "m", "max_tokens": 9, "messages": [result]}, s.MessageRequest))
+    assert conversation(result) == [("tool", "")]

@@ -81,7 +81,9 @@ def told(message: pb.Message) -> str:
     ],
 )  # fmt: skip
 def test_items_are_turns(items: list[dict[str, Any]], turns: list[str]) -> None:
-    assert [told(message) for message in request(*items).chat.messages] == turns
+    messages = request(*items).chat.messages
+    assert [told(message) for message in messages] == turns
+    assert {(call.name, call.arguments) for message in messages for call in message.tool_calls} <= {("f", "{}")}
 
 
 def test_instructions_come_first() -> None:
