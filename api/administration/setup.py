@@ -90,9 +90,10 @@ async def _assign_first_tier(database: Database, project: Project, tier: str) ->
     """A tier that is there stays as it is, and so does a project that was given one."""
     if tier in await limits.tiers(database):
         return
-    await limits.add_tier(database, tier)
-    await limits.change(database, "tier", tier, lambda document: document.project.update(WIDE))
-    await limits.assign_tier(database, project.id, tier)
+    async with database.transaction() as inside:
+        await limits.add_tier(inside, tier)
+        await limits.change(inside, "tier", tier, lambda document: document.project.update(WIDE))
+        await limits.assign_tier(inside, project.id, tier)
 
 
 async def _set_first_prices(database: Database, given: list[str]) -> None:

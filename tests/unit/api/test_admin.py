@@ -15,10 +15,11 @@ import pytest
 
 from api.admin import main
 from api.administration.setup import WIDE
+from api.administration.words import AdminError
 from api.auth.keys import KeyRing
 from api.domain import Principal
 from api.errors import AuthenticationError
-from api.storage import schema
+from api.storage import limits, schema
 from api.storage.session import open_pool
 from tests.unit.api.conftest import PEPPER, Novai
 
@@ -127,6 +128,21 @@ def test_seeding_sets_what_is_not_there_yet_and_nothing_twice(novai: Novai, tmp_
     assert (credit["limit_nusd"], project["tier"]) == (6_000_000_000, "default")
     for price in ("tiny=1:2", "=1:2:3", "tiny"):
         assert "MODEL=INPUT:CACHED:OUTPUT" in novai(f"{line} --price {price}", fails=True)
+
+
+def test_a_seed_that_was_interrupted_is_made_good_by_the_next(
+    novai: Novai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier = f"wide-{secrets.token_hex(4)}"
+
+    async def interrupted(*_given: object) -> None:
+        raise AdminError("interrupted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "assign_tier", interrupted)
+        novai(f"seed --file {tmp_path / 'seed.json'} --tier {tier}", fails=True)
+    novai(f"seed --file {tmp_path / 'seed.json'} --tier {tier}")
+    assert [project["tier"] for project in novai("projects list --json")] == [tier]
 
 
 def test_seeding_again_when_the_keys_do_not_work(
