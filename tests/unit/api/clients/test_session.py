@@ -194,9 +194,11 @@ async def test_a_replica_that_keeps_stalling_is_set_aside() -> None:
             replica.stalled()
         assert replica.ejected_until_s == first_s  # those ran at the same time
         replica.ejected_until_s = 0.0  # the time is over
-        for _ in range(5):
+        for _ in range(4):
             replica.stalled()
-        assert replica.ejected_until_s - first_s > 29  # for twice as long
+        assert replica.usable
+        replica.stalled()
+        assert 29 < replica.ejected_until_s - first_s < 59  # for twice as long
         await hosts.aclose()
 
 

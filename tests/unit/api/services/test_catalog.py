@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
+from gen import model_host_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,9 +14,10 @@ from api.clients.hosts import Hosts
 from api.clients.lifecycle import HostCommands
 from api.domain import Principal
 from api.errors import ModelNotFoundError, OverloadedError
+from api.services import catalog as module
 from api.services.catalog import Catalog, target_of
 from tests.unit.api.clients.test_lifecycle import ASLEEP, watching
-from tests.workers import MODEL, host
+from tests.workers import MODEL, host, ready, worker
 
 # Few letters, so that names often begin alike.
 NAMES = st.text("ab-", min_size=1, max_size=6)
@@ -60,3 +65,29 @@ async def test_there_is_no_such_model_when_every_host_has_said_so() -> None:
     away = Hosts([address])
     with pytest.raises(OverloadedError, match="host is away"):
         Catalog(away, HostCommands(away), 1).find("else", principal)
+
+
+async def test_requests_that_wait_for_models_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 1)
+    principal = Principal(key_id="k", project_id="p", organisation_id="o", scopes=frozenset({"inference"}))
+    loading = asyncio.Event()
+
+    async def load(_request: pb.LoadRequest, _context: Any) -> pb.Model:
+        loading.set()
+        return pb.Model(model=MODEL, state=pb.LOADING, on_demand=True)
+
+    async with host() as (fake, address), worker() as running:
+        fake.load = load
+        await fake.set(known=[ASLEEP])
+        async with watching([address]) as (hosts, commands):
+            catalog = Catalog(hosts, commands, 20)
+            first = asyncio.create_task(catalog.awake(MODEL, "chat", principal))
+            await loading.wait()
+            with pytest.raises(OverloadedError, match="Too many requests wait"):
+                await catalog.awake(MODEL, "chat", principal)
+            first.cancel()  # its client left
+            await asyncio.wait({first})
+            second = asyncio.create_task(catalog.awake(MODEL, "chat", principal))
+            await asyncio.sleep(0)
+            await fake.set(ready(running), known=[pb.Model(model=MODEL, state=pb.READY, on_demand=True)])
+            assert (await second).replicas == 1

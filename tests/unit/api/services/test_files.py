@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -199,10 +200,14 @@ async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(
 
 
 async def test_the_sweep_goes_on_by_itself(files: Files, store: Database, tmp_path: Path) -> None:
-    file = await keep(files, Coming(b"x"))
+    """With what uploads left that nobody runs any more."""
+    await keep(files, Coming(b"x"))
     await store.execute("UPDATE files SET expires_at = now()")
+    part = tmp_path / PROJECT / "file-dead#1"
+    part.touch()
+    os.utime(part, (0, 0))
     await files.start()
-    while file.id in stored(tmp_path):
+    while stored(tmp_path):
         await asyncio.sleep(0.01)
     await files.aclose()
 
