@@ -13,7 +13,9 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ import novai
 import pytest
 from novai import AsyncNovAI, NovAI, omit, types
 from novai._runtime.call import Call
+from pydantic import BaseModel, Field
 
 from tests.sdk.fault_server import Answer, FaultServer
 
@@ -345,6 +348,48 @@ def test_verbs(faults: FaultServer, misled: NovAI) -> None:
     ]  # fmt: skip
     faults.answers = [Answer(200, pieces=[b'data: {"id": "m"}\n\n', b"data: [DONE]\n\n"])]
     assert [item.id for item in misled.post("/v1/new", body={}, stream_item=types.Model)] == ["m"]
+
+
+async def test_verbs_async(faults: FaultServer, amisled: AsyncNovAI) -> None:
+    faults.answers = [Answer(200, {"id": "m"})]
+    assert await amisled.get("/v1/new", query={"a": True}) == {"id": "m"}
+    assert (await amisled.post("/v1/new", body={"x": 1}, cast_to=types.Model)).id == "m"
+    assert await amisled.put("/v1/new", body={}, cast_to=bytes) == b'{"id": "m"}'
+    assert await amisled.patch("/v1/new", body={}) == await amisled.delete("/v1/new") == {"id": "m"}
+    assert [f"{request.method} {request.path}" for request in faults.requests] == [
+        "GET /v1/new?a=true", "POST /v1/new", "PUT /v1/new", "PATCH /v1/new", "DELETE /v1/new",
+    ]  # fmt: skip
+    faults.answers = [Answer(200, pieces=[b'data: {"id": "m"}\n\n', b"data: [DONE]\n\n"])]
+    assert [item.id async for item in await amisled.post("/v1/new", body={}, stream_item=types.Model)] == ["m"]
+
+
+def test_what_json_has_no_word_for(faults: FaultServer, misled: NovAI) -> None:
+    class Dumped(BaseModel):
+        day: date = Field(alias="when")
+
+    faults.answers = [Answer(200, {})]
+    day = date(2026, 11, 23)
+    misled.post("/v1/new", body={
+        "model": types.Model.from_dict({"id": "m", "extra": 1}), "bytes": b"x", "more": bytearray(b"y"), "day": day,
+        "dumped": Dumped(when=day), "mapping": MappingProxyType({"a": 1}), "any": (each for each in "ab"),
+    })  # fmt: skip
+    assert faults.requests[0].json == {
+        "model": {"id": "m", "extra": 1}, "bytes": "eA==", "more": "eQ==", "day": "2026-11-23",
+        "dumped": {"when": "2026-11-23"}, "mapping": {"a": 1}, "any": ["a", "b"],
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="object cannot be sent as JSON"):
+        misled.post("/v1/new", body={"x": object()})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [(b"<h1>away</h1>", "<h1>away</h1>"), (b'{"error": "away"}', "away"), (b"[1]", "[1]"), (b"", "Reason")],
+)
+def test_errors_of_what_stands_between(faults: FaultServer, misled: NovAI, said: bytes, message: str) -> None:
+    faults.answers = [Answer(502, pieces=[said])]
+    with pytest.raises(novai.InternalServerError) as caught:
+        misled.models.list(max_retries=0)
+    assert str(caught.value) == f"Error code: 502 - {message}"
 
 
 def test_arguments_in_paths_are_quoted(faults: FaultServer, misled: NovAI) -> None:
