@@ -184,7 +184,8 @@ def test_images_stay_between_the_texts_and_say_where_they_are() -> None:
 
 
 def test_what_a_message_leaves_out() -> None:
-    assert translated().sampling == pb.Sampling(temperature=1, top_p=1)
+    for nothing in ({}, {"temperature": None, "top_p": None, "top_k": None}):
+        assert translated(**nothing).sampling == pb.Sampling(temperature=1, top_p=1)
     assert translated(temperature=0.5, top_p=0.25, top_k=3).sampling == pb.Sampling(
         temperature=0.5, top_p=0.25, top_k=3
     )
