@@ -197,7 +197,7 @@ async def create_key(
     expires_in: timedelta | None,
 ) -> tuple[str, KeyRecord]:
     """The key in plain text, to be shown once, and what is stored of it."""
-    expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
+    expires_at = None if expires_in is None else _now(database) + expires_in
     plain, record = mint(pepper, project.id, name, scopes=scopes, models=models, expires_at=expires_at)
     async with changing(database) as inside:
         await keys.add(inside, record)
@@ -223,9 +223,8 @@ async def rotate_key(
 ) -> tuple[str, KeyRecord]:
     """A successor with the same scopes, models, limits, budgets and, where there was one, term. The old key works for
     `overlap_s` more, within the same budgets. Raises ConflictError unless it is active."""
-    plain, record = mint(
-        pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=_renewed(old)
-    )
+    expires_at = None if (term := _term(old)) is None else _now(database) + term
+    plain, record = mint(pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=expires_at)
     async with changing(database) as inside:
         if state(old) == "archived" or not await keys.succeed(inside, old.id, record, overlap_s):
             found = state(await find_key(inside, None, old.id))  # others may have been quicker
@@ -237,11 +236,13 @@ async def rotate_key(
         return plain, await find_key(inside, None, record.id)
 
 
-def _renewed(old: KeyRecord) -> datetime | None:
-    """A key with a term gets the same term again."""
-    if old.expires_at is None or old.created_at is None:
-        return None
-    return datetime.now(UTC) + (old.expires_at - old.created_at)
+def _term(key: KeyRecord) -> timedelta | None:
+    return None if key.expires_at is None or key.created_at is None else key.expires_at - key.created_at
+
+
+def _now(database: Database) -> datetime:
+    """By the clock that keys expire by."""
+    return datetime.fromtimestamp(database.now_s(), UTC)
 
 
 # ---------------------------------------------------------------- money

@@ -288,6 +288,7 @@ class _Transaction(Database):
 
     def __init__(self, database: Database, connection: asyncpg.Connection) -> None:
         super().__init__(database.pool, database._url, database.timeout_s)
+        self._clock_began_s = database._clock_began_s
         self._connection = connection
 
     @contextlib.asynccontextmanager

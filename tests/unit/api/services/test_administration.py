@@ -1,8 +1,9 @@
-"""What two administrators do to one key at the same moment."""
+"""What two administrators do to one key at the same moment, and which clock its term goes by."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -34,3 +35,17 @@ async def test_the_slower_of_two_that_rotate_is_told_what_the_key_is(store: Data
     await administration.revoke_key(store, CLI, key)
     with pytest.raises(ConflictError, match="is revoked; only an active key"):
         await administration.rotate_key(store, CLI, PEPPER, key, 60)
+
+
+async def test_the_term_of_a_key_goes_by_the_clock_that_ends_it(
+    store: Database, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by ours, which may be wrong."""
+    [row] = await store.fetch("SELECT now() AS theirs")
+    ours = datetime(2020, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(administration, "datetime", type("Clock", (datetime,), {"now": lambda _zone: ours}))
+    term, near = timedelta(days=1), timedelta(minutes=1)
+    _, key = await administration.create_key(store, CLI, PEPPER, project, "k", ("inference",), None, term)
+    _, successor = await administration.rotate_key(store, CLI, PEPPER, key, 60)
+    for record in (key, successor):
+        assert record.expires_at is not None and abs(record.expires_at - row["theirs"] - term) < near
