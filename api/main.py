@@ -93,7 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.redirect_slashes = False  # a path is there or it is not: callers are sent nowhere, least of all by Host
     # The last one added is the first one to see a request.
     app.add_middleware(ErrorsMiddleware)
-    app.add_middleware(IdempotencyMiddleware, state=lambda: app.state.novai)
+    app.add_middleware(
+        IdempotencyMiddleware,
+        idempotency=lambda: app.state.novai.idempotency,
+        catalog=lambda: app.state.novai.catalog,
+    )
     app.add_middleware(AuthenticateMiddleware, settings=settings, keys=lambda: app.state.novai.keys, guard=Guard())
     limit = BodyLimit(settings.max_body_bytes, settings.body_timeout_s, "MAX_BODY_BYTES")
     uploads = BodyLimit(settings.max_upload_bytes, settings.body_timeout_s, "FILE_MAX_BYTES", UPLOAD_BYTES_PER_S)

@@ -15,8 +15,8 @@ from api.domain import Principal
 from api.errors import ApiError
 from api.json_text import BOM
 from api.middleware import reject
-from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers
-from api.state import AppState
+from api.services.catalog import Catalog
+from api.services.idempotency import MAX_BODY_BYTES, Answer, Claim, Headers, Idempotency
 
 SCOPES = {  # that a key needs for what was asked for there
     "/admin/v1/credits": "admin",
@@ -46,9 +46,10 @@ class IdempotencyMiddleware:
     """After authentication: an Idempotency-Key is the project's own, and whoever sends it again must be allowed what it
     asks for. Requests without the header pass untouched."""
 
-    def __init__(self, app: ASGIApp, state: Callable[[], AppState]) -> None:
+    def __init__(self, app: ASGIApp, idempotency: Callable[[], Idempotency], catalog: Callable[[], Catalog]) -> None:
         self._app = app
-        self._state = state
+        self._idempotency = idempotency
+        self._catalog = catalog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in SCOPES:
@@ -62,12 +63,11 @@ class IdempotencyMiddleware:
         principal: Principal = state["principal"]
         try:
             body = await _whole(receive)
-            app = self._state()
-            claim = await app.idempotency.claim(principal.project_id, path, keys, body, state["request_id"])
+            claim = await self._idempotency().claim(principal.project_id, path, keys, body, state["request_id"])
             if isinstance(claim, Answer):
                 need(principal, SCOPES[path])
                 if (model := read_model(body.removeprefix(BOM)).model) is not None:
-                    app.catalog.allow(model, principal)
+                    self._catalog().allow(model, principal)
         except ApiError as error:
             await reject(scope, send, error)
             return

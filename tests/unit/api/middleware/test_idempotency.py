@@ -7,8 +7,11 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from api.clients.hosts import Hosts
+from api.clients.lifecycle import HostCommands
 from api.domain import Principal
 from api.middleware.idempotency import IdempotencyMiddleware
+from api.services.catalog import Catalog
 from api.services.idempotency import Claim, Idempotency
 from api.storage.session import Database
 from tests.unit.api.middleware.asgi import Answer, body, call, hello, scope_of
@@ -40,12 +43,17 @@ async def test_an_answer_that_did_not_end(store: Database, begins: bool, breaks:
             scope["state"]["broken"] = True
         raise ConnectionResetError
 
-    app = IdempotencyMiddleware(ends_early, lambda: service)
+    hosts = Hosts({}, "")
+    catalog = Catalog(hosts, HostCommands(hosts), 1)
+    app = IdempotencyMiddleware(ends_early, lambda: service, lambda: catalog)
 
     async def ask(number: int) -> Answer:
         scope = scope_of("POST", "/v1/rerank", [("Idempotency-Key", "k")])
-        scope["state"] = {"principal": Principal("org", "proj", "key", frozenset()), "request_id": f"req_{number}"}
-        return await call(app, scope, body(b"{}"))
+        scope["state"] = {
+            "principal": Principal("org", "proj", "key", frozenset({"inference"})),
+            "request_id": f"req_{number}",
+        }
+        return await call(app, scope, body(b'{"model": "m"}'))
 
     assert isinstance((await ask(1)).error, ConnectionResetError) and not service.running
     again = await ask(2)
