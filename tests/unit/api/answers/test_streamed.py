@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import chain, zip_longest
 from types import SimpleNamespace
 from typing import Any
@@ -65,19 +66,25 @@ def events(encoded: bytes) -> list[dict[str, Any]]:
     return [choice for chunk in chunks for choice in chunk["choices"]]
 
 
-@settings(max_examples=50)
-@given(told(st.builds(pb.Delta, **spoken), st.builds(pb.Delta, finish=ends, **spoken)))
-def test_completions(deltas: list[Delta]) -> None:
-    encoder, answer = CompletionEncoder(STREAM, include_usage=False), CompletionAnswer(STREAM, COMPLETION)
+def choices_of(encoder: Any, answer: Any, deltas: list[Delta]) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """Each choice of the whole answer, and what the stream says of it. Both have one end of it."""
     streamed = events(encoder.start() + b"".join(map(encoder.delta, deltas)))
     for delta in deltas:
         answer.add(delta)
     for choice in msgspec.to_builtins(answer.whole())["choices"]:
         chunks = [chunk for chunk in streamed if chunk["index"] == choice["index"]]
+        assert [chunk["finish_reason"] for chunk in chunks if chunk["finish_reason"]] == [choice["finish_reason"]]
+        yield choice, chunks
+
+
+@settings(max_examples=50)
+@given(told(st.builds(pb.Delta, **spoken), st.builds(pb.Delta, finish=ends, **spoken)))
+def test_completions(deltas: list[Delta]) -> None:
+    encoder, answer = CompletionEncoder(STREAM, include_usage=False), CompletionAnswer(STREAM, COMPLETION)
+    for choice, chunks in choices_of(encoder, answer, deltas):
         assert "".join(chunk["text"] for chunk in chunks) == choice["text"]
         for name, whole in choice["logprobs"].items():
             assert [item for chunk in chunks for item in (chunk["logprobs"] or {}).get(name, [])] == whole
-        assert [chunk["finish_reason"] for chunk in chunks if chunk["finish_reason"]] == [choice["finish_reason"]]
 
 
 calls = st.lists(
@@ -94,11 +101,7 @@ calls = st.lists(
 )
 def test_chats(deltas: list[Delta]) -> None:
     encoder, answer = ChunkEncoder(STREAM, include_usage=False), ChatAnswer(STREAM, CHAT)
-    streamed = events(encoder.start() + b"".join(map(encoder.delta, deltas)))
-    for delta in deltas:
-        answer.add(delta)
-    for choice in msgspec.to_builtins(answer.whole())["choices"]:
-        chunks = [chunk for chunk in streamed if chunk["index"] == choice["index"]]
+    for choice, chunks in choices_of(encoder, answer, deltas):
         message = choice["message"]
         for name in ("content", "reasoning_content"):
             assert "".join(chunk["delta"].get(name, "") for chunk in chunks) == (message.get(name) or "")
@@ -107,7 +110,6 @@ def test_chats(deltas: list[Delta]) -> None:
         ]
         logprobs = [token for chunk in chunks if chunk["logprobs"] for token in chunk["logprobs"]["content"]]
         assert logprobs == choice["logprobs"]["content"]
-        assert [chunk["finish_reason"] for chunk in chunks if chunk["finish_reason"]] == [choice["finish_reason"]]
 
 
 def glued(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
