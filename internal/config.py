@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -210,3 +211,13 @@ class WorkerSettings(msgspec.Struct, frozen=True):
             drain_s=float(env.get("NOVAI_DRAIN_S", "30")),
             receipts=Path(env["NOVAI_RECEIPTS"]) if env.get("NOVAI_RECEIPTS") else None,
         )
+
+
+def http_address(text: str) -> SplitResult | None:
+    """The parts of a URL that can be asked; None of what is none."""
+    try:
+        url = urlsplit(text)
+        is_address = bool(url.hostname and url.hostname.encode("idna") and url.port != 0)
+    except ValueError:  # of a host or a port that can be none; UnicodeError is one
+        return None
+    return url if is_address and url.scheme in ("http", "https") else None

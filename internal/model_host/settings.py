@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from internal.config import MOST_S, ConfigError, check_backend, check_listen
+from internal.config import MOST_S, ConfigError, check_backend, check_listen, http_address
 
 MOST = 1 << 53  # of what is counted here
 
@@ -81,8 +80,7 @@ def _whole(text: str, least: int = 0) -> int:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
+    if http_address(text) is None or not text.isprintable() or " " in text:
         raise ValueError(text)
     return text
 

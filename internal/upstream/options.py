@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from internal.config import ConfigError
+from internal.config import ConfigError, http_address
 from internal.upstream.secrets import Secret, is_reference, read_secret
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
@@ -47,12 +47,8 @@ def name_of(options: UpstreamOptions) -> str:
 
 def check(options: UpstreamOptions) -> None:
     """Raises ConfigError for what cannot work."""
-    try:
-        url = urlsplit(options.base_url)
-        is_address = bool(url.hostname and url.hostname.encode("idna") and url.port != 0)
-    except ValueError:  # of a host or a port that can be none; UnicodeError is one
-        is_address = False
-    if not is_address or url.scheme not in ("http", "https") or url.query or url.fragment:
+    url = http_address(options.base_url)
+    if url is None or url.query or url.fragment:
         raise ConfigError(f"base_url {shown(options.base_url)!r}: expected http(s)://host[:port][/path]")
     if url.username or url.password:
         raise ConfigError("base_url has a password in it: use `keys` or `headers`")
