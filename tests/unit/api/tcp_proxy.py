@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ class TcpProxy:
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.delay_s = 0.0
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._asking, self._answering, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.ended = asyncio.Event()  # an end has come, and all before it was passed on
         self._flow()
@@ -24,15 +25,18 @@ class TcpProxy:
         self.accepted = 0
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # Not asyncio's server: one that is closed in the turn of the loop in which a connection comes (Python 3.11)
+        # leaves that connection open.
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def cut(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self._server = None
-        for _ in range(4):  # turns of the loop from a socket's accept to its `_accept`, which refuses it now
-            await asyncio.sleep(0)
+        assert self._listener is not None
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        self._listener = None
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -55,37 +59,37 @@ class TcpProxy:
     async def restore(self) -> None:
         self.delay_s = 0.0
         self._flow()
-        if self._server is None:
+        if self._listener is None:
             await self.start()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:
-            writer.transport.abort()
-            return
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
         self.accepted += 1
-        task = asyncio.create_task(self._forward(reader, writer))
+        task = asyncio.create_task(self._forward(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # Also when it is cancelled before its first step, which its own `finally` would not see.
-        task.add_done_callback(lambda _: writer.transport.abort())
+        task.add_done_callback(lambda _: connection.close())
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            up_reader, up_writer = await asyncio.open_connection(*self.target)
-        except OSError:
-            return
-        directions = [
-            asyncio.create_task(self._pump(reader, up_writer, self._asking)),
-            asyncio.create_task(self._pump(up_reader, writer, self._answering)),
-        ]
-        try:
-            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for direction in directions:
-                direction.cancel()
-            up_writer.transport.abort()  # before anything is awaited: `cut` may cancel this again
-            writer.transport.abort()
-            await asyncio.gather(*directions, return_exceptions=True)
+    async def _forward(self, connection: socket.socket) -> None:
+        with contextlib.ExitStack() as ends:
+            reader, writer = await asyncio.open_connection(sock=connection)
+            ends.callback(writer.transport.abort)
+            try:
+                up_reader, up_writer = await asyncio.open_connection(*self.target)
+            except OSError:
+                return
+            ends.callback(up_writer.transport.abort)
+            directions = [
+                asyncio.create_task(self._pump(reader, up_writer, self._asking)),
+                asyncio.create_task(self._pump(up_reader, writer, self._answering)),
+            ]
+            try:
+                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for direction in directions:
+                    direction.cancel()
+                await asyncio.gather(*directions, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
