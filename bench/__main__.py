@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ RUNS = [
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m bench", description=__doc__).parse_args()
     for run in RUNS:
         print(f"# python -m {' '.join(run)}", flush=True)
         subprocess.run([sys.executable, "-m", *run], check=True)
