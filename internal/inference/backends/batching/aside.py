@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from internal.inference.backends.batching.kv_cache import Lease
-from internal.inference.backends.batching.library import DecodeError
+from internal.inference.backends.batching.library import DecodeError, Logits
 from internal.inference.backends.batching.prefiller import Prefiller
 from internal.inference.backends.batching.scheduler import Scheduler, Work
 
@@ -27,19 +27,23 @@ class Aside:
         self._on_failed = on_failed
         self._sent: tuple[Work, Lease | None] | None = None  # what the prefiller computes
 
-    def land(self) -> None:
+    def land(self) -> tuple[Work, Logits] | None:
         """Before a step is planned: moves what was computed to its sequence, unless nobody runs there any more, and
-        tells the scheduler which prompts are the prefiller's."""
+        tells the scheduler which prompts are the prefiller's. Returns what is to be sampled from, when a prompt is
+        there to its end."""
+        landed = None
         if self._sent is not None and self.prefiller.done:
             (work, lease), self._sent = self._sent, None
             wanted = lease is not None and work.task.lease is lease
             try:
-                reached = self.prefiller.end(work.sequence if wanted else None)
+                reached, logits = self.prefiller.end(work.sequence if wanted else None)
             except DecodeError as error:
                 self._failed(work, error)
             else:
                 self._scheduler.landed(work, reached - work.start if wanted else 0)
+                landed = None if logits is None else (work, logits)
         self._scheduler.aside_from = self.prefiller.least_tokens
+        return landed
 
     def send(self) -> None:
         """After a step was planned: gives the prefiller its next prompt, or lets it rest."""

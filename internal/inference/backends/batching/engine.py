@@ -28,7 +28,7 @@ from internal.inference.backends.batching.library import Chunk, Context, DecodeE
 from internal.inference.backends.batching.pace import Pace
 from internal.inference.backends.batching.prefiller import Prefiller, prefill_threads
 from internal.inference.backends.batching.sampling import NOT_FINITE, logprob, sample
-from internal.inference.backends.batching.scheduler import Scheduler, Work
+from internal.inference.backends.batching.scheduler import Scheduler, Task, Work
 from internal.inference.backends.batching.side import SideContext
 from internal.inference.backends.batching.slots import Choice, Request
 from internal.inference.backends.batching.suffixes import Suffixes
@@ -195,8 +195,7 @@ class Engine:
         if self._cancelling:
             self._cancelling = False
             self._drop_cancelled()
-        if self._aside is not None:
-            self._aside.land()
+        landed = self._land()
         self._wait_while(lambda: self._scheduler.deserted, REST_S)
         self._wait_while(lambda: bool(self._expected) and self._scheduler.gathers, GATHER_S)
         started = time.perf_counter()
@@ -206,9 +205,10 @@ class Engine:
         if not work:
             return False
         apart, later = self._suffixes_of(work)
-        work = sorted(
-            (part for part in work if part not in apart and part not in later), key=lambda part: part.sequence
-        )
+        work = [part for part in work if part not in apart and part not in later]
+        # The others have waited for it to land already, and a step with a long one more would be a longer wait.
+        work = [part for part in work if part.task is not landed] or work
+        work.sort(key=lambda part: part.sequence)
         self._note_started()
         logits = self._decode(work)
         if logits is None:
@@ -222,6 +222,16 @@ class Engine:
             decoding = sum(part.count == 1 for part in work)
             self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
         return True
+
+    def _land(self) -> Task | None:
+        """Whose prompt the prefiller has computed to its end: its first token does not wait for a step."""
+        found = None if self._aside is None else self._aside.land()
+        if found is None:
+            return None
+        part, logits = found
+        self._read([part], logits)
+        self._flush()
+        return part.task
 
     @property
     def _threads_are_shared(self) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from internal.cores import Team, flush_denormals
 from internal.gently import give_way
-from internal.inference.backends.batching.library import Chunk, DecodeError, Parcel
+from internal.inference.backends.batching.library import Chunk, DecodeError, Logits, Parcel
 from internal.inference.backends.batching.pace import TokenCost
 from internal.inference.backends.batching.side import BASE, TILE, SideContext
 
@@ -47,6 +47,7 @@ class Job:
     on_done: Callable[[], None]
     hurried: bool = False  # to end with the piece that is being computed
     cells: Parcel | None = None  # the result; valid until the next job begins
+    logits: Logits | None = None  # of the last token, if it was reached
     error: Exception | None = None
     done: bool = False  # its thread is through with it
 
@@ -99,20 +100,21 @@ class Prefiller:
         """Whether what was begun can be ended."""
         return self._job is not None and self._job.done
 
-    def end(self, sequence: int | None) -> int:
-        """Makes what was computed all that this sequence of the streams holds, and returns how many tokens that are.
+    def end(self, sequence: int | None) -> tuple[int, Logits | None]:
+        """Makes what was computed all that this sequence of the streams holds, and returns how many tokens that are,
+        with the logits of the last one, a row, if that was all.
 
         None: nobody wants it, whatever became of it. Raises DecodeError, after which that sequence may hold nothing.
         """
         job, self._job = self._job, None
         assert job is not None
         if sequence is None:
-            return 0
+            return 0, None
         if job.error is not None:
             raise DecodeError(f"computing a prompt failed: {job.error}") from job.error
         assert job.cells is not None
         self._side.streams.put(sequence, job.cells)
-        return job.reached
+        return job.reached, job.logits
 
     def rest(self) -> None:
         """Gives all threads to the streams. Waits for what is being computed.
@@ -152,8 +154,10 @@ class Prefiller:
         while job.reached < len(job.tokens) and not job.hurried:
             started = time.perf_counter()
             piece = job.tokens[job.reached : job.reached + self._piece(len(job.tokens) - job.reached)]
-            context.decode([Chunk(BASE, job.reached, piece, wants_logits=False)])
+            last = job.reached + len(piece) == len(job.tokens)
+            logits = context.decode([Chunk(BASE, job.reached, piece, wants_logits=last)])
             job.reached += len(piece)
+            job.logits = logits.copy() if last else None
             self._cost.learn(len(piece), time.perf_counter() - started)
             team.stay()
         job.cells = context.take(BASE)

@@ -173,15 +173,14 @@ class Scheduler:
         return work
 
     def plan_aside(self) -> Work | None:
-        """What the prefiller computes next, after a `plan`: a prompt but for its last token, since what follows that is
-        sampled in a step. None: nothing. `landed` ends it."""
+        """What the prefiller computes next, after a `plan`. None: nothing. `landed` ends it."""
         tasks = [task for task in self._for_prefiller() if task.lease is not None]
         if not tasks:
             return None
         self._asides += 1
         task = _in_turn(tasks, oldest_first=self._asides % OLDEST_STEPS == 0)[0]
         task.aside = True
-        return Work(task, task.computed, task.remaining - 1, samples=False)
+        return Work(task, task.computed, task.remaining, samples=True)
 
     def hurries(self, task: Task) -> bool:
         """Whether the prefiller is to end with what it has of a task: nobody wants it there any more, or someone waits
@@ -190,7 +189,8 @@ class Scheduler:
         return gone or bool(self._for_prefiller()) or any(other.leader is task for other in self.running)
 
     def landed(self, work: Work, count: int) -> None:
-        """The prefiller has ended what `plan_aside` gave, and so many tokens of it are in their sequence."""
+        """The prefiller has ended what `plan_aside` gave, and so many tokens of it are in their sequence. If those are
+        all, the next one is sampled before another step is planned."""
         work.task.aside = False
         if count:
             self._append(replace(work, count=count))

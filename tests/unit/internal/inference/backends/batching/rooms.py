@@ -160,8 +160,9 @@ class RoomWithPrefiller(StreamRoom):
 
     def step(self, budget: int = 64) -> list[Work]:
         self.steps += 1
-        if self.aside is not None:
-            work, _, ready = self.aside
+        landed = self.aside
+        if landed is not None:
+            work, _, ready = landed
             if self.steps >= ready:
                 self.land(work.count)
             elif self.scheduler.hurries(work.task):
@@ -170,10 +171,10 @@ class RoomWithPrefiller(StreamRoom):
         assert all(not part.task.aside for part in work_of_step)
         if self.aside is None and (part := self.scheduler.plan_aside()):
             assert part.start == part.task.computed
-            assert not part.samples and part.start + part.count == len(part.task.tokens) - 1
+            assert part.samples and part.start + part.count == len(part.task.tokens)
             self.aside = part, part.task.lease, self.steps + 1 + part.count // 4
             self.asides += 1
-        return work_of_step or ([self.aside[0]] if self.aside else [])
+        return work_of_step or [each[0] for each in (self.aside, landed) if each]
 
     def land(self, count: int) -> None:
         assert self.aside is not None
@@ -184,6 +185,8 @@ class RoomWithPrefiller(StreamRoom):
         tokens = work.task.tokens[work.start : work.start + count]
         self.memory.write(lease.sequence, work.start, tokens, work.task.salt)
         self.scheduler.landed(work, count)
+        if work.task.remaining == 0:
+            self.sample(work.task)
 
     def settle(self, streams: int = 1) -> list[Task]:
         """Streams that someone reads along."""

@@ -49,7 +49,7 @@ def test_a_long_prompt_comes_in_chunks_between_the_tokens_of_running_streams() -
         assert work[1].start == start
 
 
-def test_beside_a_stream_a_prompt_is_computed_aside_but_for_its_last_token() -> None:
+def test_beside_a_stream_a_prompt_is_computed_aside_and_sampled_from_there() -> None:
     room = RoomWithPrefiller()
     (stream,) = room.settle()
     long = room.add([7] * 100)
@@ -57,7 +57,7 @@ def test_beside_a_stream_a_prompt_is_computed_aside_but_for_its_last_token() -> 
     while not long.computed:
         steps.append(room.step())
     assert len(steps) > 10 and all([part.task for part in step] == [stream] for step in steps[:-1])
-    assert [(part.task, part.start, part.count) for part in steps[-1]][1:] == [(long, 99, 1)]
+    assert [(part.task, part.start, part.count) for part in steps[-1]][1:] == [(long, 100, 1)]
     room.finish()
 
 

@@ -64,6 +64,27 @@ class Dropping(Broken):
         raise DecodeError("dropped")
 
 
+class Noting:
+    """The streams' context, and what it was told: `(sequence, start, count)` of every chunk of a step, and between
+    them the sequences that were put into it."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.notes: list[list[tuple[int, int, int]] | int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def decode(self, chunks: Sequence[Chunk]) -> Logits:
+        self.notes.append([(chunk.sequence, chunk.start, len(chunk.tokens)) for chunk in chunks])
+        logits: Logits = self._context.decode(chunks)
+        return logits
+
+    def put(self, sequence: int, parcel: Parcel) -> None:
+        self.notes.append(sequence)
+        self._context.put(sequence, parcel)
+
+
 class House:
     """Two contexts of one model, and what works between them."""
 
@@ -83,9 +104,12 @@ class House:
         self.prefiller.begin(sequence, tokens, start, done.set)
         return done
 
-    def compute(self, sequence: int, tokens: list[int], start: int = 0) -> int:
+    def compute(self, sequence: int, tokens: list[int], start: int = 0) -> Logits:
+        """All of them, and what follows the last."""
         assert self.begin(sequence, tokens, start).wait(30) and self.prefiller.done
-        return self.prefiller.end(sequence)
+        reached, logits = self.prefiller.end(sequence)
+        assert reached == len(tokens) and logits is not None and len(logits) == 1
+        return logits[0]
 
     def next_logits(self, sequence: int, start: int, token: int) -> Logits:
         return self.streams.decode([Chunk(sequence, start, [token], wants_logits=True)])[0].copy()
@@ -107,11 +131,21 @@ class BreakingBackend(LlamaCppBackend):
         return loaded
 
 
+class NotingBackend(LlamaCppBackend):
+    """Its streams' context notes what it is told."""
+
+    def _load(self, resources: ExitStack) -> Loaded:
+        loaded = super()._load(resources)
+        assert loaded.side is not None
+        loaded.side.streams = self.noting = Noting(loaded.context)
+        return replace(loaded, context=self.noting)
+
+
 @asynccontextmanager
-async def breaking(path: Path, threads: int) -> AsyncIterator[Engine]:
+async def started(kind: type[LlamaCppBackend], path: Path, threads: int) -> AsyncIterator[Engine]:
     options: dict[str, Any] = {"threads": threads, "kv": "streams"}
     row = ModelConfig(name="tiny", kind="chat", backend="llamacpp", path=str(path), options=options)
-    engine = Engine(BreakingBackend(row))
+    engine = Engine(kind(row))
     await engine.backend.start(engine.publish)
     try:
         yield engine

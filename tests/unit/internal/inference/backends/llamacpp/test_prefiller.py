@@ -20,10 +20,12 @@ from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     POOL,
     ROUNDING,
+    BreakingBackend,
     Dropping,
-    breaking,
+    NotingBackend,
     check_nothing_leaked,
     house,
+    started,
 )
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
 from tests.unit.internal.inference.backends.running import TOLD, Answer, Engine, same_but_for_ties
@@ -37,9 +39,9 @@ def layout() -> str:
 def test_what_it_computed_is_what_the_streams_would_have(tiny_gguf: Path) -> None:
     tokens = prompt(300)
     with house(tiny_gguf) as here:
-        here.streams.decode([Chunk(0, 0, tokens, wants_logits=False)])
+        last = here.streams.decode([Chunk(0, 0, tokens, wants_logits=True)])[0].copy()
         expected = here.next_logits(0, 300, 5)
-        assert here.compute(2, tokens) == 300
+        np.testing.assert_allclose(here.compute(2, tokens), last, rtol=0, atol=ROUNDING)
         assert here.streams.length(2) == 300
         np.testing.assert_allclose(here.next_logits(2, 300, 5), expected, rtol=0, atol=ROUNDING)
 
@@ -49,7 +51,7 @@ def test_it_goes_on_from_what_a_stream_holds(tiny_gguf: Path) -> None:
     with house(tiny_gguf) as here:
         here.streams.decode([Chunk(1, 0, tokens[:100], wants_logits=False)])
         other = here.streams.length(0)
-        assert here.compute(1, tokens, start=100) == 300
+        here.compute(1, tokens, start=100)
         found = here.next_logits(1, 300, 5)
         here.streams.decode([Chunk(0, 0, tokens, wants_logits=False)])
         np.testing.assert_allclose(found, here.next_logits(0, 300, 5), rtol=0, atol=ROUNDING)
@@ -62,10 +64,10 @@ def test_a_prompt_that_was_hurried_goes_on_where_it_ended(tiny_gguf: Path) -> No
         done = here.begin(0, tokens, 0)
         here.prefiller.hurry()
         assert done.wait(30)
-        reached = here.prefiller.end(0)
-        assert 0 <= reached < 500
+        reached, logits = here.prefiller.end(0)
+        assert 0 <= reached < 500 and logits is None
         assert here.streams.length(0) == reached
-        assert here.compute(0, tokens, start=reached) == 500
+        here.compute(0, tokens, start=reached)
         here.streams.decode([Chunk(1, 0, tokens, wants_logits=False)])
         found, expected = here.next_logits(0, 500, 5), here.next_logits(1, 500, 5)
         np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
@@ -88,7 +90,7 @@ def test_after_a_move_that_failed_nothing_counts_as_computed(tiny_gguf: Path) ->
         with pytest.raises(DecodeError, match="dropped"):
             here.compute(1, prompt(200, 1), start=50)
         here.side.context = here.pool
-        assert here.compute(0, tokens, start=100) == 300
+        here.compute(0, tokens, start=100)
         here.streams.decode([Chunk(2, 0, tokens, wants_logits=False)])
         np.testing.assert_allclose(here.next_logits(0, 300, 5), here.next_logits(2, 300, 5), rtol=0, atol=ROUNDING)
 
@@ -148,6 +150,21 @@ async def test_beside_a_stream_a_prompt_is_answered_as_alone(start: Start) -> No
     check_nothing_leaked(engine)
 
 
+async def test_the_first_token_waits_for_no_step_and_the_streams_have_one_before_the_second(tiny_gguf: Path) -> None:
+    async with started(NotingBackend, tiny_gguf, threads=2) as engine:
+        stream = await reader(engine)
+        await engine.run(prompt(700), max_tokens=3)
+        engine.cancel(stream)
+        await stream.end()
+        assert isinstance(engine.backend, NotingBackend)
+        notes = engine.backend.noting.notes
+    landed = max(number for number, note in enumerate(notes) if isinstance(note, int))
+    steps = [note for note in notes[landed + 1 :] if isinstance(note, list)]
+    of_prompt = [[chunk for chunk in step if chunk[0] == notes[landed]] for step in steps]
+    assert of_prompt[:3] == [[], [(notes[landed], 700, 1)], [(notes[landed], 701, 1)]]
+    assert not any(of_prompt[3:]) and all(steps)
+
+
 async def test_beside_a_stream_a_conversation_goes_on_from_its_last_turn(start: Start) -> None:
     engine = await start(threads=2)
     first = prompt(300)
@@ -204,7 +221,7 @@ async def test_closing_does_not_wait_for_a_long_prompt_to_be_answered(start: Sta
 
 
 async def test_a_prompt_that_cannot_be_computed_ends_its_request_only(tiny_gguf: Path) -> None:
-    async with breaking(tiny_gguf, threads=2) as engine:
+    async with started(BreakingBackend, tiny_gguf, threads=2) as engine:
         stream = await reader(engine)
         assert (await engine.run(prompt(500))).failure.code == pb.INTERNAL
         before = stream.tokens()

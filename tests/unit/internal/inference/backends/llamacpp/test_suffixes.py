@@ -17,11 +17,12 @@ from internal.inference.backends.batching.suffixes import MOST_TOKENS
 from tests.unit.internal.inference.backends.llamacpp.conftest import Start
 from tests.unit.internal.inference.backends.llamacpp.house import (
     ROUNDING,
+    BreakingBackend,
     Dropping,
     House,
-    breaking,
     check_nothing_leaked,
     house,
+    started,
 )
 from tests.unit.internal.inference.backends.llamacpp.test_engine import prompt
 from tests.unit.internal.inference.backends.llamacpp.test_gathering import steps_of
@@ -136,7 +137,7 @@ async def test_prompts_with_one_beginning_are_answered_as_alone(
 async def test_what_cannot_be_computed_together_is_computed_in_its_stream(
     tiny_gguf: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with breaking(tiny_gguf, threads=1) as engine:
+    async with started(BreakingBackend, tiny_gguf, threads=1) as engine:
         await engine.run(SHARED)
         for _ in range(2):  # the second time it is not tried again
             answer = await engine.run(at_once([[*SHARED, *prompt(30, number)] for number in range(1, 5)]))
