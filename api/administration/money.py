@@ -63,19 +63,19 @@ def add_words(words: Words) -> None:
 async def list_prices(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
         found = await administration.list_prices(database)
-    in_force = _in_force(found)
+        in_force = _in_force(found, database.now())
     shown = [row for row in found if options.all or in_force.get(row.model) == row]
     show(options, [_price_fields(row, options.json) for row in shown])
 
 
 async def set_price(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        before = _in_force(await administration.list_prices(database)).get(options.model)
+        before = _in_force(await administration.list_prices(database), database.now()).get(options.model)
         full, cached, output, batch = _wanted(options, before)
         row = await administration.set_price(
             database, CLI, options.model, full, cached, output, options.valid_from, batch
         )
-        now = _in_force(await administration.list_prices(database)).get(options.model)
+        now = _in_force(await administration.list_prices(database), database.now()).get(options.model)
     costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
     told = f"{row.model} {costs} for a million tokens, {batch} % of it in batches, from {_date(row)} on"
     if now is not None and now.valid_from > row.valid_from:
@@ -108,9 +108,8 @@ def _wanted(options: argparse.Namespace, before: PriceRow | None) -> tuple[int, 
     return full, cached, output, batch
 
 
-def _in_force(found: Sequence[PriceRow]) -> dict[str, PriceRow]:
+def _in_force(found: Sequence[PriceRow], now: datetime) -> dict[str, PriceRow]:
     """By model, of all versions in their order."""
-    now = datetime.now(UTC)
     return {row.model: row for row in found if row.valid_from <= now}
 
 

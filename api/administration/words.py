@@ -44,6 +44,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database for one word. Raises AdminError when it cannot be reached."""
     database = await open_pool(settings.database_url, 1, settings.db_timeout_s)
     try:
+        await database.hear_clock()
         yield database
     except NotMigratedError as error:
         raise error.__cause__ or error from None  # as the server said it: what to do about it is told with it

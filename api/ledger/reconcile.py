@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from api import metrics
 from api.regularly import Regularly
@@ -50,7 +50,7 @@ class Reconciler(Regularly):
     async def check(self) -> list[Finding]:
         """The cheap invariants over the last minutes. Nothing when another process is at it. Raises
         LedgerUnavailableError."""
-        since = self._broken_since or datetime.now(UTC) - timedelta(seconds=self._window_s)
+        since = self._broken_since or self._database.now() - timedelta(seconds=self._window_s)
         findings: list[Finding] = []
         async with rows.turn(self._database) as ours:
             for invariant in INVARIANTS if ours else ():

@@ -8,7 +8,7 @@ While somebody reads all of `usage`, a dump for example, it waits for its next t
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from api.regularly import Regularly
 from api.storage import holds, responses, usage_months
@@ -37,7 +37,7 @@ class Retention(Regularly):
             pass
         if self._keep_months == 0:
             return []
-        dropped = await usage_months.drop_before(self._database, first_kept(datetime.now(UTC), self._keep_months))
+        dropped = await usage_months.drop_before(self._database, first_kept(self._database.now(), self._keep_months))
         if dropped:
             logger.warning("Dropped the raw usage of %s.", ", ".join(f"{month:%Y-%m}" for month in dropped))
         return dropped

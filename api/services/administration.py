@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from api.auth.keys import mint
@@ -169,7 +169,7 @@ def state(record: KeyRecord) -> KeyState:
         return "revoked"
     if record.archived:
         return "archived"
-    if record.expires_at is not None and record.expires_at <= datetime.now(UTC):
+    if record.expired:
         return "expired"
     return "rotated" if record.rotated_to else "active"
 
@@ -197,7 +197,7 @@ async def create_key(
     expires_in: timedelta | None,
 ) -> tuple[str, KeyRecord]:
     """The key in plain text, to be shown once, and what is stored of it."""
-    expires_at = None if expires_in is None else _now(database) + expires_in
+    expires_at = None if expires_in is None else database.now() + expires_in
     plain, record = mint(pepper, project.id, name, scopes=scopes, models=models, expires_at=expires_at)
     async with changing(database) as inside:
         await keys.add(inside, record)
@@ -223,7 +223,7 @@ async def rotate_key(
 ) -> tuple[str, KeyRecord]:
     """A successor with the same scopes, models, limits, budgets and, where there was one, term. The old key works for
     `overlap_s` more, within the same budgets. Raises ConflictError unless it is active."""
-    expires_at = None if (term := _term(old)) is None else _now(database) + term
+    expires_at = None if (term := _term(old)) is None else database.now() + term
     plain, record = mint(pepper, old.project_id, old.name, scopes=old.scopes, models=old.models, expires_at=expires_at)
     async with changing(database) as inside:
         if state(old) == "archived" or not await keys.succeed(inside, old.id, record, overlap_s):
@@ -238,11 +238,6 @@ async def rotate_key(
 
 def _term(key: KeyRecord) -> timedelta | None:
     return None if key.expires_at is None or key.created_at is None else key.expires_at - key.created_at
-
-
-def _now(database: Database) -> datetime:
-    """By the clock that keys expire by."""
-    return datetime.fromtimestamp(database.now_s(), UTC)
 
 
 # ---------------------------------------------------------------- money

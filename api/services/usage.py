@@ -46,7 +46,9 @@ class UsageQuery:
 async def page(database: Database, principal: Principal, query: UsageQuery) -> tuple[list[UsageRow], str | None]:
     """Rows, and where the next page begins; None: this was the last. Raises InvalidRequestError."""
     after = None if query.after is None else _place(query.after, query.by)
-    rows = await queries.usage(database, query.by, _filter(principal, query), after, query.limit + 1)
+    rows = await queries.usage(
+        database, query.by, _filter(principal, query, database.now().date()), after, query.limit + 1
+    )
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
@@ -65,9 +67,8 @@ def groups(text: str) -> tuple[Group, ...]:
     return by
 
 
-def _filter(principal: Principal, query: UsageQuery) -> UsageFilter:
+def _filter(principal: Principal, query: UsageQuery, today: date) -> UsageFilter:
     """What was asked for, of what the key may see."""
-    today = datetime.now(UTC).date()
     last = query.last or today
     until = min(last, today)
     first = query.first or until - timedelta(days=min(DEFAULT_DAYS, until.toordinal() - 1))

@@ -26,6 +26,7 @@ class KeyRecord:
     models: tuple[str, ...] | None  # None: every model
     created_at: datetime | None = None
     expires_at: datetime | None = None
+    expired: bool = False  # when it was read
     revoked_at: datetime | None = None
     rotated_to: str | None = None
     first_id: str = ""  # of the keys that were rotated into this one; its own without any
@@ -35,7 +36,8 @@ class KeyRecord:
 
 
 _COLUMNS = """
-k.id, k.project_id, k.digest, k.last4, k.name, k.scopes, k.models, k.created_at, k.expires_at, k.revoked_at,
+k.id, k.project_id, k.digest, k.last4, k.name, k.scopes, k.models, k.created_at, k.expires_at,
+coalesce(k.expires_at <= now(), false) AS expired, k.revoked_at,
 k.rotated_to, coalesce(k.first_id, k.id) AS first_id, p.organisation_id,
 (p.archived_at IS NOT NULL OR o.archived_at IS NOT NULL) AS archived,
 t.limits AS tier_limits, p.limits AS project_limits, k.limits AS key_limits

@@ -14,6 +14,7 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -100,8 +101,16 @@ class Database:
 
     def now_s(self) -> float:
         """Unix seconds by PostgreSQL's clock, by which all processes go, as listeners heard it within the last two
-        seconds; by our own as long as nobody listened."""
+        seconds, or as `hear_clock` did; by our own before."""
         return time.monotonic() + self._clock_began_s
+
+    def now(self) -> datetime:
+        """The same, in UTC."""
+        return datetime.fromtimestamp(self.now_s(), UTC)
+
+    async def hear_clock(self) -> None:
+        async with self.connection() as connection:
+            await self._hear_clock(connection)
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout_s: float | None = None) -> AsyncIterator[asyncpg.Connection]:

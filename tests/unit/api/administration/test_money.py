@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -65,6 +67,23 @@ def test_a_price_that_is_not_in_force_is_not_said_to_be(novai: Novai) -> None:
     assert "but version 1 has been in force since" in novai("prices set tiny --input 1 --from 2020-01-01")
     assert "but version" not in novai("prices set tiny --input 2")
     assert "but version" not in novai("prices set tiny --input 3 --from 2100-01-01")
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_in_force_is_so_by_the_clock_of_postgresql(novai: Novai, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever that of the machine says on which an administrator works."""
+    ours, day_s = time.time, 86_400
+    for name, jump_s in (("behind", -2 * day_s), ("ahead", 2 * day_s)):
+        with monkeypatch.context() as here:
+            here.setattr(time, "time", lambda jump_s=jump_s: ours() + jump_s)
+            novai(f"prices set {name} --input 1 --output 1")
+            tomorrow = datetime.fromtimestamp(ours() + day_s, UTC)
+            novai(f"prices set {name} --input 2 --output 2 --from {tomorrow:%Y-%m-%dT%H:%M:%SZ}")
+            assert [row["version"] for row in novai("prices list --json") if row["model"] == name] == [1]
+            made = novai(f"keys create --name {name} --expires-in-days 1 --json")
+            assert abs(datetime.fromisoformat(made["expires_at"]) - tomorrow).total_seconds() < 60
+            [kept] = [key for key in novai("keys list --all --json") if key["id"] == made["id"]]
+            assert kept["state"] == "active"
 
 
 @pytest.mark.parametrize(
