@@ -16,6 +16,7 @@ from api.services.administration import ALERT_PERCENTS, CLI
 from api.storage import budgets
 from api.storage.budgets import Alert, Budget, Kind
 from api.storage.prices import PriceRow
+from api.storage.session import Database
 
 PER_MTOK = "USD for a million tokens"
 
@@ -70,12 +71,12 @@ async def list_prices(settings: Settings, options: argparse.Namespace) -> None:
 
 async def set_price(settings: Settings, options: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        before = _in_force(await administration.list_prices(database), database.now()).get(options.model)
+        before = await _price_of(database, options.model)
         full, cached, output, batch = _wanted(options, before)
         row = await administration.set_price(
             database, CLI, options.model, full, cached, output, options.valid_from, batch
         )
-        now = _in_force(await administration.list_prices(database), database.now()).get(options.model)
+        now = await _price_of(database, options.model)
     costs = "is free" if not (full or output) else f"costs {usd(full)} in, {usd(cached)} cached and {usd(output)} out"
     told = f"{row.model} {costs} for a million tokens, {batch} % of it in batches, from {_date(row)} on"
     if now is not None and now.valid_from > row.valid_from:
@@ -106,6 +107,11 @@ def _wanted(options: argparse.Namespace, before: PriceRow | None) -> tuple[int, 
         cheaper = before is not None and before.cached_nusd_per_mtok < before.input_nusd_per_mtok
         cached = min(full, before.cached_nusd_per_mtok) if before and cheaper else full
     return full, cached, output, batch
+
+
+async def _price_of(database: Database, model: str) -> PriceRow | None:
+    """The one in force."""
+    return _in_force(await administration.list_prices(database), database.now()).get(model)
 
 
 def _in_force(found: Sequence[PriceRow], now: datetime) -> dict[str, PriceRow]:

@@ -109,6 +109,7 @@ class Database:
         return datetime.fromtimestamp(self.now_s(), UTC)
 
     async def hear_clock(self) -> None:
+        """Once, for those who do not listen."""
         async with self.connection() as connection:
             await self._hear_clock(connection)
 

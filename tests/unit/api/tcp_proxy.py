@@ -68,7 +68,7 @@ class TcpProxy:
         task = asyncio.create_task(self._forward(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # Also when it is cancelled before its first step, which its own `finally` would not see.
+        # Also when it is cancelled before its first step, which its own `with` would not see.
         task.add_done_callback(lambda _: connection.close())
 
     async def _forward(self, connection: socket.socket) -> None:
