@@ -10,9 +10,10 @@ CLIENTS := tests/clients
 SDKS := python typescript
 SDK_TS := sdk/typescript
 KERNELS := internal/embedding/backends/transformers/int16.so
-# Where a processor has AMX, the first product of a quantised model ends in llama.cpp's kernel with a segmentation fault:
-# compilers leave half of its tile configuration out (its issue 20824). Elsewhere this says nothing.
-WITHOUT_AMX := -U__AMX_INT8__
+# What of a processor llama.cpp is better off without; where it is not there, this says nothing. AMX: the first product of
+# a quantised model is a segmentation fault (D94). Half precision: attention of heads of 64 numbers falls back to one
+# number at a time, and takes two to three times as long (D95).
+WITHOUT := -U__AMX_INT8__ -U__AVX512FP16__
 PROTOS := inference embedding model_host tool_execution
 EXTRAS := inference,embedding,tools,dev,test
 # Side by side, each with servers of its own. Tests wait for processes more than they compute; each may take 4 GB. In the
@@ -30,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt setuptools wheel
 	@echo "installing (the first time compiles llama.cpp: about 6 minutes on 2 cores)"
-	CFLAGS="$$CFLAGS $(WITHOUT_AMX)" CXXFLAGS="$$CXXFLAGS $(WITHOUT_AMX)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc) \
+	CFLAGS="$$CFLAGS $(WITHOUT)" CXXFLAGS="$$CXXFLAGS $(WITHOUT)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc) \
 		$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
