@@ -15,7 +15,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-import numpy as np
 from gen import inference_pb2 as pb
 
 from internal.cores import flush_denormals
@@ -213,11 +212,11 @@ class Engine:
         logits = self._decode(work)
         if logits is None:
             return True
-        if apart and (others := self._decode_apart(apart)) is not None:
-            work += apart
-            logits = np.concatenate((logits, others)) if logits.size else others
-        self._scheduler.commit(work)
-        self._read(work, logits)
+        self._take(work, logits)
+        if apart:
+            self._flush()
+            work += apart if self._compute_apart(apart) else []
+        self._scheduler.step_done()
         if not self._threads_are_shared:  # with half of them steps take longer
             decoding = sum(part.count == 1 for part in work)
             self._pace.observe(decoding, sum(part.count for part in work) - decoding, time.perf_counter() - started)
@@ -291,17 +290,30 @@ class Engine:
         self._failures = 0
         return logits
 
-    def _decode_apart(self, apart: Sequence[Work]) -> Logits | None:
-        """As `_decode`, but what fails here is computed in the streams, from its beginning, as is all that comes."""
+    def _take(self, work: Sequence[Work], logits: Logits) -> None:
+        """The work was computed: its tokens are sampled, read and said."""
+        self._scheduler.commit(work)
+        self._read(work, logits)
+
+    def _compute_apart(self, apart: Sequence[Work]) -> bool:
+        """Whether it could be. What fails here is computed in the streams, from its beginning, as is all that comes."""
         assert self._suffixes is not None
         try:
-            return self._suffixes.decode(apart)
+            logits = self._suffixes.decode(apart)
+            try:
+                self._take(apart, logits)
+                self._flush()
+            finally:  # what was said to be there has to be
+                self._suffixes.settle()
         except DecodeError as error:
             log.error("%s; from now on the streams do it", error)
             self._suffixes = None
             for part in apart:
-                self._scheduler.restart(part.task)
-            return None
+                if part.task.lease is not None:
+                    self._scheduler.restart(part.task)
+            self._cache.clear()  # those that ended with their first token may be among what is kept
+            return False
+        return True
 
     def _decode_failed(self, work: Sequence[Work], error: DecodeError) -> None:
         log.error("%s in a step of %d tokens", error, sum(part.count for part in work))

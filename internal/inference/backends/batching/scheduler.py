@@ -196,10 +196,13 @@ class Scheduler:
             self._append(replace(work, count=count))
 
     def commit(self, work: Sequence[Work]) -> None:
-        """The step was computed."""
+        """A part of the step was computed."""
         for part in work:
             self._append(part)
         self._cache.decoded(sum(part.count == 1 for part in work))
+
+    def step_done(self) -> None:
+        """All of it was."""
         self._steps += 1
         if self._steps % TIDY_STEPS == 0:
             self._cache.tidy()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from internal.inference.backends.batching.kv_cache import Lease
 from internal.inference.backends.batching.library import Chunk, DecodeError, Logits
 from internal.inference.backends.batching.scheduler import LONG_PREFIX, Work
 from internal.inference.backends.batching.side import BASE, FIRST_OTHER, TILE, SideContext
@@ -25,6 +27,7 @@ class Suffixes:
 
     def __init__(self, side: SideContext) -> None:
         self._side = side
+        self._computed: list[_Computed] = []
 
     def among(self, work: Sequence[Work]) -> tuple[list[Work], list[Work]]:
         """The parts of a step to compute here, and those that better follow in a later one; none where it would not
@@ -32,7 +35,7 @@ class Suffixes:
         return together(work, self._side.others, min(self._side.batch, MOST_TOKENS))
 
     def decode(self, parts: Sequence[Work]) -> Logits:
-        """Computes what `among` found; returns the logits of those that sample, in their order.
+        """Computes what `among` found; returns the logits of those that sample, in their order. `settle` follows.
 
         Raises DecodeError, after which the sequences of the parts may hold nothing.
         """
@@ -47,16 +50,41 @@ class Suffixes:
                 tokens = part.task.tokens[start : part.start + part.count]
                 chunks.append(Chunk(other, start, tokens, part.samples))
             logits = context.decode(chunks)
-            for other, part in enumerate(parts, FIRST_OTHER):
-                self._side.bring_back(other, part.sequence)
         except DecodeError as error:
-            self._forget(len(parts))
-            raise DecodeError(f"computing suffixes failed: {error}") from error
+            raise self._failed(error, len(parts)) from error
+        self._computed = [
+            _Computed(other, part.task.lease, part.start + part.count)
+            for other, part in enumerate(parts, FIRST_OTHER)
+            if part.task.lease is not None
+        ]
         return logits
 
-    def _forget(self, parts: int) -> None:
+    def settle(self) -> None:
+        """Moves what was computed to the streams, which say by now that they hold it; one that was given up meanwhile
+        stays as it is. Nobody's first token waits for this.
+
+        Raises DecodeError, after which the sequences of all parts may hold nothing.
+        """
+        computed, self._computed = self._computed, []
+        try:
+            for other, lease, length in computed:
+                if lease.length == length:
+                    self._side.bring_back(other, lease.sequence)
+                else:
+                    self._side.context.remove(other, 0)
+        except DecodeError as error:
+            raise self._failed(error, len(computed)) from error
+
+    def _failed(self, error: DecodeError, parts: int) -> DecodeError:
         for other in range(FIRST_OTHER, FIRST_OTHER + parts):
             self._side.context.remove(other, 0)
+        return DecodeError(f"computing suffixes failed: {error}")
+
+
+class _Computed(NamedTuple):
+    other: int  # sequence in the pool
+    lease: Lease
+    length: int  # of its sequence, with what was computed
 
 
 def together(work: Sequence[Work], most_parts: int, most_tokens: int) -> tuple[list[Work], list[Work]]:

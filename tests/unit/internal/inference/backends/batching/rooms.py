@@ -71,6 +71,7 @@ class Room:
             assert len(tokens) == part.count > 0
             self.memory.write(part.task.lease.sequence, part.start, tokens, part.task.salt)
         self.scheduler.commit(work)
+        self.scheduler.step_done()
         self.check(work, decoding, budget)
         for part in work:
             if part.samples:

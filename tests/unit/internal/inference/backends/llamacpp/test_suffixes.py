@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gen import inference_pb2 as pb
 
+from internal.inference.backends.batching.engine import Events
 from internal.inference.backends.batching.library import Chunk, DecodeError
 from internal.inference.backends.batching.scheduler import Task, Work
 from internal.inference.backends.batching.side import SideContext
@@ -20,6 +21,7 @@ from tests.unit.internal.inference.backends.llamacpp.house import (
     BreakingBackend,
     Dropping,
     House,
+    NotingBackend,
     check_nothing_leaked,
     house,
     started,
@@ -51,8 +53,16 @@ def suffix(here: House, sequence: int, computed: int, length: int, *, samples: b
     return Work(task, computed, len(tokens) - computed - (not samples), samples)
 
 
+def commit(parts: list[Work]) -> None:
+    """As the scheduler does."""
+    for part in parts:
+        part.task.lease.length = part.start + part.count  # type: ignore[union-attr, misc]
+
+
 def check_as_in_streams(here: House, parts: list[Work]) -> None:
     found = here.suffixes.decode(parts).copy()
+    commit(parts)
+    here.suffixes.settle()
     after = [here.next_logits(part.task.lease.sequence, part.start + part.count, 5) for part in parts]  # type: ignore[union-attr]
     sampling = iter(found)
     for part, next_logits in zip(parts, after, strict=True):
@@ -97,6 +107,27 @@ def test_after_a_failure_nothing_counts_as_held(tiny_gguf: Path) -> None:
         check_as_in_streams(here, parts)
 
 
+def test_who_gave_up_his_stream_meanwhile_gets_nothing_moved_there(tiny_gguf: Path) -> None:
+    with house(tiny_gguf) as here:
+        parts = [suffix(here, 0, 400, 40), suffix(here, 1, 400, 50)]
+        here.suffixes.decode(parts)
+        commit(parts[1:])
+        here.suffixes.settle()
+        assert [here.streams.length(number) for number in range(2)] == [400, 450]
+        assert [here.pool.length(number) for number in range(4)] == [400, 0, 0, 0]
+
+
+def test_what_cannot_be_moved_leaves_nothing_in_the_pool(tiny_gguf: Path) -> None:
+    with house(tiny_gguf) as here:
+        parts = [suffix(here, 0, 400, 40), suffix(here, 1, 400, 50)]
+        here.suffixes.decode(parts)
+        commit(parts)
+        here.side.streams = Dropping(here.streams)
+        with pytest.raises(DecodeError, match="suffixes failed: dropped"):
+            here.suffixes.settle()
+        assert [here.pool.length(number) for number in range(4)] == [400, 0, 0, 0]
+
+
 # ------------------------------------------------------------------ in the engine
 
 
@@ -132,6 +163,68 @@ async def test_prompts_with_one_beginning_are_answered_as_alone(
     answer = await engine.run(longer, **TOLD)
     assert answer.usage.cached_tokens >= len(prompts[8])
     same_but_for_ties(answer, await alone.run(longer, **TOLD))
+
+
+async def test_first_tokens_do_not_wait_for_what_moves_to_the_streams(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(NotingBackend, tiny_gguf, threads=1) as engine:
+        await engine.run(SHARED)
+        assert isinstance(engine.backend, NotingBackend)
+        notes, inner = engine.backend.noting.notes, engine.backend._engine
+        assert inner is not None
+        emit, begun = inner._emit, len(notes)
+        said: list[int] = []  # how much had been noted when tokens were said
+
+        def noting(events: Events) -> None:
+            said.append(len(notes))
+            emit(events)
+
+        monkeypatch.setattr(inner, "_emit", noting)
+        await engine.run(at_once([[*SHARED, *prompt(30, number)] for number in range(1, 5)]), max_tokens=3)
+        moved = [number for number, note in enumerate(notes) if isinstance(note, int) and number >= begun]
+        assert len(moved) == 4 and said[0] <= moved[0]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_an_answer_that_ends_with_its_first_token_leaves_its_prompt_behind(
+    start: Start, keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sequence is given up before what was computed moves there; where that is no number, nothing moves."""
+    alone, engine = await start(prefill_aside=False), await start(threads=1)
+    await engine.run(SHARED)
+    prompts = [[*SHARED, *prompt(30, number)] for number in range(1, 5)]
+    pool = side_of(engine).context
+    decode = pool.decode
+    if not keep:
+        monkeypatch.setattr(pool, "decode", lambda chunks: decode(chunks) * np.float32("nan"))
+    answer = await engine.run(at_once(prompts), max_tokens=1)
+    if keep:
+        assert [answer.finish(choice) for choice in range(4)] == [pb.LENGTH] * 4
+    else:
+        assert answer.failure.message == "the model's output is not a number"
+    longer = [*prompts[2], *prompt(30, 99)]
+    answer = await engine.run(longer, **TOLD)
+    assert answer.usage.cached_tokens == (len(prompts[2]) if keep else 0)
+    check_nothing_leaked(engine)
+    same_but_for_ties(answer, await alone.run(longer, **TOLD))
+
+
+@pytest.mark.parametrize("tokens", [1, 16])
+async def test_what_cannot_be_moved_is_computed_again_behind_its_first_token(start: Start, tokens: int) -> None:
+    alone, engine = await start(prefill_aside=False), await start(threads=1)
+    await engine.run(SHARED)
+    side = side_of(engine)
+    streams, side.streams = side.streams, Dropping(side.streams)  # type: ignore[arg-type]
+    prompts = [[*SHARED, *prompt(30, number)] for number in range(1, 5)]
+    answer = await engine.run(at_once(prompts), max_tokens=tokens, **TOLD)
+    side.streams = streams
+    for choice, each in enumerate(prompts):
+        expected = await alone.run(each, max_tokens=tokens, **TOLD)
+        same_tokens_but_for_ties(answer.logprobs(choice), expected.logprobs())
+    again = await engine.run(prompts[0], **TOLD)
+    check_nothing_leaked(engine)
+    same_but_for_ties(again, await alone.run(prompts[0], **TOLD))
 
 
 async def test_what_cannot_be_computed_together_is_computed_in_its_stream(
